@@ -1,0 +1,87 @@
+//! Checkpoints: the write-ahead log's pages go back into the database, mostly on a thread of their
+//! own, so that the writer seldom waits for the disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rusqlite::Connection;
+
+use super::files;
+use crate::log::LogError;
+
+/// Record bytes or commits after which a checkpoint is begun beside the writer.
+const BESIDE_BYTES: usize = 4 << 20;
+const BESIDE_COMMITS: usize = 1_000;
+/// Pages (4 KiB) in the write-ahead log at which the writer itself finishes the checkpoint, so that
+/// the file can begin anew.
+const PAGES_MAX: i64 = 8_192;
+
+/// The writer's side.
+pub(super) struct Checkpoints {
+    wake: SyncSender<()>,
+    /// Set by the thread when the write-ahead log has grown too long.
+    too_long: Arc<AtomicBool>,
+    bytes: usize,
+    commits: usize,
+}
+
+/// The thread's side.
+pub(super) struct Checkpointer {
+    database: PathBuf,
+    wake: Receiver<()>,
+    too_long: Arc<AtomicBool>,
+}
+
+pub(super) fn pair(database: PathBuf) -> (Checkpoints, Checkpointer) {
+    let (sender, receiver) = sync_channel(1);
+    let too_long = Arc::new(AtomicBool::new(false));
+    (
+        Checkpoints { wake: sender, too_long: Arc::clone(&too_long), bytes: 0, commits: 0 },
+        Checkpointer { database, wake: receiver, too_long },
+    )
+}
+
+impl Checkpoints {
+    pub(super) fn after_commit(&mut self, connection: &Connection, bytes: usize) {
+        self.bytes += bytes;
+        self.commits += 1;
+        if self.too_long.swap(false, Ordering::Relaxed) {
+            // Almost all pages are back already; what is left is quick. Without this the file would
+            // grow as long as there is always something to write.
+            let _ = checkpoint(connection, "RESTART");
+        }
+        if self.bytes >= BESIDE_BYTES || self.commits >= BESIDE_COMMITS {
+            (self.bytes, self.commits) = (0, 0);
+            let _ = self.wake.try_send(());
+        }
+    }
+
+    /// Leaves a database that needs no recovery.
+    pub(super) fn finish(&self, connection: &Connection) {
+        if let Err(error) = checkpoint(connection, "TRUNCATE") {
+            tracing::warn!(%error, "the log's last checkpoint failed; the next start recovers");
+        }
+    }
+}
+
+impl Checkpointer {
+    /// Works until the writer is gone.
+    pub(super) fn run(self) -> Result<(), LogError> {
+        let connection = files::writer(&self.database)?;
+        while self.wake.recv().is_ok() {
+            match checkpoint(&connection, "PASSIVE") {
+                Ok(pages) if pages > PAGES_MAX => self.too_long.store(true, Ordering::Relaxed),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a checkpoint of the log failed"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pages in the write-ahead log after a checkpoint of kind `mode`.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
+}

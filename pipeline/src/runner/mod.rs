@@ -1,0 +1,74 @@
+//! How anything runs: the one loop for stages and the one loop for effects.
+//!
+//! Reads the input topic of its stage or effect; writes its outputs, its changelog and
+//! `dead-letters`. Invariants: outputs are durable before the position that covers them is
+//! committed; a record is taken account of once; what configures a stage changes at a commit
+//! boundary only.
+
+mod brake;
+mod dead_letter;
+mod effects;
+mod frontier;
+mod held;
+mod lanes;
+mod setup;
+mod stages;
+mod state;
+mod thread;
+mod timers;
+
+pub use brake::BrakePolicy;
+pub use effects::EffectRunner;
+pub use setup::{Policy, Setup, Step, TickWriter};
+pub use stages::{StageRunner, Stepped};
+pub use thread::{Running, spawn_effect, spawn_stage};
+
+use schemas::ops::DeadLetterReason;
+
+use crate::broadcast::Missing;
+use crate::log::{AppendError, LogError};
+
+/// Why a runner stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log's word.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A pinned side input is gone.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// Too many records were set aside.
+    #[error(
+        "stopped: too many records are {} (see dead-letters). Mend the cause, then restart; the \
+         backlog is kept", reason.as_str()
+    )]
+    Braked {
+        /// What they had in common.
+        reason: DeadLetterReason,
+    },
+    /// An outcome could not be written down.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A stage wrote what its schema has no place for.
+    #[error("{stage} wrote a record its schema has no place for: {detail}")]
+    Unwritable {
+        /// Which stage.
+        stage: &'static str,
+        /// The codec's words.
+        detail: String,
+    },
+    /// A test ended it at a named step, as a crash would.
+    #[error("ended at {0:?} by a test")]
+    Crashed(Step),
+}
+
+impl RunError {
+    /// Whether joining again from the last commit may help.
+    #[must_use]
+    pub fn rejoins(&self) -> bool {
+        matches!(
+            self,
+            Self::Log(LogError::Fenced { .. } | LogError::Redeliver(_)) | Self::Append(_)
+        )
+    }
+}

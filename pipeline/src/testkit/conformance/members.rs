@@ -1,0 +1,144 @@
+//! Promises about membership: fencing and rebalance.
+
+use std::collections::BTreeMap;
+
+use super::{Bench, Harness, IN, OUT, PATIENCE, ROUND, committed, news, settle, tally_group, told};
+use crate::log::{Event, Limit, LogError, PartitionUnit, StateRow, Unit};
+use crate::record::{Headers, Origin, Record};
+use crate::runner::Stepped;
+use crate::testkit::tally::Told;
+use crate::watermarks::Watermarks;
+use schemas::Avro;
+
+pub async fn a_zombie_is_fenced_and_harmless(harness: &mut dyn Harness) {
+    let (log, bench) = (harness.log(), Bench::new());
+    log.append((0..5).map(|n| told("k", &Told::Add(n), 1)).collect()).await.unwrap();
+    let partition = crate::partition::of(b"k", log.partitions());
+    // A member takes the records and is paused before it has done anything with them.
+    let mut zombie = log.join(&tally_group()).await.unwrap();
+    let limit = Limit { records_max: 100, bytes_max: 1 << 20, wait: PATIENCE };
+    let mut lease = None;
+    let records = loop {
+        match zombie.next(limit).await.unwrap() {
+            Event::Assigned(leases) => {
+                for given in leases {
+                    zombie.restore(given).await.unwrap();
+                    lease = lease.or((given.partition == partition).then_some(given));
+                }
+            }
+            Event::Records(records) => break records,
+            _ => {}
+        }
+    };
+    assert_eq!(records.len(), 5);
+    // Meanwhile its successor does the work.
+    harness.expire("tally", partition).await;
+    let mut runner = bench.tally(&log).await;
+    settle(&mut runner).await.unwrap();
+    // The zombie wakes up. What it publishes are repeats; what it commits does not take effect.
+    let outputs = news(&log, OUT).await[&partition].clone();
+    let repeat = |stored: &crate::record::Stored| Record {
+        topic: OUT,
+        partition: None,
+        key: stored.key.clone(),
+        value: stored.value.clone(),
+        headers: Headers {
+            origin: stored.headers.origin.clone().map(|o| Origin { stage: "tally".into(), ..o }),
+            ..Headers::default()
+        },
+        time_ms: stored.time_ms,
+    };
+    let published = zombie.publish(outputs.iter().map(repeat).collect()).await;
+    assert!(matches!(published, Ok(()) | Err(LogError::Fenced { .. })), "{published:?}");
+    let unit = Unit {
+        partitions: vec![PartitionUnit {
+            lease: lease.unwrap(),
+            position: 999_999,
+            watermarks: Watermarks::default(),
+            pins: "666".into(),
+            changes: vec![("k".into(), Some(StateRow { value: "{}".into(), wake_at_ms: Some(1) }))],
+        }],
+    };
+    let committed_by_zombie = zombie.commit(unit).await;
+    assert!(
+        matches!(committed_by_zombie, Err(LogError::Fenced { .. })),
+        "a paused zombie's commit is fenced, not {committed_by_zombie:?}"
+    );
+    assert!(matches!(zombie.next(limit).await, Err(LogError::Fenced { .. })));
+    let mut second = bench.second(&log).await;
+    settle(&mut second).await.unwrap();
+    drop((zombie, runner, second));
+    assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 5);
+    let group = crate::Setup::stage_group("second", OUT, Some(super::SECOND_STATE));
+    assert_eq!(committed(&log, &group, "k").await.unwrap().count, 5);
+}
+
+/// Members join and leave while records keep coming; every record is taken account of once and in
+/// order. A backend with one member a group shows it by members that replace each other.
+pub async fn members_come_and_go_with_work_in_hand(harness: &mut dyn Harness) {
+    let (log, mut bench) = (harness.log(), Bench::new());
+    bench.policy.batch_records_max = 5;
+    bench.policy.commit_records = 12;
+    bench.policy.commit_every = std::time::Duration::from_secs(60);
+    let most = harness.members_max();
+    let mut members = Vec::new();
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+    for round in 0..40u64 {
+        let batch: Vec<Record> = (0..6u64)
+            .map(|k| {
+                let key = format!("k{}", (round + k) % 11);
+                let n = sent.entry(key.clone()).or_default();
+                *n += 1;
+                told(&key, &Told::Add(*n), 1)
+            })
+            .collect();
+        log.append(batch).await.unwrap();
+        match round % 8 {
+            0 => {
+                if most == 1 {
+                    members.clear();
+                }
+                members.push(bench.tally(&log).await);
+            }
+            // One leaves without a word, with work uncommitted.
+            5 if members.len() > 1 => drop(members.remove(0)),
+            _ => {}
+        }
+        while members.len() > most.max(1) {
+            drop(members.remove(0));
+        }
+        for member in &mut members {
+            // A revoked member hands over within its round; the others go on.
+            let _ = member.step(ROUND).await.unwrap();
+        }
+    }
+    // Those that are left take up what the others left.
+    for _ in 0..200 {
+        let mut worked = false;
+        for member in &mut members {
+            worked |= member.step(ROUND).await.unwrap() == Stepped::Worked;
+        }
+        if !worked {
+            break;
+        }
+    }
+    for member in members {
+        member.drain().await.unwrap();
+    }
+    for (key, count) in &sent {
+        let total = committed(&log, &tally_group(), key).await.unwrap();
+        assert_eq!(total.count, *count, "{key}");
+    }
+    // The digest of the last output of each key depends on every input in order.
+    for outputs in news(&log, OUT).await.into_values() {
+        let mut count: BTreeMap<_, u64> = BTreeMap::new();
+        for output in outputs {
+            let total = crate::testkit::tally::Total::from_bytes(&output.value.unwrap()).unwrap();
+            let seen = count.entry(output.key).or_default();
+            *seen += 1;
+            assert_eq!(total.count, *seen, "outputs of a key are in order and none is missing");
+        }
+    }
+    assert_eq!(log.lag(&tally_group()).await.unwrap(), 0);
+    let _ = IN;
+}

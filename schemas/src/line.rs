@@ -1,0 +1,233 @@
+//! The line: what travels `inbound` → `turns` → `classified`. Each stage replaces what is its own
+//! and passes the rest on, so the order of a partition is the order of its conversations.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::avro;
+use crate::ids::MessageId;
+use crate::message::{
+    ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
+    ProviderStatus, Tick,
+};
+
+/// All that can change a contact's conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// What happened.
+    pub body: InboundBody,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each is documented at its type
+pub enum InboundBody {
+    Message(Box<Message>),
+    Command(Command),
+    ProviderStatus(ProviderStatus),
+    ActionOutcome(ActionOutcome),
+    DeliveryOutcome(Box<DeliveryOutcome>),
+    Tick(Tick),
+}
+
+/// A message seen for the first time, on its way to the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Received {
+    /// The message without its plain text.
+    pub head: MessageHead,
+}
+
+/// A message of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnMessage {
+    /// Which one.
+    pub message_id: MessageId,
+    /// What it is made of.
+    pub kind: MessageKind,
+}
+
+/// Why a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnClosedBy {
+    /// The customer paused.
+    #[default]
+    Window,
+    /// It had grown for as long as a turn may.
+    MaxAge,
+    /// A button was tapped.
+    Choice,
+    /// A program waits for the answer.
+    Caller,
+    /// The customer asked for a person.
+    PersonAsked,
+    /// A person has the conversation and reads along.
+    Owner,
+    /// Something came that is not text.
+    Media,
+    /// It held as many messages as a turn may.
+    Size,
+}
+
+/// The messages of one contact, grouped: the unit that is classified, routed and answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Number of the turn of this contact, from 1.
+    pub turn: i64,
+    /// What it holds, oldest first.
+    pub messages: Vec<TurnMessage>,
+    /// All texts, a line each. Plain: absent once classified.
+    pub text: Option<String>,
+    /// All texts, masked.
+    pub text_masked: Option<String>,
+    /// Why it ended.
+    pub closed_by: TurnClosedBy,
+    /// Where its answer goes.
+    pub answer_via: AnswerVia,
+    /// Holds what no machine here understands.
+    pub needs_person: bool,
+    /// What was tapped.
+    pub choice: Option<Choice>,
+    /// Written by a machine.
+    pub auto_generated: bool,
+    /// The channel or caller vouches for who the contact is.
+    pub verified: bool,
+}
+
+/// What the turns stage tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Turns {
+    /// What happened.
+    pub body: TurnsBody,
+}
+
+/// What the turns stage tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each is documented at its type
+pub enum TurnsBody {
+    Received(Box<Received>),
+    Turn(Box<Turn>),
+    Command(Command),
+    ProviderStatus(ProviderStatus),
+    ActionOutcome(ActionOutcome),
+    DeliveryOutcome(Box<DeliveryOutcome>),
+    Tick(Tick),
+}
+
+/// Tone of the words, not of the situation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum Sentiment {
+    #[default]
+    Neutro,
+    Positivo,
+    Negativo,
+}
+
+impl Sentiment {
+    /// The label of the corpus and of JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Neutro => "neutro",
+            Self::Positivo => "positivo",
+            Self::Negativo => "negativo",
+        }
+    }
+
+    /// Reads a label; anything else is neutral.
+    #[must_use]
+    pub fn from_label(label: &str) -> Self {
+        match label {
+            "positivo" => Self::Positivo,
+            "negativo" => Self::Negativo,
+            _ => Self::Neutro,
+        }
+    }
+}
+
+/// A label and its calibrated probability.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IntentScore {
+    /// Label of the classifier.
+    pub id: String,
+    /// 0..1.
+    pub probability: f64,
+}
+
+/// How much an n-gram spoke for the first intent against the second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NgramWeight {
+    /// As the normaliser wrote it.
+    pub ngram: String,
+    /// Natural-log units; positive speaks for the first intent.
+    pub weight: f64,
+}
+
+/// What the models say of a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Classification {
+    /// Which models.
+    pub model_version: String,
+    /// Best first, at most three.
+    pub intents: Vec<IntentScore>,
+    /// Probability that the first intent is right, calibrated.
+    pub confidence: f64,
+    /// Whether any intent fits.
+    pub in_scope: bool,
+    /// Least confidence at which this intent is answered by the machine.
+    pub threshold: f64,
+    /// The models' advice; the router decides.
+    pub would_answer: bool,
+    /// Tone.
+    pub sentiment: Sentiment,
+    /// 0..1.
+    pub sentiment_confidence: f64,
+    /// Anger, repetition, giving up.
+    pub frustrated: bool,
+    /// Harm or a deadline now.
+    pub urgent: bool,
+    /// Share of n-grams the model never saw.
+    pub unknown_share: f64,
+    /// What decided.
+    pub explanation: Vec<NgramWeight>,
+}
+
+impl Classification {
+    /// The best intent, if any scored.
+    #[must_use]
+    pub fn intent(&self) -> Option<&str> {
+        self.intents.first().map(|best| best.id.as_str())
+    }
+}
+
+/// A turn with what the models say of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifiedTurn {
+    /// Without plain text.
+    pub turn: Turn,
+    /// Absent when the turn has no text.
+    pub classification: Option<Classification>,
+}
+
+/// What the classify stage tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Classified {
+    /// What happened.
+    pub body: ClassifiedBody,
+}
+
+/// What the classify stage tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // each is documented at its type
+pub enum ClassifiedBody {
+    Received(Box<Received>),
+    ClassifiedTurn(Box<ClassifiedTurn>),
+    Command(Command),
+    ProviderStatus(ProviderStatus),
+    ActionOutcome(ActionOutcome),
+    DeliveryOutcome(Box<DeliveryOutcome>),
+    Tick(Tick),
+}
+
+avro!(Inbound, Turns, Classified);

@@ -1,0 +1,219 @@
+//! Personal numbers in free text, masked wherever the text leaves the store: CPF and CNPJ by their
+//! check digits, payment cards by Luhn, Brazilian phones by area code, e-mail addresses.
+//!
+//! The placeholder says what stood there, so that a reader can still follow the message.
+
+/// The text with personal numbers replaced.
+#[must_use]
+pub fn mask(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (taken, shown) = personal_at(rest, out.chars().next_back());
+        if taken > 0 {
+            out.push_str(shown);
+            rest = rest.get(taken..).unwrap_or_default();
+        } else {
+            // A run of letters and digits that is not personal is passed whole, so that the tail
+            // of a longer number is never taken for a number of its own.
+            let run = run_length(rest).max(first.len_utf8());
+            out.push_str(rest.get(..run).unwrap_or_default());
+            rest = rest.get(run..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+fn run_length(text: &str) -> usize {
+    text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len())
+}
+
+/// Bytes of a personal token at the start of `text` and its placeholder; 0 when there is none.
+fn personal_at(text: &str, before: Option<char>) -> (usize, &'static str) {
+    if before.is_some_and(char::is_alphanumeric) {
+        return (0, "");
+    }
+    if let Some(length) = email_length(text) {
+        return (length, "[e-mail]");
+    }
+    let Some((length, digits)) = number_at(text) else { return (0, "") };
+    match kind_of(&digits, text.starts_with('+')) {
+        Some(shown) => (length, shown),
+        None => (0, ""),
+    }
+}
+
+/// The longest run of digits at the start, with the separators people put in numbers.
+fn number_at(text: &str) -> Option<(usize, Vec<u8>)> {
+    let mut digits = Vec::new();
+    let mut end = 0;
+    let mut gap = 0;
+    for (at, c) in text.char_indices() {
+        match c.to_digit(10) {
+            Some(digit) => {
+                digits.push(u8::try_from(digit).unwrap_or_default());
+                end = at + 1;
+                gap = 0;
+            }
+            None if "+(".contains(c) && digits.is_empty() && gap < 3 => gap += 1,
+            None if " .-/()".contains(c) && !digits.is_empty() && gap < 2 => gap += 1,
+            None if c.is_alphabetic() && end == at => return None,
+            None => break,
+        }
+    }
+    (!digits.is_empty()).then_some((end, digits))
+}
+
+fn kind_of(digits: &[u8], international: bool) -> Option<&'static str> {
+    match digits.len() {
+        11 if cpf(digits) => Some("[CPF]"),
+        14 if cnpj(digits) => Some("[CNPJ]"),
+        10 | 11 if phone(digits) => Some("[telefone]"),
+        12 | 13 if digits.starts_with(&[5, 5]) && digits.get(2..).is_some_and(phone) => {
+            Some("[telefone]")
+        }
+        13..=16 if card(digits) => Some("[cartão]"),
+        8..=15 if international => Some("[telefone]"),
+        _ => None,
+    }
+}
+
+/// Brazilian numbering plan: two-digit area code without zeros, then eight digits, or nine that
+/// begin with 9.
+fn phone(digits: &[u8]) -> bool {
+    match digits {
+        [area @ 1..=9, code @ 1..=9, rest @ ..] => {
+            let _ = (area, code);
+            match rest {
+                [9, ..] => rest.len() == 9 || rest.len() == 8,
+                [2..=8, ..] => rest.len() == 8,
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Receita Federal: two check digits, modulo 11, weights counted from the right.
+fn modulo_11(digits: &[u8], longest_weight: u32) -> u8 {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .zip((2..=longest_weight).cycle())
+        .map(|(digit, weight)| u32::from(*digit) * weight)
+        .sum();
+    match 11 - sum % 11 {
+        10 | 11 => 0,
+        digit => u8::try_from(digit).unwrap_or_default(),
+    }
+}
+
+fn check_digits(digits: &[u8], longest_weight: u32) -> bool {
+    let Some((last, body)) = digits.split_last() else { return false };
+    let Some((first, stem)) = body.split_last() else { return false };
+    *first == modulo_11(stem, longest_weight) && *last == modulo_11(body, longest_weight)
+}
+
+fn cpf(digits: &[u8]) -> bool {
+    check_digits(digits, 11) && digits.windows(2).any(|pair| pair.first() != pair.last())
+}
+
+fn cnpj(digits: &[u8]) -> bool {
+    check_digits(digits, 9) && digits.windows(2).any(|pair| pair.first() != pair.last())
+}
+
+/// ISO/IEC 7812: major industry 3–6 (payment), Luhn check digit.
+fn card(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| {
+            let doubled = u32::from(*digit) * if at % 2 == 1 { 2 } else { 1 };
+            if doubled > 9 { doubled - 9 } else { doubled }
+        })
+        .sum();
+    matches!(digits.first(), Some(3..=6)) && sum.is_multiple_of(10)
+}
+
+/// Length of an e-mail address at the start of `text`.
+fn email_length(text: &str) -> Option<usize> {
+    let local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    let host = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+    let at = text.find(|c| !local(c))?;
+    let rest = text.get(at..)?.strip_prefix('@')?;
+    if at == 0 || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let length = rest.find(|c| !host(c)).unwrap_or(rest.len());
+    let name = rest.get(..length)?.trim_end_matches(['.', '-']);
+    let (domain, top) = name.rsplit_once('.')?;
+    (!domain.is_empty() && top.len() >= 2).then_some(at + 1 + name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn masks_what_is_personal() {
+        for (text, masked) in [
+            ("meu cpf é 111.444.777-35 ok", "meu cpf é [CPF] ok"),
+            ("cpf 11144477735", "cpf [CPF]"),
+            ("cnpj 11.222.333/0001-81.", "cnpj [CNPJ]."),
+            ("liga 11 98765-4321", "liga [telefone]"),
+            ("(11) 3456-7890 ou +55 11 98765-4321", "[telefone] ou [telefone]"),
+            ("zap 5511987654321", "zap [telefone]"),
+            ("cartão 4111 1111 1111 1111 venc", "cartão [cartão] venc"),
+            ("manda p/ ana.souza+net@provedor.com.br, vlw", "manda p/ [e-mail], vlw"),
+        ] {
+            assert_eq!(mask(text), masked);
+        }
+    }
+
+    #[test]
+    fn leaves_the_rest_alone() {
+        for text in [
+            "protocolo 202611200001234567",
+            "plano de 500 mega por 99,90",
+            "vence dia 10/11/2026",
+            "CEP 01310-100, apto 1203",
+            "caiu 3x, luz vermelha, 2.4 e 5 ghz",
+            "roteador AX3000T mac a1b2c3",
+            "me chama @joao no insta",
+            "ção ☀️ çÇ",
+        ] {
+            assert_eq!(mask(text), text);
+        }
+    }
+
+    #[test]
+    fn an_eleven_digit_phone_is_not_called_a_cpf() {
+        assert_eq!(mask("11987654321"), "[telefone]");
+        assert_eq!(mask("111.111.111-11"), "[telefone]".replace("[telefone]", "111.111.111-11"));
+    }
+
+    proptest! {
+        #[test]
+        fn never_fails_and_is_stable(text in "\\PC{0,200}") {
+            let once = mask(&text);
+            prop_assert_eq!(mask(&once), once);
+        }
+
+        #[test]
+        fn no_valid_cpf_survives(stem in prop::collection::vec(0u8..10, 9), dots in any::<bool>()) {
+            let mut digits = stem;
+            digits.push(modulo_11(&digits, 11));
+            digits.push(modulo_11(&digits, 11));
+            prop_assume!(cpf(&digits));
+            let text: String = digits.iter().map(|d| char::from(b'0' + d)).collect();
+            let written = if dots {
+                format!("{}.{}.{}-{}", &text[..3], &text[3..6], &text[6..9], &text[9..])
+            } else {
+                text
+            };
+            prop_assert_eq!(mask(&format!("cpf: {written} ok")), "cpf: [CPF] ok");
+        }
+    }
+}

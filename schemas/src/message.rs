@@ -1,0 +1,431 @@
+//! What customers, agents, providers and the CRM say: the bodies of `inbound`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::avro;
+use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::sealed::SealedText;
+
+/// How the customer reached us.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum Channel {
+    #[default]
+    Other,
+    Api,
+    Whatsapp,
+    Sms,
+    Email,
+    WebChat,
+    Phone,
+    Telegram,
+}
+
+impl Channel {
+    /// The name used in JSON, metrics and configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Api => "api",
+            Self::Whatsapp => "whatsapp",
+            Self::Sms => "sms",
+            Self::Email => "email",
+            Self::WebChat => "web_chat",
+            Self::Phone => "phone",
+            Self::Telegram => "telegram",
+        }
+    }
+}
+
+/// Who wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The customer.
+    Inbound,
+    /// Someone of ours, outside this product (the business app on a phone, say).
+    Outbound,
+}
+
+/// What a message is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum MessageKind {
+    #[default]
+    Unsupported,
+    Text,
+    Button,
+    Audio,
+    Image,
+    Video,
+    Document,
+    Sticker,
+    Location,
+    Contacts,
+    Interactive,
+    Reaction,
+    Edit,
+    Delete,
+    Order,
+    Call,
+    System,
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerVia {
+    /// Out on the channel the customer used.
+    #[default]
+    Channel,
+    /// Only back to the program that waits for it.
+    Caller,
+}
+
+/// A button or list row the customer tapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What the program that offered it calls it.
+    pub id: String,
+    /// What the customer saw.
+    pub title: String,
+}
+
+/// Something other than text; the bytes stay out of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Provider media id or object-store reference.
+    pub reference: String,
+    /// Media type as the provider named it.
+    pub mime: String,
+    /// Name the customer's device gave it.
+    pub filename: Option<String>,
+    /// Size in bytes, when known.
+    pub size_bytes: Option<i64>,
+    /// Hex digest, when the provider gives one.
+    pub sha256: Option<String>,
+    /// What was said, when something transcribed it.
+    pub transcript_sealed: Option<SealedText>,
+    /// Of the transcript, 0..1.
+    pub confidence: Option<f64>,
+}
+
+/// Where the customer's line is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[allow(missing_docs)] // network terms, outermost first
+pub struct Site {
+    pub city: Option<String>,
+    pub district: Option<String>,
+    pub olt: Option<String>,
+    pub pon: Option<String>,
+    pub cto: Option<String>,
+}
+
+/// Everything of a customer's message but its plain text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageHead {
+    /// Identity: a message with an id already seen is a repeat.
+    pub message_id: MessageId,
+    /// How it came.
+    pub channel: Channel,
+    /// Adapter that heard it.
+    pub provider: String,
+    /// Our number, inbox or site at the provider.
+    pub account: String,
+    /// Who wrote.
+    pub direction: Direction,
+    /// What it is made of.
+    pub kind: MessageKind,
+    /// The provider's own id of it.
+    pub provider_message_id: Option<String>,
+    /// Provider id of the message this one answers.
+    pub reply_to: Option<String>,
+    /// E-mail thread or the like.
+    pub thread_key: Option<String>,
+    /// Record [`Contact`], sealed.
+    pub contact_sealed: SealedText,
+    /// The text, sealed.
+    pub text_sealed: Option<SealedText>,
+    /// The text with personal numbers masked.
+    pub text_masked: Option<String>,
+    /// What was tapped.
+    pub choice: Option<Choice>,
+    /// What came with it.
+    #[serde(default)]
+    pub attachments: Vec<Attachment>,
+    /// Where the customer's line is.
+    pub site: Option<Site>,
+    /// Written by a machine: never answered.
+    #[serde(default)]
+    pub auto_generated: bool,
+    /// The channel or the caller vouches for who the contact is.
+    #[serde(default)]
+    pub verified: bool,
+    /// When the customer wrote (Unix, ms), by the provider's clock, at most a minute ahead of ours.
+    pub event_time_ms: i64,
+    /// After this only templates may be sent (Unix, ms).
+    pub reply_window_until_ms: Option<i64>,
+    /// Where an answer goes.
+    #[serde(default)]
+    pub answer_via: AnswerVia,
+    /// Anything else a provider told.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// What kind of name a contact goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum ContactIdKind {
+    #[default]
+    Other,
+    Bsuid,
+    WaPhone,
+    E164,
+    Email,
+    Telegram,
+    WebChat,
+    Crm,
+    Contract,
+}
+
+/// One name of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactId {
+    /// What kind of name.
+    pub kind: ContactIdKind,
+    /// The name.
+    pub value: String,
+    /// Within which the value is unique.
+    pub scope: Option<String>,
+}
+
+/// Who wrote. Only ever travels sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Contact {
+    /// The one it was found by first.
+    pub ids: Vec<ContactId>,
+    /// As the channel shows it.
+    pub name: Option<String>,
+}
+
+impl Contact {
+    /// The contact's name of one kind.
+    #[must_use]
+    pub fn id(&self, kind: ContactIdKind) -> Option<&str> {
+        self.ids.iter().find(|id| id.kind == kind).map(|id| id.value.as_str())
+    }
+}
+
+/// A customer's message as a door normalized it. Holds plain text: transport topics only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// All but the text.
+    pub head: MessageHead,
+    /// What the customer wrote.
+    pub text: Option<String>,
+    /// Closes the turn at once: somebody waits for the answer.
+    #[serde(default)]
+    pub flush: bool,
+}
+
+/// What an agent may ask of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandAction {
+    /// Of a later release.
+    #[default]
+    Unknown,
+    /// Take it.
+    Claim,
+    /// Give it back to its queue.
+    Release,
+    /// Write to the customer.
+    Reply,
+    /// Consider it done.
+    Resolve,
+}
+
+/// An agent's or a program's wish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Identity: a repeat is not obeyed twice.
+    pub command_id: CommandId,
+    /// Of which conversation.
+    pub conversation_id: ConversationId,
+    /// Who asks.
+    pub agent: String,
+    /// What is asked.
+    pub action: CommandAction,
+    /// The text of a reply, sealed.
+    pub text_sealed: Option<SealedText>,
+    /// The text of a reply, masked.
+    pub text_masked: Option<String>,
+}
+
+/// What became of an outbound message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum ProviderStatusKind {
+    #[default]
+    Unknown,
+    Sent,
+    Delivered,
+    Read,
+    Played,
+    Failed,
+    Deleted,
+}
+
+/// A provider's word on a message we sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderStatus {
+    /// Which message.
+    pub provider_message_id: String,
+    /// What became of it.
+    pub status: ProviderStatusKind,
+    /// The provider's code when it failed.
+    pub error_code: Option<String>,
+    /// By the provider's clock (Unix, ms).
+    pub event_time_ms: i64,
+    /// Our own id, echoed.
+    pub callback: Option<String>,
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionResult {
+    /// It did not work.
+    #[default]
+    Failed,
+    /// It worked.
+    Done,
+    /// The CRM knows the contact but has nothing of the kind.
+    NotFound,
+    /// The CRM does not know who this is.
+    IdentityRequired,
+    /// It may or may not have happened.
+    Uncertain,
+}
+
+/// What the CRM or the network said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionOutcome {
+    /// Of which conversation.
+    pub conversation_id: ConversationId,
+    /// Asked for by which turn.
+    pub turn: i64,
+    /// What was asked.
+    pub action: String,
+    /// How it ended.
+    pub result: ActionResult,
+    /// Short code the answers are chosen by.
+    pub finding: String,
+    /// Values for placeholders (JSON object of strings), sealed.
+    pub fields_sealed: Option<SealedText>,
+}
+
+/// Why a reply is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyPurpose {
+    /// Answers a turn.
+    Answer,
+    /// Tells that a person will.
+    HandoffNotice,
+    /// A person's own words.
+    AgentReply,
+}
+
+impl ReplyPurpose {
+    /// The name used in keys and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::HandoffNotice => "handoff_notice",
+            Self::AgentReply => "agent_reply",
+        }
+    }
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryResult {
+    /// The customer does not have it.
+    #[default]
+    Failed,
+    /// The channel has it.
+    Sent,
+    /// The waiting caller has it; nothing went out.
+    ReturnedToCaller,
+    /// The provider may or may not have it; never resent blindly.
+    Uncertain,
+    /// Too late to be of use.
+    Expired,
+    /// A person took over before it went out.
+    Superseded,
+}
+
+/// A quick reply offered with an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the documentation
+pub struct Button {
+    pub id: String,
+    pub title: String,
+}
+
+/// What became of a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryOutcome {
+    /// Of which conversation.
+    pub conversation_id: ConversationId,
+    /// Which turn it answers (for an agent's own words: the last one).
+    pub turn: i64,
+    /// Why it was sent.
+    pub purpose: ReplyPurpose,
+    /// Number within the purpose.
+    pub part: i32,
+    /// How it ended.
+    pub result: DeliveryResult,
+    /// The provider's id of it.
+    pub provider_message_id: Option<String>,
+    /// What went wrong, without customer data.
+    pub error: Option<String>,
+    /// Who wrote it; absent for the machine.
+    pub agent: Option<String>,
+    /// Which answer of the catalogue.
+    pub answer_id: Option<String>,
+    /// The text, sealed.
+    pub text_sealed: Option<SealedText>,
+    /// The text, masked.
+    pub text_masked: Option<String>,
+    /// Quick replies offered.
+    #[serde(default)]
+    pub buttons: Vec<Button>,
+}
+
+/// A deadline has passed. Acted on only if the state still waits for this very deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Whose deadline.
+    pub stage: String,
+    /// Key of the state that waits.
+    #[serde(with = "serde_bytes")]
+    pub state_key: Vec<u8>,
+    /// What it waits for (Unix, ms).
+    pub deadline_ms: i64,
+}
+
+avro!(MessageHead, Contact, Message, Command, ProviderStatus, ActionOutcome, DeliveryOutcome, Tick);

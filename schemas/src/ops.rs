@@ -1,0 +1,95 @@
+//! Records of the running itself: raw requests, dead letters, versions of side inputs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::avro;
+
+/// Bytes as a provider sent them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawRequest {
+    /// Adapter that heard it.
+    pub provider: String,
+    /// Our number, inbox or site at the provider.
+    pub account: String,
+    /// Our clock (Unix, ms).
+    pub received_at_ms: i64,
+    /// Those an adapter looks at.
+    pub headers: BTreeMap<String, String>,
+    /// As received.
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
+}
+
+/// Why a record was set aside.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadLetterReason {
+    /// The bytes are not a record.
+    Undecodable,
+    /// The stage has no use for it.
+    #[default]
+    Rejected,
+    /// The stage broke on it.
+    Panicked,
+    /// Written by a later release, or by a stranger.
+    UnknownSchema,
+}
+
+impl DeadLetterReason {
+    /// The name used in JSON and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Undecodable => "undecodable",
+            Self::Rejected => "rejected",
+            Self::Panicked => "panicked",
+            Self::UnknownSchema => "unknown_schema",
+        }
+    }
+}
+
+/// A record no stage could use, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Who could not use it.
+    pub stage: String,
+    /// Why.
+    pub reason: DeadLetterReason,
+    /// In words, without customer data.
+    pub detail: String,
+    /// Where it stood.
+    pub topic: String,
+    /// Where it stood.
+    pub partition: i32,
+    /// Where it stood.
+    pub offset: i64,
+    /// Its key.
+    #[serde(with = "serde_bytes")]
+    pub key: Vec<u8>,
+    /// Its value.
+    #[serde(with = "serde_bytes")]
+    pub value: Option<Vec<u8>>,
+    /// Its headers, as the log encodes them.
+    #[serde(with = "serde_bytes")]
+    pub headers: Vec<u8>,
+    /// Its time (Unix, ms).
+    pub time_ms: i64,
+}
+
+/// One version of a side input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Which input.
+    pub name: String,
+    /// Hash of the content.
+    pub version: String,
+    /// The content.
+    #[serde(with = "serde_bytes")]
+    pub content: Vec<u8>,
+}
+
+avro!(RawRequest, DeadLetter, Setting);

@@ -1,0 +1,145 @@
+//! States of the stages as they stand in the changelogs. No plain text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::avro;
+use crate::conversation::{Address, ConversationState, Priority};
+use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::line::Sentiment;
+use crate::message::{AnswerVia, Channel, MessageKind};
+use crate::sealed::SealedText;
+
+/// A message id and when it was first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the documentation
+pub struct SeenMessage {
+    pub message_id: MessageId,
+    pub at_ms: i64,
+}
+
+/// A message waiting for its turn to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `MessageHead`
+pub struct OpenMessage {
+    pub message_id: MessageId,
+    pub kind: MessageKind,
+    pub text_sealed: Option<SealedText>,
+    pub text_masked: Option<String>,
+}
+
+/// A turn that still grows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTurn {
+    /// Time of its first message (Unix, ms).
+    pub opened_at_ms: i64,
+    /// When it closes if nothing comes (Unix, ms).
+    pub closes_at_ms: i64,
+    /// Oldest first.
+    pub messages: Vec<OpenMessage>,
+}
+
+/// State of the turns stage, per contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct TurnsState {
+    /// Number of the last closed turn.
+    pub last_turn: i64,
+    /// A person has the conversation: do not group.
+    pub owned: bool,
+    /// The turn that still grows.
+    pub open: Option<OpenTurn>,
+    /// Oldest first; kept as long as providers retry.
+    pub seen: Vec<SeenMessage>,
+}
+
+/// A turn decided as automatic and not yet settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingTurn {
+    /// Which turn.
+    pub turn: i64,
+    /// How many messages it holds.
+    pub messages: i32,
+    /// Where its answer goes.
+    pub via: AnswerVia,
+    /// What the customer wants.
+    pub intent: String,
+    /// In which tone.
+    pub sentiment: Sentiment,
+    /// What the CRM was asked.
+    pub action: Option<String>,
+    /// Until when an answer, or the action before it, is waited for (Unix, ms).
+    pub action_deadline_ms: Option<i64>,
+    /// The answer is planned; only its delivery is open.
+    pub answered: bool,
+}
+
+/// State of the router, per contact: the open conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterState {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// What the customer is told to quote.
+    pub protocol: String,
+    /// Of the last record.
+    pub seq: i64,
+    /// Of the last record the customer sees.
+    pub chat_seq: i64,
+    /// Where it stands.
+    pub state: ConversationState,
+    /// How the customer reached us.
+    pub channel: Channel,
+    /// Where replies go.
+    pub address: Address,
+    /// Who has it.
+    pub owner: Option<String>,
+    /// Where it waits, or waited last.
+    pub queue: Option<String>,
+    /// How soon.
+    pub priority: Priority,
+    /// When a person should have answered (Unix, ms).
+    pub sla_due_ms: Option<i64>,
+    /// The breach has been told.
+    pub sla_breached: bool,
+    /// When it began (Unix, ms).
+    pub opened_at_ms: i64,
+    /// Last sign of life of either side (Unix, ms).
+    pub changed_at_ms: i64,
+    /// When it was considered done (Unix, ms).
+    pub resolved_at_ms: Option<i64>,
+    /// The customer knows the protocol number.
+    pub protocol_told: bool,
+    /// Automatic answers planned so far.
+    pub bot_answers: i32,
+    /// What the last automatic answer was about.
+    pub last_intent: Option<String>,
+    /// How often in a row.
+    pub last_intent_answers: i32,
+    /// Replies of agents so far.
+    pub agent_replies: i32,
+    /// When a silent agent loses the conversation (Unix, ms).
+    pub agent_deadline_ms: Option<i64>,
+    /// The channel or caller vouches for who the contact is.
+    pub verified: bool,
+    /// Turns decided as automatic and not yet settled.
+    pub pending: Vec<PendingTurn>,
+    /// Latest last; a repeat is not obeyed twice.
+    pub commands: Vec<CommandId>,
+    /// `turn/purpose/part` already accounted for, latest last.
+    pub replies_seen: Vec<String>,
+}
+
+/// Value of one metric in one minute, seen by one source partition. Absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricCell {
+    /// Whose customers.
+    pub tenant: String,
+    /// Minutes since 1970 UTC.
+    pub minute: i64,
+    /// Which metric.
+    pub metric: String,
+    /// Partition of `conversations` it was counted on.
+    pub source_partition: i32,
+    /// How many.
+    pub value: i64,
+}
+
+avro!(TurnsState, RouterState, MetricCell);

@@ -1,0 +1,97 @@
+//! The topics: what travels where, how long it is kept and who may count on it.
+
+/// The name of a topic as the product uses it; a deployment may put a prefix before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic(pub &'static str);
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What becomes of old records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Dropped after so many hours.
+    Hours(u32),
+    /// Kept as long as the history (`history_days`).
+    History,
+    /// Only the last record of each key is kept; a tombstone removes the key.
+    Compacted,
+}
+
+/// One topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub topic: Topic,
+    /// Record type of its values ([`crate::codec::Avro::NAME`]); the changelogs hold states.
+    pub record: &'static str,
+    /// What becomes of old records.
+    pub retention: Retention,
+    /// Whether subscribers outside may count on it: then its schema only changes compatibly.
+    pub public: bool,
+}
+
+const fn topic(
+    topic: Topic,
+    record: &'static str,
+    retention: Retention,
+    public: bool,
+) -> TopicSpec {
+    TopicSpec { topic, record, retention, public }
+}
+
+/// Bytes as received; nobody's input.
+pub const RAW: Topic = Topic("raw");
+/// All that can change a conversation.
+pub const INBOUND: Topic = Topic("inbound");
+/// The same, messages grouped.
+pub const TURNS: Topic = Topic("turns");
+/// The same, turns classified.
+pub const CLASSIFIED: Topic = Topic("classified");
+/// Every decision and transition.
+pub const CONVERSATIONS: Topic = Topic("conversations");
+/// Texts to deliver.
+pub const REPLIES: Topic = Topic("replies");
+/// What the CRM is asked.
+pub const ACTIONS: Topic = Topic("actions");
+/// What people are asked.
+pub const HANDOFFS: Topic = Topic("handoffs");
+/// State of `turns`.
+pub const TURNS_STATE: Topic = Topic("turns-state");
+/// State of `router`.
+pub const ROUTER_STATE: Topic = Topic("router-state");
+/// State of `metrics`, which is its result.
+pub const METRICS_STATE: Topic = Topic("metrics-state");
+/// What no stage could use.
+pub const DEAD_LETTERS: Topic = Topic("dead-letters");
+/// Versions of the settings stages are pinned to.
+pub const SETTINGS: Topic = Topic("settings");
+/// Versions of the answer catalogues.
+pub const ANSWERS: Topic = Topic("answers");
+
+/// Every topic of this release.
+pub const TOPICS: &[TopicSpec] = &[
+    topic(RAW, "RawRequest", Retention::Hours(72), false),
+    topic(INBOUND, "Inbound", Retention::Hours(7 * 24), false),
+    topic(TURNS, "Turns", Retention::Hours(7 * 24), false),
+    topic(CLASSIFIED, "Classified", Retention::Hours(7 * 24), true),
+    topic(CONVERSATIONS, "Conversation", Retention::History, true),
+    topic(REPLIES, "Reply", Retention::Hours(7 * 24), false),
+    topic(ACTIONS, "ActionRequest", Retention::Hours(7 * 24), false),
+    topic(HANDOFFS, "Handoff", Retention::Hours(7 * 24), true),
+    topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
+    topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
+    topic(METRICS_STATE, "MetricCell", Retention::Compacted, false),
+    topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(30 * 24), false),
+    topic(SETTINGS, "Setting", Retention::Compacted, false),
+    topic(ANSWERS, "Setting", Retention::Compacted, false),
+];
+
+/// The topic called `name`.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static TopicSpec> {
+    TOPICS.iter().find(|spec| spec.topic.0 == name)
+}

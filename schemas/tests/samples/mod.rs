@@ -1,0 +1,427 @@
+//! A sample of every record type that crosses a topic, every branch of every union.
+
+use schemas::codec::Avro;
+use schemas::conversation::*;
+use schemas::ids::*;
+use schemas::line::*;
+use schemas::message::*;
+use schemas::ops::*;
+use schemas::sealed::SealedText;
+use schemas::state::*;
+use schemas::work::*;
+
+fn sealed() -> SealedText {
+    SealedText { key_id: "1".into(), nonce: vec![1; 12], bytes: vec![2; 20] }
+}
+
+fn head() -> MessageHead {
+    MessageHead {
+        message_id: MessageId([1; 16]),
+        channel: Channel::Whatsapp,
+        provider: "whatsapp_cloud".into(),
+        account: "972123456789".into(),
+        direction: Direction::Inbound,
+        kind: MessageKind::Audio,
+        provider_message_id: Some("wamid.x".into()),
+        reply_to: None,
+        thread_key: None,
+        contact_sealed: sealed(),
+        text_sealed: Some(sealed()),
+        text_masked: Some("minha internet caiu".into()),
+        choice: Some(Choice { id: "a".into(), title: "A".into() }),
+        attachments: vec![Attachment {
+            reference: "media-1".into(),
+            mime: "audio/ogg".into(),
+            filename: None,
+            size_bytes: Some(12_345),
+            sha256: None,
+            transcript_sealed: Some(sealed()),
+            confidence: Some(0.5),
+        }],
+        site: Some(Site { olt: Some("olt-3".into()), ..Site::default() }),
+        auto_generated: false,
+        verified: true,
+        event_time_ms: 1_763_700_000_000,
+        reply_window_until_ms: Some(1_763_786_400_000),
+        answer_via: AnswerVia::Caller,
+        attributes: [("referral".to_owned(), "ad".to_owned())].into(),
+    }
+}
+
+fn turn() -> Turn {
+    Turn {
+        turn: 3,
+        messages: vec![TurnMessage { message_id: MessageId([1; 16]), kind: MessageKind::Text }],
+        text: Some("minha internet caiu".into()),
+        text_masked: Some("minha internet caiu".into()),
+        closed_by: TurnClosedBy::MaxAge,
+        answer_via: AnswerVia::Channel,
+        needs_person: false,
+        choice: None,
+        auto_generated: false,
+        verified: false,
+    }
+}
+
+fn classification() -> Classification {
+    Classification {
+        model_version: "a1b2c3".into(),
+        intents: vec![IntentScore { id: "sem_conexao".into(), probability: 0.97 }],
+        confidence: 0.97,
+        in_scope: true,
+        threshold: 0.8,
+        would_answer: true,
+        sentiment: Sentiment::Negativo,
+        sentiment_confidence: 0.7,
+        frustrated: true,
+        urgent: false,
+        unknown_share: 0.1,
+        explanation: vec![NgramWeight { ngram: "internet caiu".into(), weight: 2.5 }],
+    }
+}
+
+fn address() -> Address {
+    Address {
+        channel: Channel::WebChat,
+        provider: "web_chat".into(),
+        account: "site".into(),
+        contact_sealed: sealed(),
+        reply_window_until_ms: None,
+    }
+}
+
+fn due() -> AnswerDue {
+    AnswerDue {
+        purpose: ReplyPurpose::Answer,
+        turn: 3,
+        part: 0,
+        via: AnswerVia::Channel,
+        tell_protocol: true,
+        address: address(),
+        expires_at_ms: 5,
+    }
+}
+
+fn command() -> Command {
+    Command {
+        command_id: CommandId([3; 16]),
+        conversation_id: ConversationId([4; 20]),
+        agent: "Ana".into(),
+        action: CommandAction::Reply,
+        text_sealed: Some(sealed()),
+        text_masked: Some("oi".into()),
+    }
+}
+
+fn outcome() -> Box<DeliveryOutcome> {
+    Box::new(DeliveryOutcome {
+        conversation_id: ConversationId([4; 20]),
+        turn: 3,
+        purpose: ReplyPurpose::HandoffNotice,
+        part: 0,
+        result: DeliveryResult::Uncertain,
+        provider_message_id: None,
+        error: Some("timeout".into()),
+        agent: None,
+        answer_id: Some("sem_conexao.guia".into()),
+        text_sealed: Some(sealed()),
+        text_masked: Some("…".into()),
+        buttons: vec![Button { id: "1".into(), title: "Sim".into() }],
+    })
+}
+
+fn status() -> ProviderStatus {
+    ProviderStatus {
+        provider_message_id: "w".into(),
+        status: ProviderStatusKind::Read,
+        error_code: None,
+        event_time_ms: 1,
+        callback: None,
+    }
+}
+
+fn action() -> ActionOutcome {
+    ActionOutcome {
+        conversation_id: ConversationId([4; 20]),
+        turn: 3,
+        action: "open_invoice".into(),
+        result: ActionResult::Done,
+        finding: "open".into(),
+        fields_sealed: Some(sealed()),
+    }
+}
+
+fn tick() -> Tick {
+    Tick { stage: "router".into(), state_key: b"demo:x".to_vec(), deadline_ms: 9 }
+}
+
+fn events() -> Vec<ConversationEvent> {
+    use ConversationEvent as E;
+    vec![
+        E::Opened(Opened { provider: "p".into(), account: "a".into(), contact_sealed: sealed() }),
+        E::MessageReceived(Box::new(MessageReceived { head: head() })),
+        E::TurnDecided(Box::new(TurnDecided {
+            turn: 3,
+            messages: vec![MessageId([1; 16])],
+            closed_by: TurnClosedBy::Window,
+            route: Route::Auto,
+            reason: RouteReason::Confident,
+            classification: Some(classification()),
+            action: Some("line_check".into()),
+        })),
+        E::ActionDone(ActionDone {
+            turn: 3,
+            intent: "sem_conexao".into(),
+            sentiment: Sentiment::Neutro,
+            action: "line_check".into(),
+            result: ActionResult::Done,
+            finding: "line_los".into(),
+            fields_sealed: Some(sealed()),
+        }),
+        E::Queued(Queued { turn: Some(3), reason: RouteReason::ActionFailed }),
+        E::ReplySent(Box::new(ReplySent {
+            turn: 3,
+            purpose: ReplyPurpose::Answer,
+            part: 0,
+            agent: None,
+            answer_id: None,
+            result: DeliveryResult::Sent,
+            provider_message_id: None,
+            text_sealed: Some(sealed()),
+            text_masked: Some("oi".into()),
+            buttons: vec![],
+        })),
+        E::Assigned(Assigned { agent: "Ana".into() }),
+        E::AgentReplied(AgentReplied {
+            agent: "Ana".into(),
+            part: 1,
+            text_sealed: sealed(),
+            text_masked: "oi".into(),
+        }),
+        E::Resolved(Resolved { by: None }),
+        E::Reopened(Reopened {}),
+        E::Closed(Closed {}),
+        E::Refused(Refused {
+            agent: "Bia".into(),
+            action: CommandAction::Claim,
+            reason: "owned".into(),
+        }),
+        E::SlaBreached(SlaBreached { due_ms: 9 }),
+        E::StatusChanged(StatusChanged {
+            provider_message_id: "wamid.x".into(),
+            status: ProviderStatusKind::Read,
+            error_code: None,
+        }),
+    ]
+}
+
+fn conversation(event: ConversationEvent) -> Conversation {
+    Conversation {
+        tenant: "demo".into(),
+        conversation_id: ConversationId([4; 20]),
+        protocol: "202611200001234567".into(),
+        seq: 7,
+        chat_seq: Some(2),
+        channel: Channel::WebChat,
+        state: ConversationState::BotAnswered,
+        owner: None,
+        queue: Some("suporte".into()),
+        priority: Priority::High,
+        sla_due_ms: Some(3),
+        opened_at_ms: 1,
+        command_id: Some(CommandId([3; 16])),
+        settled: vec![Settlement {
+            turn: 3,
+            route: Route::Auto,
+            reason: RouteReason::Confident,
+            messages: 1,
+        }],
+        answer_due: Some(due()),
+        event,
+    }
+}
+
+/// Encodes and holds the type to reading back the same.
+fn whole<T: Avro + PartialEq + std::fmt::Debug>(record: &T) -> (&'static str, Vec<u8>) {
+    let bytes = record.to_bytes().unwrap();
+    assert_eq!(&T::from_bytes(&bytes).unwrap(), record, "{} does not round-trip", T::NAME);
+    (T::NAME, bytes)
+}
+
+/// Type name and encoding of every sample.
+pub fn all() -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = vec![whole(&Contact {
+        ids: vec![ContactId { kind: ContactIdKind::Bsuid, value: "BR.1".into(), scope: None }],
+        name: Some("Ana".into()),
+    })];
+    all.extend(line());
+    all.extend(events().into_iter().map(|event| whole(&conversation(event))));
+    all.extend(work());
+    all.extend(states());
+    all.extend(ops());
+    all
+}
+
+fn line() -> Vec<(&'static str, Vec<u8>)> {
+    let message = Message { head: head(), text: Some("minha internet caiu".into()), flush: true };
+    let received = Box::new(Received { head: head() });
+    let classified = ClassifiedTurn { turn: turn(), classification: Some(classification()) };
+    let inbound = [
+        InboundBody::Message(Box::new(message)),
+        InboundBody::Command(command()),
+        InboundBody::ProviderStatus(status()),
+        InboundBody::ActionOutcome(action()),
+        InboundBody::DeliveryOutcome(outcome()),
+        InboundBody::Tick(tick()),
+    ];
+    let turns = [
+        TurnsBody::Received(received.clone()),
+        TurnsBody::Turn(Box::new(turn())),
+        TurnsBody::Command(command()),
+        TurnsBody::ProviderStatus(status()),
+        TurnsBody::ActionOutcome(action()),
+        TurnsBody::DeliveryOutcome(outcome()),
+        TurnsBody::Tick(tick()),
+    ];
+    let classified = [
+        ClassifiedBody::Received(received),
+        ClassifiedBody::ClassifiedTurn(Box::new(classified)),
+        ClassifiedBody::Command(command()),
+        ClassifiedBody::ProviderStatus(status()),
+        ClassifiedBody::ActionOutcome(action()),
+        ClassifiedBody::DeliveryOutcome(outcome()),
+        ClassifiedBody::Tick(tick()),
+    ];
+    let mut all = Vec::new();
+    all.extend(inbound.into_iter().map(|body| whole(&Inbound { body })));
+    all.extend(turns.into_iter().map(|body| whole(&Turns { body })));
+    all.extend(classified.into_iter().map(|body| whole(&Classified { body })));
+    all
+}
+
+fn work() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        whole(&ActionRequest {
+            conversation_id: ConversationId([4; 20]),
+            turn: 3,
+            action: "open_invoice".into(),
+            intent: "segunda_via".into(),
+            contact_sealed: sealed(),
+            verified: true,
+            expires_at_ms: 4,
+        }),
+        whole(&Reply {
+            conversation_id: ConversationId([4; 20]),
+            protocol: "1".into(),
+            due: due(),
+            answer_id: None,
+            catalogue_version: "x".into(),
+            agent: None,
+            text_sealed: sealed(),
+            text_masked: "oi".into(),
+            buttons: vec![],
+        }),
+        whole(&Handoff {
+            tenant: "demo".into(),
+            conversation_id: ConversationId([4; 20]),
+            protocol: "1".into(),
+            turn: Some(3),
+            channel: Channel::Sms,
+            queue: "vendas".into(),
+            priority: Priority::Urgent,
+            reason: RouteReason::Policy,
+            intent: None,
+            confidence: None,
+            sentiment: None,
+            frustrated: false,
+            urgent: false,
+            sla_due_ms: 1,
+            text_masked: None,
+        }),
+    ]
+}
+
+fn states() -> Vec<(&'static str, Vec<u8>)> {
+    let open = OpenMessage {
+        message_id: MessageId([1; 16]),
+        kind: MessageKind::Text,
+        text_sealed: Some(sealed()),
+        text_masked: None,
+    };
+    vec![
+        whole(&TurnsState {
+            last_turn: 2,
+            owned: true,
+            open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
+            seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
+        }),
+        whole(&RouterState {
+            conversation_id: ConversationId([4; 20]),
+            protocol: "1".into(),
+            seq: 1,
+            chat_seq: 1,
+            state: ConversationState::Queued,
+            channel: Channel::Api,
+            address: address(),
+            owner: None,
+            queue: None,
+            priority: Priority::Low,
+            sla_due_ms: None,
+            sla_breached: false,
+            opened_at_ms: 1,
+            changed_at_ms: 1,
+            resolved_at_ms: None,
+            protocol_told: false,
+            bot_answers: 0,
+            last_intent: None,
+            last_intent_answers: 0,
+            agent_replies: 0,
+            agent_deadline_ms: None,
+            verified: false,
+            pending: vec![PendingTurn {
+                turn: 3,
+                messages: 1,
+                via: AnswerVia::Channel,
+                intent: "pix".into(),
+                sentiment: Sentiment::Neutro,
+                action: None,
+                action_deadline_ms: None,
+                answered: true,
+            }],
+            commands: vec![CommandId([3; 16])],
+            replies_seen: vec!["3/answer/0".into()],
+        }),
+        whole(&MetricCell {
+            tenant: "demo".into(),
+            minute: 1,
+            metric: "settled.auto".into(),
+            source_partition: 0,
+            value: 2,
+        }),
+    ]
+}
+
+fn ops() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        whole(&RawRequest {
+            provider: "whatsapp_cloud".into(),
+            account: "1".into(),
+            received_at_ms: 1,
+            headers: [("x-hub-signature-256".to_owned(), "sha256=".to_owned())].into(),
+            body: b"{}".to_vec(),
+        }),
+        whole(&DeadLetter {
+            stage: "classify".into(),
+            reason: DeadLetterReason::Panicked,
+            detail: "index".into(),
+            topic: "turns".into(),
+            partition: 1,
+            offset: 2,
+            key: b"k".to_vec(),
+            value: None,
+            headers: vec![],
+            time_ms: 3,
+        }),
+        whole(&Setting { name: "answers".into(), version: "x".into(), content: b"a".to_vec() }),
+    ]
+}
