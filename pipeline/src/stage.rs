@@ -136,7 +136,7 @@ pub trait Stage: Send + 'static {
     }
 
     /// Takes account of one record.
-    fn process(&self, cx: &mut Context<'_, Self>, input: &Envelope<Self::In>) -> Verdict;
+    fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Self::In>) -> Verdict;
 }
 
 /// What a stage may touch while it takes account of a record.
@@ -157,7 +157,7 @@ pub struct Emitted<O> {
     pub out: O,
 }
 
-impl<S: Stage + ?Sized> Context<'_, S> {
+impl<'a, S: Stage + ?Sized> Context<'a, S> {
     /// Emits under the key of the record in hand.
     pub fn emit(&mut self, out: S::Out) {
         self.emitted.push(Emitted { key: None, out });
@@ -176,7 +176,7 @@ impl<S: Stage + ?Sized> Context<'_, S> {
 
     /// The side inputs pinned for this record.
     #[must_use]
-    pub fn broadcast(&self) -> &S::Broadcast {
+    pub fn broadcast(&self) -> &'a S::Broadcast {
         self.broadcast
     }
 }

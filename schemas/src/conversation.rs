@@ -10,181 +10,103 @@ use crate::message::{
     ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
     ProviderStatusKind, ReplyPurpose,
 };
+use crate::names::named;
 use crate::sealed::SealedText;
 
-/// Where a conversation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum ConversationState {
-    /// The machine looks at it.
-    #[default]
-    Triage,
-    /// The machine answered.
-    BotAnswered,
-    /// Part of a mass outage.
-    IncidentAttached,
-    /// Waits for a person.
-    Queued,
-    /// A person has it.
-    Assigned,
-    /// The person waits for the customer.
-    WaitingCustomer,
-    /// Considered done; may be reopened.
-    Resolved,
-    /// Ended for good.
-    Closed,
-    /// The customer left the queue.
-    Abandoned,
-    /// Of a blocked contact.
-    Blocked,
-}
-
-impl ConversationState {
-    /// The name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Triage => "triage",
-            Self::BotAnswered => "bot_answered",
-            Self::IncidentAttached => "incident_attached",
-            Self::Queued => "queued",
-            Self::Assigned => "assigned",
-            Self::WaitingCustomer => "waiting_customer",
-            Self::Resolved => "resolved",
-            Self::Closed => "closed",
-            Self::Abandoned => "abandoned",
-            Self::Blocked => "blocked",
-        }
+named! {
+    /// Where a conversation stands.
+    ConversationState default Triage {
+        /// The machine looks at it.
+        Triage = "triage",
+        /// The machine answered.
+        BotAnswered = "bot_answered",
+        /// Part of a mass outage.
+        IncidentAttached = "incident_attached",
+        /// Waits for a person.
+        Queued = "queued",
+        /// A person has it.
+        Assigned = "assigned",
+        /// The person waits for the customer.
+        WaitingCustomer = "waiting_customer",
+        /// Considered done; may be reopened.
+        Resolved = "resolved",
+        /// Ended for good.
+        Closed = "closed",
+        /// The customer left the queue.
+        Abandoned = "abandoned",
+        /// Of a blocked contact.
+        Blocked = "blocked",
     }
 }
 
-/// How soon people should look.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
-)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum Priority {
-    Low,
-    #[default]
-    Normal,
-    High,
-    Urgent,
-}
-
-impl Priority {
-    /// The name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Normal => "normal",
-            Self::High => "high",
-            Self::Urgent => "urgent",
-        }
+named! {
+    /// How soon people should look.
+    #[allow(missing_docs)] // the names are the documentation
+    Priority default Normal {
+        Low = "low",
+        Normal = "normal",
+        High = "high",
+        Urgent = "urgent",
     }
 }
 
-/// Who answers a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Route {
-    /// The machine.
-    Auto,
-    /// People, from a queue.
-    Human,
-    /// The person who already has the conversation.
-    Owned,
-    /// The notice of a mass outage.
-    Incident,
-    /// Nobody.
-    Dropped,
-}
-
-impl Route {
-    /// The name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Human => "human",
-            Self::Owned => "owned",
-            Self::Incident => "incident",
-            Self::Dropped => "dropped",
-        }
+named! {
+    /// Who answers a turn.
+    Route {
+        /// The machine.
+        Auto = "auto",
+        /// People, from a queue.
+        Human = "human",
+        /// The person who already has the conversation.
+        Owned = "owned",
+        /// The notice of a mass outage.
+        Incident = "incident",
+        /// Nobody.
+        Dropped = "dropped",
     }
 }
 
-/// Why a turn was routed so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum RouteReason {
-    /// Of a later release.
-    #[default]
-    Other,
-    /// The confidence reaches the intent's threshold.
-    Confident,
-    /// It does not.
-    LowConfidence,
-    /// No intent fits.
-    OutOfScope,
-    /// The intent is never answered by the machine.
-    Policy,
-    /// The customer asked for a person.
-    PersonAsked,
-    /// The customer is frustrated after an automatic answer.
-    Frustrated,
-    /// The same wish again after it was answered.
-    Repeated,
-    /// Audio, pictures and the like.
-    NeedsPerson,
-    /// The turn has no text to classify.
-    Unclassified,
-    /// Already waits for people.
-    AlreadyQueued,
-    /// A person has the conversation.
-    Owned,
-    /// Written by a machine.
-    AutoGenerated,
-    /// Written by someone of ours.
-    Outbound,
-    /// The CRM could not do it.
-    ActionFailed,
-    /// The answer could not be delivered.
-    Undeliverable,
-    /// The agent gave it back.
-    Released,
-    /// The agent did not write in time.
-    AgentSilent,
-    /// The answer did not come in time.
-    NoAnswer,
-}
-
-impl RouteReason {
-    /// The name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Confident => "confident",
-            Self::LowConfidence => "low_confidence",
-            Self::OutOfScope => "out_of_scope",
-            Self::Policy => "policy",
-            Self::PersonAsked => "person_asked",
-            Self::Frustrated => "frustrated",
-            Self::Repeated => "repeated",
-            Self::NeedsPerson => "needs_person",
-            Self::Unclassified => "unclassified",
-            Self::AlreadyQueued => "already_queued",
-            Self::Owned => "owned",
-            Self::AutoGenerated => "auto_generated",
-            Self::Outbound => "outbound",
-            Self::ActionFailed => "action_failed",
-            Self::Undeliverable => "undeliverable",
-            Self::Released => "released",
-            Self::AgentSilent => "agent_silent",
-            Self::NoAnswer => "no_answer",
-        }
+named! {
+    /// Why a turn was routed so.
+    RouteReason default Other {
+        /// Of a later release.
+        Other = "other",
+        /// The confidence reaches the intent's threshold.
+        Confident = "confident",
+        /// It does not.
+        LowConfidence = "low_confidence",
+        /// No intent fits.
+        OutOfScope = "out_of_scope",
+        /// The intent is never answered by the machine.
+        Policy = "policy",
+        /// The customer asked for a person.
+        PersonAsked = "person_asked",
+        /// The customer is frustrated after an automatic answer.
+        Frustrated = "frustrated",
+        /// The same wish again after it was answered.
+        Repeated = "repeated",
+        /// Audio, pictures and the like.
+        NeedsPerson = "needs_person",
+        /// The turn has no text to classify.
+        Unclassified = "unclassified",
+        /// Already waits for people.
+        AlreadyQueued = "already_queued",
+        /// A person has the conversation.
+        Owned = "owned",
+        /// Written by a machine.
+        AutoGenerated = "auto_generated",
+        /// Written by someone of ours.
+        Outbound = "outbound",
+        /// The CRM could not do it.
+        ActionFailed = "action_failed",
+        /// The answer could not be delivered.
+        Undeliverable = "undeliverable",
+        /// The agent gave it back.
+        Released = "released",
+        /// The agent did not write in time.
+        AgentSilent = "agent_silent",
+        /// The answer did not come in time.
+        NoAnswer = "no_answer",
     }
 }
 
@@ -388,6 +310,8 @@ pub struct ReplySent {
     pub purpose: ReplyPurpose,
     /// Number within the purpose.
     pub part: i32,
+    /// When the turn it answers closed, or the conversation was queued (Unix, ms).
+    pub since_ms: Option<i64>,
     /// Who wrote it; absent for the machine.
     pub agent: Option<String>,
     /// Which answer of the catalogue.

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod line;
 pub mod masking;
 pub mod message;
+mod names;
 pub mod ops;
 mod released;
 pub mod sealed;
@@ -62,7 +63,7 @@ impl Input for line::Classified {
 impl Input for conversation::Conversation {}
 impl Input for work::Reply {}
 impl Input for work::ActionRequest {}
-impl Input for state::MetricCell {}
+impl Input for state::MinuteMetrics {}
 
 /// The self-contained schemas of everything that crosses a topic, by type name: what a release
 /// publishes and later releases must be able to read.

@@ -9,6 +9,7 @@ use crate::message::{
     ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
     ProviderStatus, Tick,
 };
+use crate::names::named;
 
 /// All that can change a contact's conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,27 +46,26 @@ pub struct TurnMessage {
     pub kind: MessageKind,
 }
 
-/// Why a turn ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum TurnClosedBy {
-    /// The customer paused.
-    #[default]
-    Window,
-    /// It had grown for as long as a turn may.
-    MaxAge,
-    /// A button was tapped.
-    Choice,
-    /// A program waits for the answer.
-    Caller,
-    /// The customer asked for a person.
-    PersonAsked,
-    /// A person has the conversation and reads along.
-    Owner,
-    /// Something came that is not text.
-    Media,
-    /// It held as many messages as a turn may.
-    Size,
+named! {
+    /// Why a turn ended.
+    TurnClosedBy default Window {
+        /// The customer paused.
+        Window = "window",
+        /// It had grown for as long as a turn may.
+        MaxAge = "max_age",
+        /// A button was tapped.
+        Choice = "choice",
+        /// A program waits for the answer.
+        Caller = "caller",
+        /// The customer asked for a person.
+        PersonAsked = "person_asked",
+        /// A person has the conversation and reads along.
+        Owner = "owner",
+        /// Something came that is not text.
+        Media = "media",
+        /// It held as many messages as a turn may.
+        Size = "size",
+    }
 }
 
 /// The messages of one contact, grouped: the unit that is classified, routed and answered.
@@ -89,8 +89,6 @@ pub struct Turn {
     pub choice: Option<Choice>,
     /// Written by a machine.
     pub auto_generated: bool,
-    /// The channel or caller vouches for who the contact is.
-    pub verified: bool,
 }
 
 /// What the turns stage tells.
@@ -113,36 +111,13 @@ pub enum TurnsBody {
     Tick(Tick),
 }
 
-/// Tone of the words, not of the situation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum Sentiment {
-    #[default]
-    Neutro,
-    Positivo,
-    Negativo,
-}
-
-impl Sentiment {
-    /// The label of the corpus and of JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Neutro => "neutro",
-            Self::Positivo => "positivo",
-            Self::Negativo => "negativo",
-        }
-    }
-
-    /// Reads a label; anything else is neutral.
-    #[must_use]
-    pub fn from_label(label: &str) -> Self {
-        match label {
-            "positivo" => Self::Positivo,
-            "negativo" => Self::Negativo,
-            _ => Self::Neutro,
-        }
+named! {
+    /// Tone of the words, not of the situation.
+    #[allow(missing_docs)] // the names are the documentation
+    Sentiment default Neutro {
+        Neutro = "neutro",
+        Positivo = "positivo",
+        Negativo = "negativo",
     }
 }
 

@@ -6,87 +6,66 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::names::named;
 use crate::sealed::SealedText;
 
-/// How the customer reached us.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
-)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum Channel {
-    #[default]
-    Other,
-    Api,
-    Whatsapp,
-    Sms,
-    Email,
-    WebChat,
-    Phone,
-    Telegram,
-}
-
-impl Channel {
-    /// The name used in JSON, metrics and configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Api => "api",
-            Self::Whatsapp => "whatsapp",
-            Self::Sms => "sms",
-            Self::Email => "email",
-            Self::WebChat => "web_chat",
-            Self::Phone => "phone",
-            Self::Telegram => "telegram",
-        }
+named! {
+    /// How the customer reached us.
+    #[allow(missing_docs)] // the names are the documentation
+    Channel default Other {
+        Other = "other",
+        Api = "api",
+        Whatsapp = "whatsapp",
+        Sms = "sms",
+        Email = "email",
+        WebChat = "web_chat",
+        Phone = "phone",
+        Telegram = "telegram",
     }
 }
 
-/// Who wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// The customer.
-    Inbound,
-    /// Someone of ours, outside this product (the business app on a phone, say).
-    Outbound,
+named! {
+    /// Who wrote.
+    Direction {
+        /// The customer.
+        Inbound = "inbound",
+        /// Someone of ours, outside this product (the business app on a phone, say).
+        Outbound = "outbound",
+    }
 }
 
-/// What a message is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum MessageKind {
-    #[default]
-    Unsupported,
-    Text,
-    Button,
-    Audio,
-    Image,
-    Video,
-    Document,
-    Sticker,
-    Location,
-    Contacts,
-    Interactive,
-    Reaction,
-    Edit,
-    Delete,
-    Order,
-    Call,
-    System,
+named! {
+    /// What a message is made of.
+    #[allow(missing_docs)] // the names are the documentation
+    MessageKind default Unsupported {
+        Unsupported = "unsupported",
+        Text = "text",
+        Button = "button",
+        Audio = "audio",
+        Image = "image",
+        Video = "video",
+        Document = "document",
+        Sticker = "sticker",
+        Location = "location",
+        Contacts = "contacts",
+        Interactive = "interactive",
+        Reaction = "reaction",
+        Edit = "edit",
+        Delete = "delete",
+        Order = "order",
+        Call = "call",
+        System = "system",
+    }
 }
 
-/// Where an answer goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum AnswerVia {
-    /// Out on the channel the customer used.
-    #[default]
-    Channel,
-    /// Only back to the program that waits for it.
-    Caller,
+named! {
+    /// Where an answer goes.
+    AnswerVia default Channel {
+        /// Out on the channel the customer used.
+        Channel = "channel",
+        /// Only back to the program that waits for it.
+        Caller = "caller",
+    }
 }
 
 /// A button or list row the customer tapped.
@@ -180,21 +159,20 @@ pub struct MessageHead {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// What kind of name a contact goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum ContactIdKind {
-    #[default]
-    Other,
-    Bsuid,
-    WaPhone,
-    E164,
-    Email,
-    Telegram,
-    WebChat,
-    Crm,
-    Contract,
+named! {
+    /// What kind of name a contact goes by.
+    #[allow(missing_docs)] // the names are the documentation
+    ContactIdKind default Other {
+        Other = "other",
+        Bsuid = "bsuid",
+        WaPhone = "wa_phone",
+        E164 = "e164",
+        Email = "email",
+        Telegram = "telegram",
+        WebChat = "web_chat",
+        Crm = "crm",
+        Contract = "contract",
+    }
 }
 
 /// One name of a contact.
@@ -237,21 +215,20 @@ pub struct Message {
     pub flush: bool,
 }
 
-/// What an agent may ask of a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum CommandAction {
-    /// Of a later release.
-    #[default]
-    Unknown,
-    /// Take it.
-    Claim,
-    /// Give it back to its queue.
-    Release,
-    /// Write to the customer.
-    Reply,
-    /// Consider it done.
-    Resolve,
+named! {
+    /// What an agent may ask of a conversation.
+    CommandAction default Unknown {
+        /// Of a later release.
+        Unknown = "unknown",
+        /// Take it.
+        Claim = "claim",
+        /// Give it back to its queue.
+        Release = "release",
+        /// Write to the customer.
+        Reply = "reply",
+        /// Consider it done.
+        Resolve = "resolve",
+    }
 }
 
 /// An agent's or a program's wish.
@@ -271,19 +248,18 @@ pub struct Command {
     pub text_masked: Option<String>,
 }
 
-/// What became of an outbound message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum ProviderStatusKind {
-    #[default]
-    Unknown,
-    Sent,
-    Delivered,
-    Read,
-    Played,
-    Failed,
-    Deleted,
+named! {
+    /// What became of an outbound message.
+    #[allow(missing_docs)] // the names are the documentation
+    ProviderStatusKind default Unknown {
+        Unknown = "unknown",
+        Sent = "sent",
+        Delivered = "delivered",
+        Read = "read",
+        Played = "played",
+        Failed = "failed",
+        Deleted = "deleted",
+    }
 }
 
 /// A provider's word on a message we sent.
@@ -301,21 +277,20 @@ pub struct ProviderStatus {
     pub callback: Option<String>,
 }
 
-/// How an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionResult {
-    /// It did not work.
-    #[default]
-    Failed,
-    /// It worked.
-    Done,
-    /// The CRM knows the contact but has nothing of the kind.
-    NotFound,
-    /// The CRM does not know who this is.
-    IdentityRequired,
-    /// It may or may not have happened.
-    Uncertain,
+named! {
+    /// How an action ended.
+    ActionResult default Failed {
+        /// It did not work.
+        Failed = "failed",
+        /// It worked.
+        Done = "done",
+        /// The CRM knows the contact but has nothing of the kind.
+        NotFound = "not_found",
+        /// The CRM does not know who this is.
+        IdentityRequired = "identity_required",
+        /// It may or may not have happened.
+        Uncertain = "uncertain",
+    }
 }
 
 /// What the CRM or the network said.
@@ -335,47 +310,34 @@ pub struct ActionOutcome {
     pub fields_sealed: Option<SealedText>,
 }
 
-/// Why a reply is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplyPurpose {
-    /// Answers a turn.
-    Answer,
-    /// Tells that a person will.
-    HandoffNotice,
-    /// A person's own words.
-    AgentReply,
-}
-
-impl ReplyPurpose {
-    /// The name used in keys and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answer => "answer",
-            Self::HandoffNotice => "handoff_notice",
-            Self::AgentReply => "agent_reply",
-        }
+named! {
+    /// Why a reply is sent.
+    ReplyPurpose {
+        /// Answers a turn.
+        Answer = "answer",
+        /// Tells that a person will.
+        HandoffNotice = "handoff_notice",
+        /// A person's own words.
+        AgentReply = "agent_reply",
     }
 }
 
-/// How a delivery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryResult {
-    /// The customer does not have it.
-    #[default]
-    Failed,
-    /// The channel has it.
-    Sent,
-    /// The waiting caller has it; nothing went out.
-    ReturnedToCaller,
-    /// The provider may or may not have it; never resent blindly.
-    Uncertain,
-    /// Too late to be of use.
-    Expired,
-    /// A person took over before it went out.
-    Superseded,
+named! {
+    /// How a delivery ended.
+    DeliveryResult default Failed {
+        /// The customer does not have it.
+        Failed = "failed",
+        /// The channel has it.
+        Sent = "sent",
+        /// The waiting caller has it; nothing went out.
+        ReturnedToCaller = "returned_to_caller",
+        /// The provider may or may not have it; never resent blindly.
+        Uncertain = "uncertain",
+        /// Too late to be of use.
+        Expired = "expired",
+        /// A person took over before it went out.
+        Superseded = "superseded",
+    }
 }
 
 /// A quick reply offered with an answer.

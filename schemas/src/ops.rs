@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
+use crate::names::named;
 
 /// Bytes as a provider sent them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,33 +23,17 @@ pub struct RawRequest {
     pub body: Vec<u8>,
 }
 
-/// Why a record was set aside.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum DeadLetterReason {
-    /// The bytes are not a record.
-    Undecodable,
-    /// The stage has no use for it.
-    #[default]
-    Rejected,
-    /// The stage broke on it.
-    Panicked,
-    /// Written by a later release, or by a stranger.
-    UnknownSchema,
-}
-
-impl DeadLetterReason {
-    /// The name used in JSON and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Undecodable => "undecodable",
-            Self::Rejected => "rejected",
-            Self::Panicked => "panicked",
-            Self::UnknownSchema => "unknown_schema",
-        }
+named! {
+    /// Why a record was set aside.
+    DeadLetterReason default Rejected {
+        /// The bytes are not a record.
+        Undecodable = "undecodable",
+        /// The stage has no use for it.
+        Rejected = "rejected",
+        /// The stage broke on it.
+        Panicked = "panicked",
+        /// Written by a later release, or by a stranger.
+        UnknownSchema = "unknown_schema",
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("MessageId", include_str!("../avro/message_id.avsc")),
     ("MessageKind", include_str!("../avro/message_kind.avsc")),
     ("MessageReceived", include_str!("../avro/message_received.avsc")),
-    ("MetricCell", include_str!("../avro/metric_cell.avsc")),
+    ("MinuteMetrics", include_str!("../avro/minute_metrics.avsc")),
     ("NgramWeight", include_str!("../avro/ngram_weight.avsc")),
     ("OpenMessage", include_str!("../avro/open_message.avsc")),
     ("OpenTurn", include_str!("../avro/open_turn.avsc")),

@@ -1,5 +1,7 @@
 //! States of the stages as they stand in the changelogs. No plain text.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
@@ -24,7 +26,6 @@ pub struct OpenMessage {
     pub message_id: MessageId,
     pub kind: MessageKind,
     pub text_sealed: Option<SealedText>,
-    pub text_masked: Option<String>,
 }
 
 /// A turn that still grows.
@@ -56,6 +57,8 @@ pub struct TurnsState {
 pub struct PendingTurn {
     /// Which turn.
     pub turn: i64,
+    /// When it closed (Unix, ms): what the time to an answer counts from.
+    pub since_ms: i64,
     /// How many messages it holds.
     pub messages: i32,
     /// Where its answer goes.
@@ -127,19 +130,17 @@ pub struct RouterState {
     pub replies_seen: Vec<String>,
 }
 
-/// Value of one metric in one minute, seen by one source partition. Absolute.
+/// What happened in one minute, as counted on one partition of `conversations`. Absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MetricCell {
+pub struct MinuteMetrics {
     /// Whose customers.
     pub tenant: String,
     /// Minutes since 1970 UTC.
     pub minute: i64,
-    /// Which metric.
-    pub metric: String,
     /// Partition of `conversations` it was counted on.
     pub source_partition: i32,
-    /// How many.
-    pub value: i64,
+    /// By metric name, e.g. `settled/auto`.
+    pub values: BTreeMap<String, i64>,
 }
 
-avro!(TurnsState, RouterState, MetricCell);
+avro!(TurnsState, RouterState, MinuteMetrics);

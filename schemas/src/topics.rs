@@ -19,6 +19,16 @@ pub enum Retention {
     History,
     /// Only the last record of each key is kept; a tombstone removes the key.
     Compacted,
+    /// The same, and keys not written for so many hours are removed.
+    CompactedHours(u32),
+}
+
+impl Retention {
+    /// Whether only the last record of each key is kept.
+    #[must_use]
+    pub fn is_compacted(self) -> bool {
+        matches!(self, Self::Compacted | Self::CompactedHours(_))
+    }
 }
 
 /// One topic.
@@ -84,7 +94,7 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(HANDOFFS, "Handoff", Retention::Hours(7 * 24), true),
     topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
     topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
-    topic(METRICS_STATE, "MetricCell", Retention::Compacted, false),
+    topic(METRICS_STATE, "MinuteMetrics", Retention::CompactedHours(48), false),
     topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(30 * 24), false),
     topic(SETTINGS, "Setting", Retention::Compacted, false),
     topic(ANSWERS, "Setting", Retention::Compacted, false),

@@ -150,6 +150,8 @@ pub struct Restored {
 /// All that changes with one commit.
 #[derive(Debug, Clone, Default)]
 pub struct Unit {
+    /// When it is committed (Unix, ms): the time of the changelog's records.
+    pub time_ms: i64,
     /// One entry for each partition touched.
     pub partitions: Vec<PartitionUnit>,
 }

@@ -336,7 +336,11 @@ impl<E: Effect> EffectRunner<E> {
         }
         self.setup.at(Step::Committing)?;
         let started = Instant::now();
-        self.member.commit(Unit { partitions }).await?;
+        let passed: Vec<(u32, Offset)> =
+            partitions.iter().map(|part| (part.lease.partition, part.position)).collect();
+        self.effect.passed(&passed).await;
+        let time_ms = self.setup.clock.now_ms();
+        self.member.commit(Unit { time_ms, partitions }).await?;
         self.setup.metrics.committed(E::NAME, started.elapsed());
         self.setup.at(Step::Committed)?;
         Ok(true)

@@ -263,7 +263,7 @@ impl<S: Stage> StageRunner<S> {
             broadcast: &held.pinned.content,
         };
         let stage = &self.stage;
-        let verdict = catch_unwind(AssertUnwindSafe(|| stage.process(&mut cx, &envelope)));
+        let verdict = catch_unwind(AssertUnwindSafe(|| stage.process(&mut cx, envelope)));
         let (state, wake_at_ms) = (cx.state, cx.wake_at_ms);
         match verdict {
             Ok(Verdict::Done) => {}
@@ -363,7 +363,7 @@ impl<S: Stage> StageRunner<S> {
         self.uncommitted = 0;
         self.uncommitted_since = None;
         let latest = self.broadcasts.latest();
-        let mut unit = Unit::default();
+        let mut unit = Unit { time_ms: self.setup.clock.now_ms(), partitions: Vec::new() };
         for held in self.held.values_mut() {
             held.take_up(&latest);
             unit.partitions.extend(held.unit()?);

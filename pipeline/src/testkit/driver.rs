@@ -65,6 +65,7 @@ impl<S: Stage> Driver<S> {
             Some(tick) => Bytes::copy_from_slice(&tick.state_key),
             None => self.stage.state_key(&envelope),
         };
+        let record_key = envelope.key.clone();
         let before = self.states.get(&state_key).cloned();
         let waits_for = before.as_ref().and_then(|(_, deadline)| *deadline);
         if tick.as_ref().is_some_and(|tick| Some(tick.deadline_ms) != waits_for) {
@@ -80,7 +81,7 @@ impl<S: Stage> Driver<S> {
             emitted: &mut emitted,
             broadcast: &self.broadcast,
         };
-        let verdict = self.stage.process(&mut cx, &envelope);
+        let verdict = self.stage.process(&mut cx, envelope);
         let (state, deadline) = (cx.state, cx.wake_at_ms);
         if matches!(verdict, Verdict::Done) || tick.is_some() {
             match state {
@@ -96,7 +97,7 @@ impl<S: Stage> Driver<S> {
         let outputs = match &verdict {
             Verdict::Done => emitted
                 .into_iter()
-                .map(|emitted| (emitted.key.unwrap_or_else(|| envelope.key.clone()), emitted.out))
+                .map(|emitted| (emitted.key.unwrap_or_else(|| record_key.clone()), emitted.out))
                 .collect(),
             _ => Vec::new(),
         };

@@ -125,7 +125,7 @@ impl Stage for Tally {
     type Out = Total;
     type Broadcast = u64;
 
-    fn process(&self, cx: &mut Context<'_, Self>, input: &Envelope<Told>) -> Verdict {
+    fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Told>) -> Verdict {
         let version = *cx.broadcast();
         let mut total =
             cx.state.clone().unwrap_or(Total { count: 0, digest: 0, version, ticks: 0 });
@@ -174,7 +174,7 @@ impl Stage for Second {
     type Out = Total;
     type Broadcast = ();
 
-    fn process(&self, cx: &mut Context<'_, Self>, input: &Envelope<Total>) -> Verdict {
+    fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Total>) -> Verdict {
         let mut total =
             cx.state.clone().unwrap_or(Total { count: 0, digest: 0, version: 0, ticks: 0 });
         total.count += 1;

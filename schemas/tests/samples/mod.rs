@@ -59,7 +59,6 @@ fn turn() -> Turn {
         needs_person: false,
         choice: None,
         auto_generated: false,
-        verified: false,
     }
 }
 
@@ -183,6 +182,7 @@ fn events() -> Vec<ConversationEvent> {
             turn: 3,
             purpose: ReplyPurpose::Answer,
             part: 0,
+            since_ms: Some(1),
             agent: None,
             answer_id: None,
             result: DeliveryResult::Sent,
@@ -346,7 +346,6 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
         message_id: MessageId([1; 16]),
         kind: MessageKind::Text,
         text_sealed: Some(sealed()),
-        text_masked: None,
     };
     vec![
         whole(&TurnsState {
@@ -380,6 +379,7 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             verified: false,
             pending: vec![PendingTurn {
                 turn: 3,
+                since_ms: 1,
                 messages: 1,
                 via: AnswerVia::Channel,
                 intent: "pix".into(),
@@ -391,12 +391,11 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             commands: vec![CommandId([3; 16])],
             replies_seen: vec!["3/answer/0".into()],
         }),
-        whole(&MetricCell {
+        whole(&MinuteMetrics {
             tenant: "demo".into(),
             minute: 1,
-            metric: "settled.auto".into(),
             source_partition: 0,
-            value: 2,
+            values: [("settled/auto".to_owned(), 2)].into(),
         }),
     ]
 }

@@ -6,6 +6,7 @@ use rusqlite::{Transaction, params};
 use schemas::topics::Topic;
 
 use super::files::sql;
+use super::tables::TopicTable;
 use crate::log::LogError;
 
 /// Deletes the oldest records of `topic` as long as they are older than `before_ms` and every group
@@ -13,10 +14,11 @@ use crate::log::LogError;
 /// not be handed out again. Gives how many went.
 pub(super) fn forget(
     transaction: &Transaction<'_>,
-    topic: Topic,
+    table: &TopicTable,
     before_ms: i64,
     records_max: usize,
 ) -> Result<usize, LogError> {
+    let topic = table.topic;
     let failed = |error: rusqlite::Error| sql(&format!("forget old records of {topic}"), &error);
     let groups = positions(transaction, topic).map_err(failed)?;
     let mut oldest = transaction
@@ -33,6 +35,7 @@ pub(super) fn forget(
     let mut last = None;
     for row in rows {
         let (offset, partition, time_ms) = row.map_err(failed)?;
+        // A compacted topic's reader is past a key once it has seen a later record of any.
         let past = groups
             .values()
             .all(|group| group.get(&partition).is_some_and(|position| *position > offset));

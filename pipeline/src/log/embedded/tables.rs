@@ -5,7 +5,7 @@
 //! their last change.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use schemas::topics::{Retention, Topic, TopicSpec};
+use schemas::topics::{Topic, TopicSpec};
 
 use super::files::sql;
 use crate::log::LogError;
@@ -52,7 +52,7 @@ pub(super) struct TopicTable {
 impl TopicTable {
     pub(super) fn new(spec: &TopicSpec) -> Self {
         let name = spec.topic.0;
-        let compacted = spec.retention == Retention::Compacted;
+        let compacted = spec.retention.is_compacted();
         let columns = "offset, partition, key, value, headers, time_ms";
         let insert = if compacted {
             format!(

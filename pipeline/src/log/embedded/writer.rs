@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::barrier::{Committed, Waiter};
 use super::checkpoint::Checkpoints;
 use super::files::sql;
+use super::retention;
 use super::shared::{Shared, TopicState, size_of};
 use crate::ledger::{Claim, LedgerError, OnceKey};
 use crate::log::{AppendError, Durable, Group, LogError, StateRow, Unit};
@@ -244,7 +245,8 @@ fn apply(
                 .map_err(|error| sql("settle", &error))
         }
         Op::Forget { topic, before_ms, records_max, reply } => {
-            let records = super::retention::forget(transaction, topic, before_ms, records_max)?;
+            let table = shared.topic(topic)?;
+            let records = retention::forget(transaction, &table.table, before_ms, records_max)?;
             done.answers.push(Answer::Forget(records, reply));
             Ok(())
         }
@@ -366,7 +368,7 @@ fn commit(
                 key,
                 value,
                 headers: Headers::default(),
-                time_ms: 0,
+                time_ms: unit.time_ms,
             };
             store(changelog, transaction, part.lease.partition, record, wake_at_ms, done)?;
         }

@@ -158,7 +158,7 @@ fn changes_of(topic: schemas::topics::Topic, unit: &Unit) -> Vec<Record> {
                 key: key.clone(),
                 value: row.as_ref().map(|row| row.value.clone()),
                 headers: Headers::default(),
-                time_ms: 0,
+                time_ms: unit.time_ms,
             })
         })
         .collect()

@@ -51,6 +51,7 @@ pub async fn a_zombie_is_fenced_and_harmless(harness: &mut dyn Harness) {
     let published = zombie.publish(outputs.iter().map(repeat).collect()).await;
     assert!(matches!(published, Ok(()) | Err(LogError::Fenced { .. })), "{published:?}");
     let unit = Unit {
+        time_ms: 1,
         partitions: vec![PartitionUnit {
             lease: lease.unwrap(),
             position: 999_999,

@@ -1,0 +1,265 @@
+use std::sync::Arc;
+
+use pipeline::testkit::{Driver, Seen};
+use pipeline::{DropReason, Verdict};
+use proptest::prelude::*;
+use schemas::ids::{CommandId, ContactKey, ConversationId, MessageId};
+use schemas::line::{Inbound, InboundBody, TurnsBody};
+use schemas::message::*;
+use schemas::sealed::{Keyring, TenantKeys};
+
+use super::*;
+
+fn keys() -> TenantKeys {
+    TenantKeys::derive("demo", "1", &[7; 32])
+}
+
+fn key() -> Vec<u8> {
+    LineKey::new("demo", ContactKey([1; 16])).to_bytes()
+}
+
+fn driver() -> Driver<Turns> {
+    let keyring = Arc::new(Keyring::new([keys()]));
+    Driver::new(Turns::new(keyring), Settings::default(), |tick| Inbound {
+        body: InboundBody::Tick(tick),
+    })
+}
+
+fn message(n: u8, text: &str) -> Message {
+    let id = MessageId([n; 16]);
+    let contact_sealed = keys().seal(b"contact", b"x").unwrap();
+    Message {
+        head: MessageHead {
+            message_id: id,
+            channel: Channel::Whatsapp,
+            provider: "whatsapp_cloud".to_owned(),
+            account: "1".to_owned(),
+            direction: Direction::Inbound,
+            kind: MessageKind::Text,
+            provider_message_id: None,
+            reply_to: None,
+            thread_key: None,
+            contact_sealed,
+            text_sealed: Some(keys().seal(id.as_bytes(), text.as_bytes()).unwrap()),
+            text_masked: Some(text.to_owned()),
+            choice: None,
+            attachments: Vec::new(),
+            site: None,
+            auto_generated: false,
+            verified: false,
+            event_time_ms: 0,
+            reply_window_until_ms: None,
+            answer_via: AnswerVia::Channel,
+            attributes: std::collections::BTreeMap::new(),
+        },
+        text: Some(text.to_owned()),
+        flush: false,
+    }
+}
+
+fn inbound(message: Message) -> Inbound {
+    Inbound { body: InboundBody::Message(Box::new(message)) }
+}
+
+fn claim() -> Inbound {
+    Inbound {
+        body: InboundBody::Command(Command {
+            command_id: CommandId([1; 16]),
+            conversation_id: ConversationId([1; 20]),
+            agent: "Ana".to_owned(),
+            action: CommandAction::Claim,
+            text_sealed: None,
+            text_masked: None,
+        }),
+    }
+}
+
+/// What was told, a line each.
+fn told(seen: &[Seen<TurnsOut>]) -> String {
+    let lines = seen.iter().flat_map(|seen| {
+        let verdict = match &seen.verdict {
+            Verdict::Done => None,
+            other => Some(format!("{other:?}")),
+        };
+        verdict.into_iter().chain(seen.outputs.iter().map(|(_, out)| match &out.0.body {
+            TurnsBody::Received(received) => {
+                format!("received {}", received.head.text_masked.as_deref().unwrap_or("-"))
+            }
+            TurnsBody::Turn(turn) => format!(
+                "turn {} of {} closed by {:?}: {:?}{}",
+                turn.turn,
+                turn.messages.len(),
+                turn.closed_by,
+                turn.text.as_deref().unwrap_or("-"),
+                if turn.needs_person { " needs a person" } else { "" },
+            ),
+            TurnsBody::Command(command) => format!("command {:?}", command.action),
+            other => format!("{other:?}"),
+        }))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn groups_what_comes_within_the_window() {
+    let mut turns = driver();
+    let mut seen = vec![
+        turns.feed(&key(), 1_000, inbound(message(1, "oi"))),
+        turns.feed(&key(), 4_000, inbound(message(2, "minha internet caiu"))),
+    ];
+    assert_eq!(turns.deadline(&key()), Some(12_000));
+    seen.extend(turns.pass(11_999));
+    seen.extend(turns.pass(12_000));
+    seen.push(turns.feed(&key(), 60_000, inbound(message(3, "alô?"))));
+    seen.extend(turns.pass(100_000));
+    insta::assert_snapshot!(told(&seen), @r#"
+    received oi
+    received minha internet caiu
+    turn 1 of 2 closed by Window: "oi\nminha internet caiu"
+    received alô?
+    turn 2 of 1 closed by Window: "alô?"
+    "#);
+}
+
+#[test]
+fn a_turn_never_grows_for_longer_than_it_may() {
+    let mut turns = driver();
+    let mut seen = Vec::new();
+    for n in 0..6 {
+        seen.extend(turns.pass(1_000 + i64::from(n) * 5_000));
+        let text = format!("parte {n}");
+        seen.push(turns.feed(&key(), 1_000 + i64::from(n) * 5_000, inbound(message(n, &text))));
+    }
+    insta::assert_snapshot!(told(&seen), @r#"
+    received parte 0
+    received parte 1
+    received parte 2
+    received parte 3
+    turn 1 of 4 closed by MaxAge: "parte 0\nparte 1\nparte 2\nparte 3"
+    received parte 4
+    received parte 5
+    "#);
+}
+
+#[test]
+fn a_repeat_is_dropped_also_days_later_and_a_forgotten_one_is_not() {
+    let mut turns = driver();
+    turns.feed(&key(), 0, inbound(message(1, "oi")));
+    turns.pass(10_000);
+    let six_days = 6 * 24 * HOUR_MS;
+    for at in [1, 20_000, six_days] {
+        let seen = turns.feed(&key(), at, inbound(message(1, "oi")));
+        assert_eq!(seen.verdict, Verdict::Drop(DropReason::Duplicate));
+        assert!(seen.outputs.is_empty());
+    }
+    // Remembered as long as providers retry, and no longer: the list does not grow for ever.
+    turns.feed(&key(), 8 * 24 * HOUR_MS, inbound(message(2, "voltei")));
+    assert_eq!(turns.state(&key()).unwrap().seen.len(), 1);
+}
+
+#[test]
+fn buttons_media_callers_owners_and_cries_for_a_person_do_not_wait() {
+    let mut turns = driver();
+    let mut seen = vec![turns.feed(&key(), 1_000, inbound(message(1, "oi")))];
+    let mut audio = message(2, "");
+    audio.head.kind = MessageKind::Audio;
+    audio.head.text_sealed = None;
+    audio.head.text_masked = None;
+    audio.text = None;
+    seen.push(turns.feed(&key(), 2_000, inbound(audio)));
+    let mut button = message(3, "Segunda via");
+    button.head.kind = MessageKind::Button;
+    button.head.choice = Some(Choice { id: "b1".to_owned(), title: "Segunda via".to_owned() });
+    seen.push(turns.feed(&key(), 3_000, inbound(button)));
+    let mut caller = message(4, "minha internet caiu");
+    caller.flush = true;
+    seen.push(turns.feed(&key(), 4_000, inbound(caller)));
+    seen.push(turns.feed(&key(), 5_000, inbound(message(5, "Falar com atendente"))));
+    seen.push(turns.feed(&key(), 6_000, inbound(message(6, "só mais uma coisa"))));
+    seen.push(turns.feed(&key(), 7_000, claim()));
+    seen.push(turns.feed(&key(), 8_000, inbound(message(7, "obrigada por me atender"))));
+    insta::assert_snapshot!(told(&seen), @r#"
+    received oi
+    received -
+    turn 1 of 2 closed by Media: "oi" needs a person
+    received Segunda via
+    turn 2 of 1 closed by Choice: "Segunda via"
+    received minha internet caiu
+    turn 3 of 1 closed by Caller: "minha internet caiu"
+    received Falar com atendente
+    turn 4 of 1 closed by PersonAsked: "Falar com atendente"
+    received só mais uma coisa
+    command Claim
+    turn 5 of 1 closed by Owner: "só mais uma coisa"
+    received obrigada por me atender
+    turn 6 of 1 closed by Owner: "obrigada por me atender"
+    "#);
+}
+
+#[test]
+fn grouping_off_makes_every_message_a_turn() {
+    let mut turns = driver();
+    turns.broadcast_mut().default.enabled = false;
+    let seen = [turns.feed(&key(), 0, inbound(message(1, "oi")))];
+    insta::assert_snapshot!(told(&seen), @r#"
+    received oi
+    turn 1 of 1 closed by Window: "oi"
+    "#);
+}
+
+#[test]
+fn keeps_no_plain_text_and_forgets_who_is_gone() {
+    let mut turns = driver();
+    turns.feed(&key(), 0, inbound(message(1, "segredo 123")));
+    let encoded = turns.state(&key()).unwrap().to_bytes().unwrap();
+    assert!(!encoded.windows(7).any(|window| window == b"segredo"), "no plain text");
+    turns.pass(40 * 24 * HOUR_MS);
+    assert!(turns.state(&key()).is_none());
+}
+
+#[test]
+fn a_stranger_is_set_aside() {
+    let mut turns = driver();
+    let key = LineKey::new("nobody", ContactKey([1; 16])).to_bytes();
+    let seen = turns.feed(&key, 0, inbound(message(1, "oi")));
+    assert!(matches!(seen.verdict, Verdict::Reject(why) if why.contains("nobody")));
+}
+
+proptest! {
+    /// Whatever comes when: each message is received once and is in exactly one turn, in order.
+    #[test]
+    fn every_message_is_in_exactly_one_turn(
+        steps in prop::collection::vec((0u8..30, 0i64..15_000, 0u8..8), 1..60),
+    ) {
+        let mut turns = driver();
+        let (mut now, mut seen) = (0, Vec::new());
+        for (id, pause, what) in steps {
+            now += pause;
+            seen.extend(turns.pass(now));
+            let mut message = message(id, &format!("mensagem {id}"));
+            message.flush = what == 0;
+            if what == 1 {
+                message.head.kind = MessageKind::Audio;
+            }
+            let input = if what == 2 { claim() } else { inbound(message) };
+            seen.push(turns.feed(&key(), now, input));
+        }
+        seen.extend(turns.pass(now + 100_000));
+        let (mut received, mut grouped, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for (_, out) in seen.iter().flat_map(|seen| &seen.outputs) {
+            match &out.0.body {
+                TurnsBody::Received(message) => received.push(message.head.message_id),
+                TurnsBody::Turn(turn) => {
+                    grouped.extend(turn.messages.iter().map(|message| message.message_id));
+                    numbers.push(turn.turn);
+                }
+                _ => {}
+            }
+        }
+        prop_assert_eq!(&received, &grouped);
+        received.sort_unstable();
+        received.dedup();
+        prop_assert_eq!(received.len(), grouped.len());
+        prop_assert_eq!(numbers.clone(), (1..).take(numbers.len()).collect::<Vec<i64>>());
+    }
+}

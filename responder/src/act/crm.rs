@@ -1,0 +1,54 @@
+//! What a CRM or ERP must be able to do for the machine to act.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use schemas::message::{ActionResult, Contact};
+
+/// What is asked. Holds who the customer is: never logged.
+#[derive(Clone)]
+pub struct CrmRequest {
+    /// Whose customer.
+    pub tenant: String,
+    /// What: `open_invoice`, `line_check`.
+    pub action: String,
+    /// Who.
+    pub contact: Contact,
+    /// The channel or the caller vouches for who it is.
+    pub verified: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrmAnswer {
+    /// How it ended.
+    pub result: ActionResult,
+    /// Short code the answers are chosen by.
+    pub finding: String,
+    /// Values for the answer's placeholders.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CrmError {
+    /// Worth another try.
+    #[error("the CRM cannot be reached: {0}")]
+    Transient(String),
+    /// Not worth another try.
+    #[error("the CRM refuses: {0}")]
+    Permanent(String),
+}
+
+/// A CRM or ERP.
+#[async_trait]
+pub trait Crm: Send + Sync {
+    /// Whether `action` may be asked twice without harm.
+    fn is_idempotent(&self, action: &str) -> bool;
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`CrmError`].
+    async fn perform(&self, request: &CrmRequest) -> Result<CrmAnswer, CrmError>;
+}

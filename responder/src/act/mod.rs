@@ -1,0 +1,169 @@
+//! The `act` effect: asks the CRM or the network what the router wants to know.
+//!
+//! Reads `actions`; writes outcomes to `inbound`. Invariants: an action that is not idempotent is
+//! begun once, by the ledger; one whose end nobody knows is told as uncertain and never repeated;
+//! nothing is asked that nobody waits for any more.
+
+mod crm;
+mod demo;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline::clock::Clock;
+use pipeline::ledger::{Claim, OnceKey, OnceLedger};
+use pipeline::{Effect, Envelope, Outcome};
+use schemas::ids::LineKey;
+use schemas::line::InboundBody;
+use schemas::message::{ActionOutcome, ActionResult};
+use schemas::sealed::Keyring;
+use schemas::work::ActionRequest;
+use serde::{Deserialize, Serialize};
+
+pub use crm::{Crm, CrmAnswer, CrmError, CrmRequest};
+pub use demo::DemoCrm;
+
+use crate::outcome::told;
+
+/// Pause before a CRM that failed is asked again.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// The effect.
+pub struct Act {
+    crm: Arc<dyn Crm>,
+    ledger: Arc<dyn OnceLedger>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How an action ended, as the ledger remembers it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ended {
+    result: ActionResult,
+    finding: String,
+    fields: BTreeMap<String, String>,
+}
+
+impl Ended {
+    fn without_fields(result: ActionResult, finding: &str) -> Self {
+        Self { result, finding: finding.to_owned(), fields: BTreeMap::new() }
+    }
+}
+
+impl Act {
+    /// Asks `crm`.
+    #[must_use]
+    pub fn new(
+        crm: Arc<dyn Crm>,
+        ledger: Arc<dyn OnceLedger>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { crm, ledger, keyring, clock }
+    }
+
+    async fn one(&self, input: &Envelope<ActionRequest>) -> Outcome {
+        let request = &input.body;
+        let Some(key) = LineKey::parse(&input.key) else {
+            return Outcome::Reject("the key is not tenant:contact".to_owned());
+        };
+        let ended = if self.clock.now_ms() >= request.expires_at_ms {
+            Ended::without_fields(ActionResult::Failed, "expired")
+        } else {
+            match self.ask(&key.tenant, request).await {
+                Ok(ended) => ended,
+                Err(outcome) => return outcome,
+            }
+        };
+        self.tell(&key.tenant, input, ended)
+    }
+
+    /// Asks the CRM, guarded by the ledger where asking twice would do harm.
+    async fn ask(&self, tenant: &str, request: &ActionRequest) -> Result<Ended, Outcome> {
+        let keys = self.keyring.of(tenant).map_err(|error| Outcome::Reject(error.to_string()))?;
+        let contact = keys
+            .open_contact(&request.contact_sealed)
+            .map_err(|error| Outcome::Reject(error.to_string()))?;
+        let asked = CrmRequest {
+            tenant: tenant.to_owned(),
+            action: request.action.clone(),
+            contact,
+            verified: request.verified,
+        };
+        if self.crm.is_idempotent(&asked.action) {
+            return self.perform(&asked).await;
+        }
+        let once = OnceKey(format!("{}/{}/act/{}", request.conversation_id, request.turn, asked.action));
+        match self.ledger.claim(&once).await {
+            Err(error) => Err(retry(error.to_string())),
+            Ok(Claim::Open) => Ok(Ended::without_fields(ActionResult::Uncertain, "uncertain")),
+            Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
+                .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
+            Ok(Claim::Won) => {
+                // Begun is begun: whatever goes wrong from here on is not tried again.
+                let ended = self.perform(&asked).await.unwrap_or_else(|_| {
+                    Ended::without_fields(ActionResult::Uncertain, "uncertain")
+                });
+                let bytes = serde_json::to_vec(&ended).unwrap_or_default();
+                match self.ledger.settle(&once, bytes).await {
+                    Ok(()) => Ok(ended),
+                    Err(error) => Err(retry(error.to_string())),
+                }
+            }
+        }
+    }
+
+    async fn perform(&self, asked: &CrmRequest) -> Result<Ended, Outcome> {
+        match self.crm.perform(asked).await {
+            Ok(CrmAnswer { result, finding, fields }) => Ok(Ended { result, finding, fields }),
+            Err(CrmError::Transient(why)) => Err(retry(why)),
+            Err(CrmError::Permanent(why)) => {
+                tracing::warn!(action = asked.action, why, "the CRM refused");
+                Ok(Ended::without_fields(ActionResult::Failed, "refused"))
+            }
+        }
+    }
+
+    fn tell(&self, tenant: &str, input: &Envelope<ActionRequest>, ended: Ended) -> Outcome {
+        let request = &input.body;
+        let identity = format!("{}/{}/{}", request.conversation_id, request.turn, request.action);
+        let fields_sealed = if ended.fields.is_empty() {
+            None
+        } else {
+            let plain = serde_json::to_vec(&ended.fields).unwrap_or_default();
+            match self.keyring.of(tenant).and_then(|keys| keys.seal(identity.as_bytes(), &plain)) {
+                Ok(sealed) => Some(sealed),
+                Err(error) => return Outcome::Reject(error.to_string()),
+            }
+        };
+        let outcome = ActionOutcome {
+            conversation_id: request.conversation_id,
+            turn: request.turn,
+            action: request.action.clone(),
+            result: ended.result,
+            finding: ended.finding,
+            fields_sealed,
+        };
+        told(&input.key, InboundBody::ActionOutcome(outcome), self.clock.now_ms())
+    }
+}
+
+fn retry(why: String) -> Outcome {
+    Outcome::Retry { after: RETRY_AFTER, why }
+}
+
+#[async_trait]
+impl Effect for Act {
+    const NAME: &'static str = "act";
+    type In = ActionRequest;
+
+    async fn apply(&self, inputs: &[Envelope<ActionRequest>]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            outcomes.push(self.one(input).await);
+        }
+        outcomes
+    }
+}

@@ -1,0 +1,194 @@
+//! The `deliver` effect: planned replies go out, once.
+//!
+//! Reads `replies`; writes outcomes to `inbound`. Invariants: a reply that may have gone out is never
+//! sent again (the ledger knows); one that is too old is not sent at all; a reply to a waiting caller
+//! never goes out on a channel.
+
+mod callback;
+mod sender;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pipeline::clock::Clock;
+use pipeline::ledger::{Claim, OnceKey, OnceLedger};
+use pipeline::{Effect, Envelope, Outcome};
+use schemas::ids::LineKey;
+use schemas::line::InboundBody;
+use schemas::message::{AnswerVia, Channel, DeliveryOutcome, DeliveryResult};
+use schemas::sealed::Keyring;
+use schemas::work::Reply;
+use serde::{Deserialize, Serialize};
+
+pub use callback::HttpCallback;
+pub use sender::{InProduct, Outgoing, SendError, Sender, Sent};
+
+use crate::outcome::told;
+
+/// Pause before the ledger is asked again.
+const LEDGER_RETRY_AFTER: Duration = Duration::from_millis(250);
+/// First pause before a channel that refused is tried again; doubles.
+const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// The effect.
+pub struct Deliver {
+    senders: HashMap<Channel, Arc<dyn Sender>>,
+    ledger: Arc<dyn OnceLedger>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a delivery ended, as the ledger remembers it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ended {
+    result: DeliveryResult,
+    provider_message_id: Option<String>,
+    error: Option<String>,
+}
+
+impl Ended {
+    fn with(result: DeliveryResult, error: Option<&str>) -> Self {
+        Self { result, provider_message_id: None, error: error.map(str::to_owned) }
+    }
+}
+
+impl Deliver {
+    /// Delivers by `senders`; a channel without one cannot be answered.
+    #[must_use]
+    pub fn new(
+        senders: HashMap<Channel, Arc<dyn Sender>>,
+        ledger: Arc<dyn OnceLedger>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { senders, ledger, keyring, clock }
+    }
+
+    async fn one(&self, input: &Envelope<Reply>) -> Outcome {
+        let reply = &input.body;
+        let ended = if reply.due.via == AnswerVia::Caller {
+            Ended::with(DeliveryResult::ReturnedToCaller, None)
+        } else {
+            match self.send(&input.key, reply).await {
+                Ok(ended) => ended,
+                Err(outcome) => return outcome,
+            }
+        };
+        let outcome = DeliveryOutcome {
+            conversation_id: reply.conversation_id,
+            turn: reply.due.turn,
+            purpose: reply.due.purpose,
+            part: reply.due.part,
+            result: ended.result,
+            provider_message_id: ended.provider_message_id,
+            error: ended.error,
+            agent: reply.agent.clone(),
+            answer_id: reply.answer_id.clone(),
+            text_sealed: Some(reply.text_sealed.clone()),
+            text_masked: Some(reply.text_masked.clone()),
+            buttons: reply.buttons.clone(),
+        };
+        let body = InboundBody::DeliveryOutcome(Box::new(outcome));
+        told(&input.key, body, self.clock.now_ms())
+    }
+
+    /// Sends, guarded by the ledger where sending twice would show.
+    async fn send(&self, key: &[u8], reply: &Reply) -> Result<Ended, Outcome> {
+        let Some(sender) = self.senders.get(&reply.due.address.channel) else {
+            return Ok(Ended::with(DeliveryResult::Failed, Some("no_sender")));
+        };
+        let outgoing = self.open(key, reply)?;
+        if sender.is_idempotent() {
+            return Ok(self.attempt(sender.as_ref(), &outgoing, reply.due.expires_at_ms).await);
+        }
+        let once = OnceKey(outgoing.id.clone());
+        match self.ledger.claim(&once).await {
+            Err(error) => Err(retry(error.to_string())),
+            Ok(Claim::Open) => Ok(Ended::with(DeliveryResult::Uncertain, Some("interrupted"))),
+            Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
+                .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
+            Ok(Claim::Won) => {
+                let ended =
+                    self.attempt(sender.as_ref(), &outgoing, reply.due.expires_at_ms).await;
+                let bytes = serde_json::to_vec(&ended).unwrap_or_default();
+                match self.ledger.settle(&once, bytes).await {
+                    Ok(()) => Ok(ended),
+                    Err(error) => Err(retry(error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// The reply as the channel needs it.
+    fn open(&self, key: &[u8], reply: &Reply) -> Result<Outgoing, Outcome> {
+        let reject = |why: String| Outcome::Reject(why);
+        let key = LineKey::parse(key)
+            .ok_or_else(|| reject("the key is not tenant:contact".to_owned()))?;
+        let keys = self.keyring.of(&key.tenant).map_err(|error| reject(error.to_string()))?;
+        let due = &reply.due;
+        Ok(Outgoing {
+            id: format!(
+                "{}/{}/{}/{}",
+                reply.conversation_id,
+                due.turn,
+                due.purpose.as_str(),
+                due.part
+            ),
+            tenant: key.tenant,
+            conversation_id: reply.conversation_id,
+            protocol: reply.protocol.clone(),
+            contact: keys
+                .open_contact(&due.address.contact_sealed)
+                .map_err(|error| reject(error.to_string()))?,
+            text: keys.open_text(&reply.text_sealed).map_err(|error| reject(error.to_string()))?,
+            buttons: reply.buttons.clone(),
+        })
+    }
+
+    /// Tries until it is sent, refused for good, of unknown end, or too old.
+    async fn attempt(&self, sender: &dyn Sender, outgoing: &Outgoing, expires_at_ms: i64) -> Ended {
+        let mut pause = SEND_RETRY_AFTER;
+        loop {
+            if self.clock.now_ms() >= expires_at_ms {
+                return Ended::with(DeliveryResult::Expired, None);
+            }
+            match sender.send(outgoing).await {
+                Ok(Sent { provider_message_id }) => {
+                    return Ended { result: DeliveryResult::Sent, provider_message_id, error: None };
+                }
+                Err(SendError::NotAccepted { why, retry_after }) => {
+                    let wait = retry_after.unwrap_or(pause);
+                    tracing::warn!(channel = sender.name(), why, ?wait, "not accepted; tried again");
+                    tokio::time::sleep(wait).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+                Err(SendError::Refused(why)) => {
+                    return Ended::with(DeliveryResult::Failed, Some(&why));
+                }
+                Err(SendError::Unknown(why)) => {
+                    return Ended::with(DeliveryResult::Uncertain, Some(&why));
+                }
+            }
+        }
+    }
+}
+
+fn retry(why: String) -> Outcome {
+    Outcome::Retry { after: LEDGER_RETRY_AFTER, why }
+}
+
+#[async_trait]
+impl Effect for Deliver {
+    const NAME: &'static str = "deliver";
+    type In = Reply;
+
+    async fn apply(&self, inputs: &[Envelope<Reply>]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            outcomes.push(self.one(input).await);
+        }
+        outcomes
+    }
+}

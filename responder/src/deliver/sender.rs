@@ -1,0 +1,88 @@
+//! How a channel sends.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use schemas::ids::ConversationId;
+use schemas::message::{Button, Contact};
+
+/// A reply as a channel needs it. Holds plain text: never logged.
+#[derive(Clone)]
+pub struct Outgoing {
+    /// Names this reply and no other; given to the provider where it takes one.
+    pub id: String,
+    /// Whose customer.
+    pub tenant: String,
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// What the customer quotes.
+    pub protocol: String,
+    /// To whom.
+    pub contact: Contact,
+    /// What.
+    pub text: String,
+    /// Quick replies offered.
+    pub buttons: Vec<Button>,
+}
+
+/// The channel has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// What the provider calls it.
+    pub provider_message_id: Option<String>,
+}
+
+/// The channel does not have it, or nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Certainly not accepted; worth another try.
+    #[error("not accepted: {why}")]
+    NotAccepted {
+        /// Why, without customer data.
+        why: String,
+        /// When the provider wants to hear of it again.
+        retry_after: Option<Duration>,
+    },
+    /// Not accepted, and never will be.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// It may have been accepted.
+    #[error("unknown: {0}")]
+    Unknown(String),
+}
+
+/// A channel's way out.
+#[async_trait]
+pub trait Sender: Send + Sync {
+    /// For logs.
+    fn name(&self) -> &'static str;
+
+    /// Whether sending the same reply twice shows as once.
+    fn is_idempotent(&self) -> bool;
+
+    /// Sends one reply.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError>;
+}
+
+/// Channels that live inside the product (web chat, replies fetched over the API): what is written
+/// down in the history is what the customer sees, so writing it down is sending it.
+#[derive(Debug, Clone, Copy)]
+pub struct InProduct;
+
+#[async_trait]
+impl Sender for InProduct {
+    fn name(&self) -> &'static str {
+        "in_product"
+    }
+
+    fn is_idempotent(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, _: &Outgoing) -> Result<Sent, SendError> {
+        Ok(Sent::default())
+    }
+}

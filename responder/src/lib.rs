@@ -1,0 +1,15 @@
+//! What is said and done: the pure planner, and the two effects that touch the world.
+//!
+//! `plan` reads `conversations` and writes `replies`; `act` reads `actions`, `deliver` reads
+//! `replies`, and both tell `inbound` what came of it. Invariant: no route is decided here.
+
+pub mod act;
+pub mod catalogue;
+pub mod deliver;
+mod outcome;
+pub mod plan;
+
+pub use act::Act;
+pub use catalogue::Catalogue;
+pub use deliver::Deliver;
+pub use plan::{Plan, PlanOut};

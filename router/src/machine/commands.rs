@@ -1,0 +1,133 @@
+//! What agents ask. The order of the log decides: of two who claim at once the first one wins, and
+//! the second is told.
+
+use schemas::conversation::{
+    AgentReplied, Assigned, Conversation, ConversationEvent, ConversationState, Priority, Refused,
+    RouteReason,
+};
+use schemas::message::{AnswerVia, Channel, Command, CommandAction, ReplyPurpose};
+
+use super::case::{Case, With};
+use super::outcomes::resolve;
+use crate::out::RouterOut;
+use pipeline::{DropReason, Verdict};
+
+/// Commands remembered, so that one sent twice is obeyed once.
+const COMMANDS_MAX: usize = 32;
+
+/// An agent asks something of the open conversation.
+pub(super) fn command(case: &mut Case<'_>, command: Command) -> Verdict {
+    if case.state.commands.contains(&command.command_id) {
+        return Verdict::Drop(DropReason::Duplicate);
+    }
+    if case.state.commands.len() >= COMMANDS_MAX {
+        case.state.commands.remove(0);
+    }
+    case.state.commands.push(command.command_id);
+    case.command_id = Some(command.command_id);
+    let refusal = if command.conversation_id == case.state.conversation_id {
+        obey(case, &command).err()
+    } else {
+        Some("not_open")
+    };
+    if let Some(reason) = refusal {
+        let Command { agent, action, .. } = command;
+        let refused = Refused { agent, action, reason: reason.to_owned() };
+        case.tell(ConversationEvent::Refused(refused), With::default());
+    }
+    case.command_id = None;
+    Verdict::Done
+}
+
+/// Does as asked, or says why not.
+fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
+    let agent = &command.agent;
+    let owner = case.state.owner.clone();
+    let owns = owner.as_ref() == Some(agent);
+    match command.action {
+        CommandAction::Claim => match owner {
+            Some(_) if !owns => Err("owned_by_another"),
+            Some(_) => Ok(()), // asked for what they have: told again
+            None if case.state.state == ConversationState::Resolved => Err("resolved"),
+            None => Ok(()),
+        }
+        .map(|()| claim(case, agent)),
+        CommandAction::Release if owns => {
+            case.hand_over(None, RouteReason::Released, Vec::new(), None);
+            Ok(())
+        }
+        CommandAction::Reply if owns && case.is_owned() => reply(case, command),
+        CommandAction::Resolve if owns && case.is_owned() => {
+            resolve(case, Some(agent.clone()));
+            Ok(())
+        }
+        CommandAction::Release | CommandAction::Reply | CommandAction::Resolve => {
+            Err(match owner {
+                _ if case.state.state == ConversationState::Resolved => "resolved",
+                Some(_) => "owned_by_another",
+                None => "not_claimed",
+            })
+        }
+        CommandAction::Unknown => Err("unknown_action"),
+    }
+}
+
+fn claim(case: &mut Case<'_>, agent: &str) {
+    let state = &mut case.state;
+    if state.state != ConversationState::WaitingCustomer {
+        state.state = ConversationState::Assigned;
+        state.agent_deadline_ms = Some(case.now_ms + case.settings.times.agent_silent_s * 1000);
+    }
+    state.owner = Some(agent.to_owned());
+    state.changed_at_ms = case.now_ms;
+    let assigned = ConversationEvent::Assigned(Assigned { agent: agent.to_owned() });
+    case.tell(assigned, With { visible: true, ..With::default() });
+}
+
+fn reply(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
+    let (Some(text_sealed), Some(text_masked)) =
+        (command.text_sealed.clone(), command.text_masked.clone())
+    else {
+        return Err("empty_text");
+    };
+    let state = &mut case.state;
+    state.agent_replies += 1;
+    state.state = ConversationState::WaitingCustomer;
+    state.sla_due_ms = None;
+    state.agent_deadline_ms = None;
+    state.changed_at_ms = case.now_ms;
+    let part = state.agent_replies;
+    // A person writes to the customer, not to whichever program asked last.
+    let due = case.due(ReplyPurpose::AgentReply, 0, part, AnswerVia::Channel);
+    let agent = command.agent.clone();
+    let replied = AgentReplied { agent, part, text_sealed, text_masked };
+    let with = With { due: Some(due), ..With::default() };
+    case.tell(ConversationEvent::AgentReplied(replied), with);
+    Ok(())
+}
+
+/// An agent asks something of a contact without an open conversation.
+pub(super) fn refused(tenant: &str, command: Command, now_ms: i64) -> RouterOut {
+    RouterOut::Conversation(Box::new(Conversation {
+        tenant: tenant.to_owned(),
+        conversation_id: command.conversation_id,
+        protocol: String::new(),
+        seq: 0,
+        chat_seq: None,
+        channel: Channel::Other,
+        state: ConversationState::Closed,
+        owner: None,
+        queue: None,
+        priority: Priority::Normal,
+        sla_due_ms: None,
+        opened_at_ms: now_ms,
+        command_id: Some(command.command_id),
+        settled: Vec::new(),
+        answer_due: None,
+        event: ConversationEvent::Refused(Refused {
+            agent: command.agent,
+            action: command.action,
+            reason: "not_open".to_owned(),
+        }),
+    }))
+}

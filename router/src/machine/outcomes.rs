@@ -1,0 +1,162 @@
+//! What comes back: from the CRM, from the channels, from the providers.
+
+use schemas::conversation::{
+    ActionDone, ConversationEvent, ConversationState, ReplySent, Resolved, Route, RouteReason,
+    Settlement, StatusChanged,
+};
+use schemas::message::{
+    ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus, ReplyPurpose,
+};
+use schemas::state::PendingTurn;
+
+use super::case::{Case, With};
+use pipeline::{DropReason, Verdict};
+
+fn settle(pending: &PendingTurn, route: Route, reason: RouteReason) -> Vec<Settlement> {
+    vec![Settlement { turn: pending.turn, route, reason, messages: pending.messages }]
+}
+
+/// Takes a turn off the list of those that wait.
+fn take(case: &mut Case<'_>, turn: i64, answered: bool) -> Option<PendingTurn> {
+    let pending = &mut case.state.pending;
+    let at = pending.iter().position(|p| p.turn == turn && p.answered == answered)?;
+    Some(pending.remove(at))
+}
+
+/// The CRM answered.
+pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
+    let asked = |p: &PendingTurn| {
+        p.turn == outcome.turn && !p.answered && p.action.as_deref() == Some(&outcome.action)
+    };
+    if !case.state.pending.iter().any(asked) {
+        return Verdict::Drop(DropReason::Irrelevant); // nobody waits for it any more
+    }
+    let Some(mut pending) = take(case, outcome.turn, false) else {
+        return Verdict::Drop(DropReason::Irrelevant);
+    };
+    let done = ActionDone {
+        turn: outcome.turn,
+        intent: pending.intent.clone(),
+        sentiment: pending.sentiment,
+        action: outcome.action,
+        result: outcome.result,
+        finding: outcome.finding.clone(),
+        fields_sealed: outcome.fields_sealed,
+    };
+    if case.is_owned() {
+        let settled = settle(&pending, Route::Owned, RouteReason::Owned);
+        case.tell(ConversationEvent::ActionDone(done), With { settled, ..With::default() });
+        return Verdict::Done;
+    }
+    if matches!(outcome.result, ActionResult::Failed | ActionResult::Uncertain) {
+        let settled = settle(&pending, Route::Human, RouteReason::ActionFailed);
+        case.tell(ConversationEvent::ActionDone(done), With::default());
+        let via = Some(pending.via);
+        case.hand_over(Some(pending.turn), RouteReason::ActionFailed, settled, via);
+        return Verdict::Done;
+    }
+    let times = &case.settings.times;
+    pending.answered = true;
+    pending.action_deadline_ms =
+        Some(case.now_ms + (times.reply_age_s_max + times.delivery_s) * 1000);
+    case.state.state = ConversationState::BotAnswered;
+    case.state.bot_answers += 1;
+    let due = case.due(ReplyPurpose::Answer, pending.turn, 0, pending.via);
+    let turn = pending.turn;
+    case.state.pending.push(pending);
+    case.tell(ConversationEvent::ActionDone(done), With { due: Some(due), ..With::default() });
+    // Some findings are told to the customer and still need a person: a cut fibre, say.
+    if let Some(people) = case.settings.findings.get(&outcome.finding) {
+        let (queue, priority) = (people.queue.clone(), people.priority);
+        case.state.priority = case.state.priority.max(priority);
+        case.state.queue = Some(queue);
+        case.hand_over(Some(turn), RouteReason::Policy, Vec::new(), None);
+    }
+    Verdict::Done
+}
+
+/// A reply reached its end.
+pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict {
+    if !case.note_reply(outcome.turn, outcome.purpose, outcome.part) {
+        return Verdict::Drop(DropReason::Duplicate);
+    }
+    let arrived =
+        matches!(outcome.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
+    let (turn, purpose) = (outcome.turn, outcome.purpose);
+    let pending = if purpose == ReplyPurpose::Answer { take(case, turn, true) } else { None };
+    let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
+        turn,
+        purpose,
+        part: outcome.part,
+        since_ms: pending.as_ref().map(|pending| pending.since_ms),
+        agent: outcome.agent,
+        answer_id: outcome.answer_id,
+        result: outcome.result,
+        provider_message_id: outcome.provider_message_id,
+        text_sealed: outcome.text_sealed,
+        text_masked: outcome.text_masked,
+        buttons: outcome.buttons,
+    }));
+    let with = |settled| With { visible: arrived, settled, due: None };
+    let Some(pending) = pending else {
+        case.tell(sent, with(Vec::new()));
+        return Verdict::Done;
+    };
+    if arrived {
+        case.state.changed_at_ms = case.now_ms;
+        case.tell(sent, with(settle(&pending, Route::Auto, RouteReason::Confident)));
+        let ends = case.settings.intents.get(&pending.intent).is_some_and(|policy| policy.ends);
+        if ends && case.state.state == ConversationState::BotAnswered {
+            resolve(case, None);
+        }
+    } else if case.is_owned() {
+        case.tell(sent, with(settle(&pending, Route::Owned, RouteReason::Owned)));
+    } else {
+        case.tell(sent, With::default());
+        let settled = settle(&pending, Route::Human, RouteReason::Undeliverable);
+        case.hand_over(Some(turn), RouteReason::Undeliverable, settled, None);
+    }
+    Verdict::Done
+}
+
+/// The conversation is considered done.
+pub(super) fn resolve(case: &mut Case<'_>, by: Option<String>) {
+    case.state.state = ConversationState::Resolved;
+    case.state.resolved_at_ms = Some(case.now_ms);
+    case.state.sla_due_ms = None;
+    case.state.agent_deadline_ms = None;
+    case.state.changed_at_ms = case.now_ms;
+    let event = ConversationEvent::Resolved(Resolved { by });
+    case.tell(event, With { visible: true, ..With::default() });
+}
+
+/// A provider told what became of a message of ours.
+pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
+    case.tell(
+        ConversationEvent::StatusChanged(StatusChanged {
+            provider_message_id: status.provider_message_id,
+            status: status.status,
+            error_code: status.error_code,
+        }),
+        With::default(),
+    );
+    Verdict::Done
+}
+
+/// A turn has waited for its answer for too long.
+pub(super) fn overdue(case: &mut Case<'_>, pending: &PendingTurn) {
+    if case.is_owned() {
+        let settled = settle(pending, Route::Owned, RouteReason::Owned);
+        let queued = schemas::conversation::Queued {
+            turn: Some(pending.turn),
+            reason: RouteReason::Owned,
+        };
+        // Nothing changes hands; the line only says how the turn ended.
+        case.tell(ConversationEvent::Queued(queued), With { settled, ..With::default() });
+        return;
+    }
+    let reason =
+        if pending.answered { RouteReason::NoAnswer } else { RouteReason::ActionFailed };
+    let settled = settle(pending, Route::Human, reason);
+    case.hand_over(Some(pending.turn), reason, settled, Some(pending.via));
+}

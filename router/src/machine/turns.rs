@@ -1,0 +1,144 @@
+//! What customers do: messages come, turns are decided.
+
+use schemas::conversation::{
+    ConversationEvent, ConversationState, MessageReceived, Reopened, Route, RouteReason,
+    Settlement, TurnDecided,
+};
+use schemas::line::{ClassifiedTurn, Received, Sentiment};
+use schemas::message::{AnswerVia, ReplyPurpose};
+use schemas::state::PendingTurn;
+use schemas::work::ActionRequest;
+
+use super::case::{Case, With};
+use crate::decide::{Decision, decide};
+use crate::out::RouterOut;
+
+/// A message came.
+pub(super) fn received(case: &mut Case<'_>, received: Received) {
+    if case.state.state == ConversationState::Resolved {
+        case.state.state = ConversationState::Triage;
+        case.state.resolved_at_ms = None;
+        case.state.owner = None;
+        case.tell(ConversationEvent::Reopened(Reopened {}), With::default());
+    }
+    case.hear_from(&received.head);
+    let event = MessageReceived { head: received.head };
+    case.tell(
+        ConversationEvent::MessageReceived(Box::new(event)),
+        With { visible: true, ..With::default() },
+    );
+}
+
+/// A turn is to be decided.
+pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
+    let ClassifiedTurn { turn, classification } = classified;
+    let decision = decide(case.settings, &case.state, &turn, classification.as_ref());
+    let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
+    let event = |route, reason, action, classification| {
+        ConversationEvent::TurnDecided(Box::new(TurnDecided {
+            turn: turn.turn,
+            messages: turn.messages.iter().map(|message| message.message_id).collect(),
+            closed_by: turn.closed_by,
+            route,
+            reason,
+            classification,
+            action,
+        }))
+    };
+    let settled = |route, reason| vec![Settlement { turn: turn.turn, route, reason, messages }];
+    match decision {
+        Decision::Drop(reason) => {
+            let with = With { settled: settled(Route::Dropped, reason), ..With::default() };
+            case.tell(event(Route::Dropped, reason, None, classification), with);
+        }
+        Decision::Owned => {
+            case.state.state = ConversationState::Assigned;
+            case.state.agent_deadline_ms =
+                Some(case.now_ms + case.settings.times.agent_silent_s * 1000);
+            let reason = RouteReason::Owned;
+            let with = With { settled: settled(Route::Owned, reason), ..With::default() };
+            case.tell(event(Route::Owned, reason, None, classification), with);
+        }
+        Decision::Human { reason, queue, priority } => {
+            let news = reason != RouteReason::AlreadyQueued;
+            let queue = if news { queue } else { case.state.queue.clone().unwrap_or(queue) };
+            case.enqueue(queue, priority);
+            let due = news
+                .then(|| case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via));
+            let with = With { visible: news, settled: settled(Route::Human, reason), due };
+            case.tell(event(Route::Human, reason, None, classification.clone()), with);
+            if news {
+                let text = turn.text_masked.clone();
+                case.ask_people(Some(turn.turn), reason, classification.as_ref(), text);
+            }
+        }
+        Decision::Auto { intent, action } => {
+            let sentiment = classification.as_ref().map(|c| c.sentiment).unwrap_or_default();
+            let due = pend(case, turn.turn, messages, turn.answer_via, &intent, sentiment, &action);
+            let with = With { due, ..With::default() };
+            let reason = RouteReason::Confident;
+            case.tell(event(Route::Auto, reason, action.clone(), classification), with);
+            if let Some(action) = action {
+                ask(case, turn.turn, &intent, action);
+            }
+        }
+    }
+}
+
+/// Remembers a turn the machine answers; the answer is due at once unless the CRM is asked first.
+fn pend(
+    case: &mut Case<'_>,
+    turn: i64,
+    messages: i32,
+    via: AnswerVia,
+    intent: &str,
+    sentiment: Sentiment,
+    action: &Option<String>,
+) -> Option<schemas::conversation::AnswerDue> {
+    note_intent(case, intent);
+    let times = &case.settings.times;
+    let wait_s =
+        if action.is_some() { times.action_s } else { times.reply_age_s_max + times.delivery_s };
+    case.state.pending.push(PendingTurn {
+        turn,
+        since_ms: case.now_ms,
+        messages,
+        via,
+        intent: intent.to_owned(),
+        sentiment,
+        action: action.clone(),
+        action_deadline_ms: Some(case.now_ms + wait_s * 1000),
+        answered: action.is_none(),
+    });
+    if action.is_some() {
+        case.state.state = ConversationState::Triage;
+        return None;
+    }
+    case.state.state = ConversationState::BotAnswered;
+    case.state.bot_answers += 1;
+    Some(case.due(ReplyPurpose::Answer, turn, 0, via))
+}
+
+/// Counts answers on the same wish in a row.
+fn note_intent(case: &mut Case<'_>, intent: &str) {
+    let state = &mut case.state;
+    if state.last_intent.as_deref() == Some(intent) {
+        state.last_intent_answers += 1;
+    } else {
+        state.last_intent = Some(intent.to_owned());
+        state.last_intent_answers = 1;
+    }
+}
+
+fn ask(case: &mut Case<'_>, turn: i64, intent: &str, action: String) {
+    let request = ActionRequest {
+        conversation_id: case.state.conversation_id,
+        turn,
+        action,
+        intent: intent.to_owned(),
+        contact_sealed: case.state.address.contact_sealed.clone(),
+        verified: case.state.verified,
+        expires_at_ms: case.now_ms + case.settings.times.action_s * 1000,
+    };
+    case.out.push(RouterOut::Action(Box::new(request)));
+}

@@ -1,0 +1,230 @@
+//! What the router is configured with: which intents the machine may answer, who takes the others,
+//! and how long everybody has. A side input: pinned by version, replaced at a commit boundary.
+
+use std::collections::BTreeMap;
+
+use schemas::conversation::Priority;
+use serde::{Deserialize, Serialize};
+
+/// The built-in policy.
+const BUILT_IN: &str = include_str!("../policy.toml");
+
+/// Why a policy cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Not TOML, or keys that mean nothing.
+    #[error("the routing policy cannot be read: {0}")]
+    Unreadable(String),
+    /// Readable, and wrong.
+    #[error("the routing policy is wrong: {}", .0.join("; "))]
+    Wrong(Vec<String>),
+}
+
+/// Everything the router decides by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What customers want, and what is to be done about it.
+    pub intents: BTreeMap<String, IntentPolicy>,
+    /// What the CRM may find that is told to the customer and still needs people.
+    #[serde(default)]
+    pub findings: BTreeMap<String, FindingPolicy>,
+    /// Who takes what no intent fits.
+    pub default_queue: String,
+    /// Minutes until a person should have answered, by queue.
+    pub first_response_minutes: BTreeMap<String, i64>,
+    /// How long everybody has.
+    pub times: Times,
+    /// When the machine steps back.
+    pub limits: Limits,
+    /// The tenants' own clocks, in minutes ahead of UTC; -180 where none is named.
+    #[serde(default)]
+    pub utc_offset_minutes: BTreeMap<String, i32>,
+}
+
+/// What is to be done about an intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntentPolicy {
+    /// Who takes it when the machine does not.
+    pub queue: String,
+    /// Whether the machine may answer at all.
+    pub auto: bool,
+    /// What the CRM is asked before the machine answers.
+    pub action: Option<String>,
+    /// Least priority when people take it.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Goes to people whatever the confidence: the wish itself is to reach one.
+    #[serde(default)]
+    pub person_at_once: bool,
+    /// The customer has what they came for once it is answered.
+    #[serde(default)]
+    pub ends: bool,
+}
+
+/// Which people look after something the CRM found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindingPolicy {
+    /// Who.
+    pub queue: String,
+    /// How soon at least.
+    #[serde(default)]
+    pub priority: Priority,
+}
+
+/// How long everybody has, in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    /// The CRM for an action.
+    pub action_s: i64,
+    /// A planned reply before it is of no use any more.
+    pub reply_age_s_max: i64,
+    /// Delivery of a planned reply, beyond its age, before a person looks.
+    pub delivery_s: i64,
+    /// The customer after an automatic answer before it counts as the solution.
+    pub bot_answered_s: i64,
+    /// An agent who has claimed before they must have written.
+    pub agent_silent_s: i64,
+    /// The customer after an agent's answer before the conversation counts as done.
+    pub waiting_customer_s: i64,
+    /// The customer to come back under the same protocol.
+    pub reopen_s: i64,
+    /// A conversation in a queue nobody looks at before it counts as abandoned.
+    pub queued_s_max: i64,
+}
+
+/// When the machine steps back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Automatic answers on one intent in a row; the next goes to people.
+    pub same_intent_answers: i32,
+    /// Automatic answers in one conversation; the next goes to people.
+    pub bot_answers: i32,
+    /// Least confidence at which an intent chooses the queue, 0..1.
+    pub queue_confidence_min: f64,
+}
+
+impl Settings {
+    /// The built-in policy.
+    ///
+    /// # Errors
+    /// Never in a released binary: a test reads it.
+    pub fn built_in() -> Result<Self, SettingsError> {
+        Self::parse(BUILT_IN)
+    }
+
+    /// Reads a policy and holds it to what makes sense, telling everything that is wrong at once.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn parse(toml: &str) -> Result<Self, SettingsError> {
+        let settings: Self =
+            toml::from_str(toml).map_err(|error| SettingsError::Unreadable(error.to_string()))?;
+        let wrong = settings.mistakes();
+        if wrong.is_empty() { Ok(settings) } else { Err(SettingsError::Wrong(wrong)) }
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let queues = self.intents.values().map(|intent| &intent.queue);
+        let found = self.findings.values().map(|finding| &finding.queue);
+        for queue in queues.chain(found).chain([&self.default_queue]) {
+            let missing = format!("queue {queue} has no first_response_minutes");
+            if !self.first_response_minutes.contains_key(queue) && !wrong.contains(&missing) {
+                wrong.push(missing);
+            }
+        }
+        for (queue, minutes) in &self.first_response_minutes {
+            if !(1..=60 * 24 * 30).contains(minutes) {
+                wrong.push(format!("first_response_minutes.{queue} must be 1 to 43200"));
+            }
+        }
+        let Times {
+            action_s,
+            reply_age_s_max,
+            delivery_s,
+            bot_answered_s,
+            agent_silent_s,
+            waiting_customer_s,
+            reopen_s,
+            queued_s_max,
+        } = &self.times;
+        for (name, seconds) in [
+            ("action_s", action_s),
+            ("reply_age_s_max", reply_age_s_max),
+            ("delivery_s", delivery_s),
+            ("bot_answered_s", bot_answered_s),
+            ("agent_silent_s", agent_silent_s),
+            ("waiting_customer_s", waiting_customer_s),
+            ("reopen_s", reopen_s),
+            ("queued_s_max", queued_s_max),
+        ] {
+            if !(1..=60 * 60 * 24 * 25).contains(seconds) {
+                wrong.push(format!("times.{name} must be 1 to 2160000 (25 days)"));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.limits.queue_confidence_min) {
+            wrong.push("limits.queue_confidence_min must be 0 to 1".to_owned());
+        }
+        wrong
+    }
+
+    /// Minutes ahead of UTC of `tenant`'s clock.
+    #[must_use]
+    pub fn utc_offset_minutes(&self, tenant: &str) -> i32 {
+        self.utc_offset_minutes.get(tenant).copied().unwrap_or(-180)
+    }
+
+    /// When a person should have answered what came to `queue` at `now_ms` with `priority`: high
+    /// halves the time, urgent quarters it, low doubles it.
+    #[must_use]
+    pub fn sla_due_ms(&self, queue: &str, priority: Priority, now_ms: i64) -> i64 {
+        let minutes = self.first_response_minutes.get(queue).copied().unwrap_or(60);
+        let quarter_ms = minutes * 15_000;
+        now_ms
+            + quarter_ms
+                * match priority {
+                    Priority::Low => 8,
+                    Priority::Normal => 4,
+                    Priority::High => 2,
+                    Priority::Urgent => 1,
+                }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_policy_covers_every_intent() {
+        let settings = Settings::built_in().unwrap();
+        assert_eq!(settings.intents.len(), 31, "30 intents and out of scope");
+        assert!(!settings.intents["cancelar"].auto, "a cancellation is never a machine's to refuse");
+        assert!(settings.intents["falar_atendente"].person_at_once);
+    }
+
+    #[test]
+    fn tells_all_mistakes_at_once() {
+        let text = BUILT_IN
+            .replace("action_s = 10", "action_s = 0")
+            .replace("suporte = 15", "sup = 15")
+            .replace("queue_confidence_min = 0.3", "queue_confidence_min = 3.0");
+        let Err(SettingsError::Wrong(wrong)) = Settings::parse(&text) else { panic!() };
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(matches!(Settings::parse("a = 1"), Err(SettingsError::Unreadable(_))));
+    }
+
+    #[test]
+    fn priority_shortens_the_time() {
+        let settings = Settings::built_in().unwrap();
+        let minutes = |priority| settings.sla_due_ms("suporte", priority, 0) / 60_000;
+        assert_eq!(minutes(Priority::Normal), 15);
+        assert_eq!(minutes(Priority::Low), 30);
+        assert_eq!(minutes(Priority::Urgent), 3);
+    }
+}

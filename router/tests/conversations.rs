@@ -1,0 +1,640 @@
+//! The conversation state machine, told as stories.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test fails loudly
+
+use std::sync::Arc;
+
+use pipeline::Verdict;
+use pipeline::testkit::{Driver, Seen};
+use proptest::prelude::*;
+use router::{Router, RouterOut, Settings};
+use schemas::conversation::*;
+use schemas::ids::*;
+use schemas::line::*;
+use schemas::message::*;
+use schemas::sealed::{Keyring, SealedText, TenantKeys};
+
+const MINUTE_MS: i64 = 60_000;
+const START_MS: i64 = 1_795_262_400_000;
+
+fn keys() -> TenantKeys {
+    TenantKeys::derive("demo", "1", &[7; 32])
+}
+
+fn sealed(text: &str) -> SealedText {
+    keys().seal(b"t", text.as_bytes()).unwrap()
+}
+
+/// One contact's conversation, from the outside.
+struct Story {
+    driver: Driver<Router>,
+    key: LineKey,
+    now_ms: i64,
+    turn: i64,
+    command: u8,
+    seen: Vec<Seen<RouterOut>>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let keyring = Arc::new(Keyring::new([keys()]));
+        let tick = |tick| Classified { body: ClassifiedBody::Tick(tick) };
+        Self {
+            driver: Driver::new(Router::new(keyring), Settings::built_in().unwrap(), tick),
+            key: LineKey::new("demo", ContactKey([1; 16])),
+            now_ms: START_MS,
+            turn: 0,
+            command: 0,
+            seen: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, body: ClassifiedBody) -> &mut Self {
+        let seen = self.driver.feed(&self.key.to_bytes(), self.now_ms, Classified { body });
+        self.seen.push(seen);
+        self
+    }
+
+    fn after(&mut self, ms: i64) -> &mut Self {
+        self.now_ms += ms;
+        let seen = self.driver.pass(self.now_ms);
+        self.seen.extend(seen);
+        self
+    }
+
+    fn receives(&mut self, text: &str) -> &mut Self {
+        let head = MessageHead {
+            message_id: MessageId([u8::try_from(self.turn % 250).unwrap() + 1; 16]),
+            channel: Channel::WebChat,
+            provider: "web_chat".into(),
+            account: "site".into(),
+            direction: Direction::Inbound,
+            kind: MessageKind::Text,
+            provider_message_id: None,
+            reply_to: None,
+            thread_key: None,
+            contact_sealed: sealed("contact"),
+            text_sealed: Some(sealed(text)),
+            text_masked: Some(text.into()),
+            choice: None,
+            attachments: vec![],
+            site: None,
+            auto_generated: false,
+            verified: false,
+            event_time_ms: self.now_ms,
+            reply_window_until_ms: None,
+            answer_via: AnswerVia::Channel,
+            attributes: std::collections::BTreeMap::new(),
+        };
+        self.feed(ClassifiedBody::Received(Box::new(Received { head })))
+    }
+
+    /// A message that is a turn of its own, classified as `c`.
+    fn says(&mut self, text: &str, c: Option<Classification>) -> &mut Self {
+        self.says_with(text, c, |_| {})
+    }
+
+    fn says_with(
+        &mut self,
+        text: &str,
+        classification: Option<Classification>,
+        change: impl Fn(&mut Turn),
+    ) -> &mut Self {
+        self.receives(text);
+        self.turn += 1;
+        let mut turn = Turn {
+            turn: self.turn,
+            messages: vec![TurnMessage {
+                message_id: MessageId([u8::try_from((self.turn - 1) % 250).unwrap() + 1; 16]),
+                kind: MessageKind::Text,
+            }],
+            text: None,
+            text_masked: Some(text.into()),
+            closed_by: TurnClosedBy::Window,
+            answer_via: AnswerVia::Channel,
+            needs_person: false,
+            choice: None,
+            auto_generated: false,
+        };
+        change(&mut turn);
+        self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))
+    }
+
+    fn conversation(&self) -> ConversationId {
+        self.records().last().map_or(ConversationId([0; 20]), |record| record.conversation_id)
+    }
+
+    fn action(&mut self, action: &str, result: ActionResult, finding: &str) -> &mut Self {
+        let outcome = ActionOutcome {
+            conversation_id: self.conversation(),
+            turn: self.turn,
+            action: action.into(),
+            result,
+            finding: finding.into(),
+            fields_sealed: None,
+        };
+        self.feed(ClassifiedBody::ActionOutcome(outcome))
+    }
+
+    fn delivered(&mut self, turn: i64, purpose: ReplyPurpose, result: DeliveryResult) -> &mut Self {
+        let part = if purpose == ReplyPurpose::AgentReply { 1 } else { 0 };
+        let outcome = DeliveryOutcome {
+            conversation_id: self.conversation(),
+            turn,
+            purpose,
+            part,
+            result,
+            provider_message_id: None,
+            error: None,
+            agent: None,
+            answer_id: None,
+            text_sealed: None,
+            text_masked: None,
+            buttons: vec![],
+        };
+        self.feed(ClassifiedBody::DeliveryOutcome(Box::new(outcome)))
+    }
+
+    fn asks(&mut self, agent: &str, action: CommandAction) -> &mut Self {
+        self.command += 1;
+        let text = (action == CommandAction::Reply).then(|| "já vou ver".to_owned());
+        let command = Command {
+            command_id: CommandId([self.command; 16]),
+            conversation_id: self.conversation(),
+            agent: agent.into(),
+            action,
+            text_sealed: text.as_deref().map(sealed),
+            text_masked: text,
+        };
+        self.feed(ClassifiedBody::Command(command))
+    }
+
+    fn records(&self) -> Vec<&Conversation> {
+        let outputs = self.seen.iter().flat_map(|seen| &seen.outputs);
+        outputs
+            .filter_map(|(_, out)| match out {
+                RouterOut::Conversation(record) => Some(&**record),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The story so far, a line a record.
+    fn told(&self) -> String {
+        let mut lines = Vec::new();
+        for seen in &self.seen {
+            if seen.verdict != Verdict::Done {
+                lines.push(format!("  {:?}", seen.verdict));
+            }
+            for (_, out) in &seen.outputs {
+                lines.push(match out {
+                    RouterOut::Conversation(record) => line_of(record),
+                    RouterOut::Action(request) => format!("  asks CRM {}", request.action),
+                    RouterOut::Handoff(handoff) => format!(
+                        "  asks people in {} ({:?}) because {:?}",
+                        handoff.queue, handoff.priority, handoff.reason
+                    ),
+                });
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn line_of(record: &Conversation) -> String {
+    let mut line = format!("{} {}", record.seq, record.event.name());
+    match &record.event {
+        ConversationEvent::TurnDecided(decided) => {
+            line += &format!(" {:?} {:?}", decided.route, decided.reason);
+        }
+        ConversationEvent::Queued(queued) => line += &format!(" {:?}", queued.reason),
+        ConversationEvent::Refused(refused) => {
+            line += &format!(" {} {:?}: {}", refused.agent, refused.action, refused.reason);
+        }
+        ConversationEvent::ReplySent(sent) => line += &format!(" {:?} {:?}", sent.purpose, sent.result),
+        ConversationEvent::ActionDone(done) => line += &format!(" {:?} {}", done.result, done.finding),
+        _ => {}
+    }
+    line += &format!(" -> {}", record.state.as_str());
+    if let Some(owner) = &record.owner {
+        line += &format!(" of {owner}");
+    }
+    if let Some(due) = &record.answer_due {
+        let protocol = if due.tell_protocol { " with protocol" } else { "" };
+        line += &format!(" | due {:?}{protocol}", due.purpose);
+    }
+    for settled in &record.settled {
+        line += &format!(" | settled {} {:?}", settled.turn, settled.route);
+    }
+    line
+}
+
+fn sure(intent: &str) -> Option<Classification> {
+    scored(intent, 0.97)
+}
+
+#[allow(clippy::unnecessary_wraps)] // the shape of the field
+fn scored(intent: &str, confidence: f64) -> Option<Classification> {
+    Some(Classification {
+        model_version: "test".into(),
+        intents: vec![IntentScore { id: intent.into(), probability: confidence }],
+        confidence,
+        in_scope: true,
+        threshold: 0.8,
+        would_answer: confidence >= 0.8,
+        sentiment: Sentiment::Neutro,
+        sentiment_confidence: 0.9,
+        frustrated: false,
+        urgent: false,
+        unknown_share: 0.0,
+        explanation: vec![],
+    })
+}
+
+fn with(c: Option<Classification>, change: impl Fn(&mut Classification)) -> Option<Classification> {
+    c.map(|mut c| {
+        change(&mut c);
+        c
+    })
+}
+
+#[test]
+fn the_machine_checks_the_line_and_answers() {
+    let mut story = Story::new();
+    story
+        .says("minha internet caiu", sure("sem_conexao"))
+        .after(200)
+        .action("line_check", ActionResult::Done, "line_ok")
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent)
+        .after(20_000)
+        .says("obrigada!", sure("agradecimento"))
+        .delivered(2, ReplyPurpose::Answer, DeliveryResult::Sent);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> triage
+      asks CRM line_check
+    4 action_done Done line_ok -> bot_answered | due Answer with protocol
+    5 reply_sent Answer Sent -> bot_answered | settled 1 Auto
+    6 message_received -> bot_answered
+    7 turn_decided Auto Confident -> bot_answered | due Answer
+    8 reply_sent Answer Sent -> bot_answered | settled 2 Auto
+    9 resolved -> resolved
+    ");
+}
+
+#[test]
+fn a_cut_fibre_is_told_and_given_to_people() {
+    let mut story = Story::new();
+    story
+        .says("luz vermelha no aparelho", sure("luz_los"))
+        .action("line_check", ActionResult::Done, "line_los")
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> triage
+      asks CRM line_check
+    4 action_done Done line_los -> bot_answered | due Answer with protocol
+    5 queued Policy -> queued
+      asks people in suporte (High) because Policy
+    6 reply_sent Answer Sent -> queued | settled 1 Auto
+    ");
+}
+
+#[test]
+fn a_person_claims_answers_and_resolves_and_the_machine_is_silent() {
+    let mut story = Story::new();
+    story
+        .says("quero cancelar tudo", sure("cancelar"))
+        .delivered(1, ReplyPurpose::HandoffNotice, DeliveryResult::Sent)
+        .after(MINUTE_MS)
+        .asks("Ana", CommandAction::Claim)
+        .asks("Bia", CommandAction::Claim)
+        .says("minha internet caiu", sure("sem_conexao"))
+        .asks("Bia", CommandAction::Reply)
+        .asks("Ana", CommandAction::Reply)
+        .delivered(0, ReplyPurpose::AgentReply, DeliveryResult::Sent)
+        .asks("Ana", CommandAction::Resolve)
+        .asks("Ana", CommandAction::Reply);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Human Policy -> queued | due HandoffNotice with protocol | settled 1 Human
+      asks people in vendas (High) because Policy
+    4 reply_sent HandoffNotice Sent -> queued
+    5 assigned -> assigned of Ana
+    6 refused Bia Claim: owned_by_another -> assigned of Ana
+    7 message_received -> assigned of Ana
+    8 turn_decided Owned Owned -> assigned of Ana | settled 2 Owned
+    9 refused Bia Reply: owned_by_another -> assigned of Ana
+    10 agent_replied -> waiting_customer of Ana | due AgentReply
+    11 reply_sent AgentReply Sent -> waiting_customer of Ana
+    12 resolved -> resolved of Ana
+    13 refused Ana Reply: resolved -> resolved of Ana
+    ");
+}
+
+#[test]
+fn anger_raises_priority_and_only_ends_automation_after_an_answer() {
+    let angry = |c: &mut Classification| {
+        c.frustrated = true;
+        c.sentiment = Sentiment::Negativo;
+    };
+    let mut story = Story::new();
+    story
+        .says("TERCEIRA VEZ que cai essa porcaria", with(sure("sem_conexao"), angry))
+        .action("line_check", ActionResult::Done, "line_ok")
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent)
+        .says("não adiantou nada, que ódio", with(sure("sem_conexao"), angry));
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> triage
+      asks CRM line_check
+    4 action_done Done line_ok -> bot_answered | due Answer with protocol
+    5 reply_sent Answer Sent -> bot_answered | settled 1 Auto
+    6 message_received -> bot_answered
+    7 turn_decided Human Frustrated -> queued | due HandoffNotice | settled 2 Human
+      asks people in suporte (High) because Frustrated
+    ");
+}
+
+#[test]
+fn doubt_strangers_pictures_and_cries_for_a_person_go_to_people() {
+    for (c, change, reason) in [
+        (scored("pix", 0.7), (|_| {}) as fn(&mut Turn), RouteReason::LowConfidence),
+        (with(sure("pix"), |c| c.in_scope = false), |_| {}, RouteReason::OutOfScope),
+        (None, |turn| turn.needs_person = true, RouteReason::NeedsPerson),
+        (None, |_| {}, RouteReason::Unclassified),
+        (sure("nunca_visto"), |_| {}, RouteReason::Unclassified),
+        (sure("pix"), |turn| turn.closed_by = TurnClosedBy::PersonAsked, RouteReason::PersonAsked),
+        (scored("falar_atendente", 0.4), |_| {}, RouteReason::PersonAsked),
+        (sure("negociar_divida"), |_| {}, RouteReason::Policy),
+    ] {
+        let mut story = Story::new();
+        story.says_with("x", c, change);
+        let last = story.records().last().copied().unwrap().clone();
+        let ConversationEvent::TurnDecided(decided) = last.event else { panic!() };
+        assert_eq!((decided.route, decided.reason), (Route::Human, reason));
+        assert_eq!(last.state, ConversationState::Queued);
+        assert!(last.sla_due_ms.unwrap() > START_MS);
+    }
+}
+
+#[test]
+fn the_same_wish_a_third_time_goes_to_people() {
+    let mut story = Story::new();
+    for turn in 1..=3 {
+        story.says("e a senha do wifi?", sure("senha_wifi"));
+        if turn < 3 {
+            story.delivered(turn, ReplyPurpose::Answer, DeliveryResult::Sent);
+        }
+    }
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> bot_answered | due Answer with protocol
+    4 reply_sent Answer Sent -> bot_answered | settled 1 Auto
+    5 message_received -> bot_answered
+    6 turn_decided Auto Confident -> bot_answered | due Answer
+    7 reply_sent Answer Sent -> bot_answered | settled 2 Auto
+    8 message_received -> bot_answered
+    9 turn_decided Human Repeated -> queued | due HandoffNotice | settled 3 Human
+      asks people in suporte (Normal) because Repeated
+    ");
+}
+
+#[test]
+fn what_the_crm_or_the_channel_cannot_do_people_do() {
+    let mut story = Story::new();
+    story
+        .says("boleto", sure("segunda_via"))
+        .action("open_invoice", ActionResult::Failed, "timeout");
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> triage
+      asks CRM open_invoice
+    4 action_done Failed timeout -> triage
+    5 queued ActionFailed -> queued | due HandoffNotice with protocol | settled 1 Human
+      asks people in financeiro (Normal) because ActionFailed
+    ");
+    let mut silent = Story::new();
+    silent.says("boleto", sure("segunda_via")).after(10_000).action(
+        "open_invoice",
+        ActionResult::Done,
+        "open",
+    );
+    insta::assert_snapshot!(silent.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> triage
+      asks CRM open_invoice
+    4 queued ActionFailed -> queued | due HandoffNotice with protocol | settled 1 Human
+      asks people in financeiro (Normal) because ActionFailed
+      Drop(Irrelevant)
+    ");
+    let mut undelivered = Story::new();
+    undelivered
+        .says("bom dia", sure("saudacao"))
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Uncertain)
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent);
+    insta::assert_snapshot!(undelivered.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> bot_answered | due Answer with protocol
+    4 reply_sent Answer Uncertain -> bot_answered
+    5 queued Undeliverable -> queued | settled 1 Human
+      asks people in geral (Normal) because Undeliverable
+      Drop(Duplicate)
+    ");
+}
+
+#[test]
+fn time_resolves_reopens_breaches_requeues_and_closes() {
+    let mut story = Story::new();
+    story
+        .says("bom dia", sure("saudacao"))
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent)
+        .after(31 * MINUTE_MS)
+        .says("quero negociar", sure("negociar_divida"))
+        .after(31 * MINUTE_MS)
+        .asks("Ana", CommandAction::Claim)
+        .after(16 * MINUTE_MS)
+        .asks("Bia", CommandAction::Claim)
+        .asks("Bia", CommandAction::Reply)
+        .after(25 * 60 * MINUTE_MS)
+        .after(73 * 60 * MINUTE_MS);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> bot_answered | due Answer with protocol
+    4 reply_sent Answer Sent -> bot_answered | settled 1 Auto
+    5 resolved -> resolved
+    6 reopened -> triage
+    7 message_received -> triage
+    8 turn_decided Human Policy -> queued | due HandoffNotice | settled 2 Human
+      asks people in financeiro (Normal) because Policy
+    9 sla_breached -> queued
+    10 assigned -> assigned of Ana
+    11 queued AgentSilent -> queued
+      asks people in financeiro (Normal) because AgentSilent
+    12 assigned -> assigned of Bia
+    13 agent_replied -> waiting_customer of Bia | due AgentReply
+    14 resolved -> resolved of Bia
+    15 closed -> closed of Bia
+    ");
+    assert!(story.driver.state(&story.key.to_bytes()).is_none(), "nothing is kept of it");
+    let first = story.conversation();
+    story.says("oi de novo", sure("saudacao"));
+    assert_ne!(story.conversation(), first, "another conversation, another protocol");
+    // Commands to a conversation that is over are refused, not lost.
+    let mut late = Story::new();
+    late.asks("Ana", CommandAction::Claim);
+    insta::assert_snapshot!(late.told(), @"0 refused Ana Claim: not_open -> closed");
+}
+
+#[test]
+fn a_machine_is_never_answered() {
+    let mut story = Story::new();
+    story.says_with("estou de férias", sure("saudacao"), |turn| turn.auto_generated = true);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Dropped AutoGenerated -> triage | settled 1 Dropped
+    ");
+}
+
+#[derive(Debug, Clone)]
+enum Move {
+    Says(usize, u32),
+    Action(u8),
+    Delivered(i64, u8),
+    Asks(u8, u8),
+    Waits(i64),
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        (0usize..8, 0u32..100).prop_map(|(intent, sure)| Move::Says(intent, sure)),
+        (0u8..5).prop_map(Move::Action),
+        (0i64..12, 0u8..12).prop_map(|(turn, what)| Move::Delivered(turn, what)),
+        (0u8..2, 0u8..4).prop_map(|(agent, action)| Move::Asks(agent, action)),
+        prop_oneof![0i64..60_000, 0i64..90_000_000, Just(300_000_000i64)].prop_map(Move::Waits),
+    ]
+}
+
+fn play(moves: &[Move]) -> Story {
+    const INTENTS: [&str; 8] = [
+        "sem_conexao", "segunda_via", "saudacao", "agradecimento", "cancelar", "falar_atendente",
+        "senha_wifi", "fora_escopo",
+    ];
+    use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
+    let mut story = Story::new();
+    for step in moves {
+        match step {
+            Move::Says(intent, sure) => {
+                story.says("…", scored(INTENTS[*intent], f64::from(*sure) / 100.0));
+            }
+            Move::Action(result) => {
+                let result = [Done, Failed, IdentityRequired, NotFound, Uncertain]
+                    [usize::from(*result)];
+                story.action("line_check", result, "line_ok");
+                story.action("open_invoice", result, "open");
+            }
+            Move::Delivered(turn, what) => {
+                let purpose = [
+                    ReplyPurpose::Answer,
+                    ReplyPurpose::HandoffNotice,
+                    ReplyPurpose::AgentReply,
+                ][usize::from(what % 3)];
+                let result = [
+                    DeliveryResult::Sent,
+                    DeliveryResult::Failed,
+                    DeliveryResult::Uncertain,
+                    DeliveryResult::ReturnedToCaller,
+                ][usize::from(what / 3)];
+                story.delivered(*turn, purpose, result);
+            }
+            Move::Asks(agent, action) => {
+                let action = [
+                    CommandAction::Claim,
+                    CommandAction::Release,
+                    CommandAction::Reply,
+                    CommandAction::Resolve,
+                ][usize::from(*action)];
+                story.asks(["Ana", "Bia"][usize::from(*agent)], action);
+            }
+            Move::Waits(ms) => {
+                story.after(*ms);
+            }
+        }
+    }
+    story
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever happens in whatever order, the invariants of ARCHITECTURE.md hold.
+    #[test]
+    fn invariants(moves in prop::collection::vec(a_move(), 1..60)) {
+        let mut story = play(&moves);
+        // Given time, everything comes to its end.
+        for _ in 0..5 {
+            story.after(3_000_000_000);
+        }
+        prop_assert!(story.driver.state(&story.key.to_bytes()).is_none(), "{}", story.told());
+        let mut seq = std::collections::BTreeMap::new();
+        let mut chat = std::collections::BTreeMap::new();
+        let (mut decided, mut settled, mut answers) =
+            (Vec::new(), Vec::new(), std::collections::BTreeSet::new());
+        let mut owner: Option<String> = None;
+        for record in story.records().into_iter().filter(|record| record.seq > 0) {
+            let next = seq.entry(record.conversation_id).or_insert(0);
+            *next += 1;
+            prop_assert_eq!(record.seq, *next, "seq has no gaps");
+            if let Some(seen) = record.chat_seq {
+                let next = chat.entry(record.conversation_id).or_insert(0);
+                *next += 1;
+                prop_assert_eq!(seen, *next, "nor has what the customer sees");
+            }
+            if let ConversationEvent::TurnDecided(turn) = &record.event {
+                decided.push(turn.turn);
+            }
+            settled.extend(record.settled.iter().map(|settled| settled.turn));
+            if let Some(due) = &record.answer_due {
+                let human = matches!(
+                    record.state,
+                    ConversationState::Assigned | ConversationState::WaitingCustomer
+                );
+                prop_assert!(
+                    !human || due.purpose == ReplyPurpose::AgentReply,
+                    "the machine is silent while a person owns: {}", story.told()
+                );
+                if due.purpose != ReplyPurpose::AgentReply {
+                    let news = answers.insert((record.conversation_id, due.turn, due.purpose.as_str()));
+                    prop_assert!(
+                        news || due.turn == 0 || due.purpose == ReplyPurpose::HandoffNotice,
+                        "one answer a turn"
+                    );
+                }
+            }
+            if let ConversationEvent::Assigned(assigned) = &record.event {
+                prop_assert!(
+                    owner.is_none() || owner.as_ref() == Some(&assigned.agent), "one owner"
+                );
+            }
+            owner.clone_from(&record.owner);
+        }
+        settled.sort_unstable();
+        decided.sort_unstable();
+        prop_assert_eq!(settled, decided, "every turn settles exactly once");
+    }
+}

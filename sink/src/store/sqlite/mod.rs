@@ -1,0 +1,161 @@
+//! The store in one SQLite file, `store.db`, readable with the sqlite3 command while it runs.
+//!
+//! A view: deleting it loses nothing, the next start makes it anew from the log. Commits are not
+//! synced; what a power cut takes is taken up again from the positions written after the rows.
+
+mod apply;
+mod queries;
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pipeline::Offset;
+use rusqlite::Connection;
+use schemas::conversation::Conversation;
+use schemas::ids::{ConversationId, LineKey, MessageId};
+use schemas::state::MinuteMetrics;
+use schemas::topics::Topic;
+
+use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
+use crate::rows::{ConversationRow, Row};
+
+/// Idle read connections kept.
+const READERS_MAX: usize = 4;
+
+/// The store.
+#[derive(Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, creating it if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let writer = tables::open(path)?;
+        let shared =
+            Shared { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs `work` on the writing connection, off the async workers.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || work(&mut shared.writer.lock())).await;
+        done.map_err(|error| StoreError::Unavailable(error.to_string()))?
+            .map_err(|error| tables::unavailable(&error))
+    }
+
+    /// Runs `work` on a reading connection, off the async workers.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            let idle = shared.readers.lock().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => tables::reader(&shared.path)?,
+            };
+            let found = work(&connection).map_err(|error| tables::unavailable(&error));
+            let mut readers = shared.readers.lock();
+            if readers.len() < READERS_MAX {
+                readers.push(connection);
+            }
+            found
+        });
+        done.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn apply(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.write(move |connection| apply::all(connection, &rows)).await
+    }
+
+    async fn positions(&self, topic: Topic) -> Result<Option<Vec<(u32, Offset)>>, StoreError> {
+        self.read(move |connection| apply::positions(connection, topic)).await.map(Some)
+    }
+
+    async fn pass(&self, topic: Topic, positions: &[(u32, Offset)]) -> Result<(), StoreError> {
+        let positions = positions.to_vec();
+        self.write(move |connection| apply::pass(connection, topic, &positions)).await
+    }
+
+    async fn conversation(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<ConversationRow>, StoreError> {
+        self.read(move |connection| queries::conversation(connection, id)).await
+    }
+
+    async fn latest_of(&self, contact: &LineKey) -> Result<Option<ConversationRow>, StoreError> {
+        let contact = contact.clone();
+        self.read(move |connection| queries::latest_of(connection, &contact)).await
+    }
+
+    async fn history(
+        &self,
+        id: ConversationId,
+        after_seq: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, Conversation)>, StoreError> {
+        self.read(move |connection| queries::history(connection, id, after_seq, limit)).await
+    }
+
+    async fn conversations(
+        &self,
+        tenant: &str,
+        filter: &Filter,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, StoreError> {
+        let (tenant, filter) = (tenant.to_owned(), filter.clone());
+        self.read(move |connection| {
+            queries::conversations(connection, &tenant, &filter, order, limit)
+        })
+        .await
+    }
+
+    async fn queues(&self, tenant: &str, now_ms: i64) -> Result<Vec<QueueRow>, StoreError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| queries::queues(connection, &tenant, now_ms)).await
+    }
+
+    async fn ahead_of(&self, id: ConversationId) -> Result<Option<u64>, StoreError> {
+        self.read(move |connection| queries::ahead_of(connection, id)).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        self.read(move |connection| queries::message(connection, id)).await
+    }
+
+    async fn minutes(
+        &self,
+        tenant: &str,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<MinuteMetrics>, StoreError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| queries::minutes(connection, &tenant, from, to)).await
+    }
+}

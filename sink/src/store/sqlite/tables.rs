@@ -1,0 +1,183 @@
+//! The tables of `store.db` and how its values are written.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::types::Type;
+use schemas::conversation::Priority;
+use schemas::sealed::SealedText;
+
+use crate::store::StoreError;
+
+/// Version of the layout. The store is a view: one of another version is deleted and made anew.
+const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE conversations (
+    id BLOB PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    contact BLOB NOT NULL,
+    protocol TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    state TEXT NOT NULL,
+    owner TEXT,
+    queue TEXT,
+    priority INTEGER NOT NULL,              -- 0 low to 3 urgent
+    sla_due_ms INTEGER,
+    opened_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    contact_sealed BLOB,
+    last_text_sealed BLOB,
+    last_text_seq INTEGER NOT NULL DEFAULT 0,
+    turn_seq INTEGER NOT NULL DEFAULT 0,
+    intent TEXT,
+    confidence REAL,
+    sentiment TEXT,
+    route TEXT,
+    reason TEXT
+) WITHOUT ROWID;
+CREATE INDEX conversations_by_urgency
+    ON conversations (tenant, state, queue, sla_due_ms, priority, opened_at_ms);
+CREATE INDEX conversations_by_change ON conversations (tenant, updated_at_ms);
+CREATE INDEX conversations_by_contact ON conversations (tenant, contact, opened_at_ms);
+CREATE TABLE history (
+    conversation BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    record BLOB NOT NULL,                   -- Avro single-object, without readable text
+    PRIMARY KEY (conversation, seq)
+) WITHOUT ROWID;
+CREATE TABLE messages (
+    id BLOB PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    contact BLOB NOT NULL,
+    channel TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    accepted_at_ms INTEGER NOT NULL,
+    text_sealed BLOB,                       -- until the history holds it
+    conversation BLOB,
+    seq INTEGER
+) WITHOUT ROWID;
+CREATE TABLE minutes (
+    tenant TEXT NOT NULL,
+    minute INTEGER NOT NULL,
+    source_partition INTEGER NOT NULL,
+    total INTEGER NOT NULL,                 -- of all values: tells a later row from an earlier one
+    counted BLOB NOT NULL,                  -- Avro single-object
+    PRIMARY KEY (tenant, minute, source_partition)
+) WITHOUT ROWID;
+CREATE TABLE positions (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+";
+
+/// Opens the store for writing, creating its tables in an empty file.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let broken = |error: rusqlite::Error| {
+        StoreError::Broken(format!(
+            "{} cannot be opened: {error}. It is a view: stop the server, delete it, and the next \
+             start makes it anew from the log",
+            path.display()
+        ))
+    };
+    let connection = Connection::open(path).map_err(broken)?;
+    configure(&connection).map_err(broken)?;
+    let format: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(broken)?;
+    match format {
+        0 => {
+            connection.execute_batch(TABLES).map_err(broken)?;
+            connection.pragma_update(None, "user_version", FORMAT).map_err(broken)?;
+        }
+        FORMAT => {}
+        other => {
+            return Err(StoreError::Broken(format!(
+                "{} has format {other}, not {FORMAT}: it is a view, so delete it and the next start \
+                 makes it anew from the log",
+                path.display()
+            )));
+        }
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -8_000)?;
+    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY
+        | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| unavailable(&error))?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(|error| unavailable(&error))?;
+    connection
+        .pragma_update(None, "cache_size", -2_000)
+        .map_err(|error| unavailable(&error))?;
+    Ok(connection)
+}
+
+pub(super) fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// Priorities in order of urgency, as numbers to sort by.
+pub(super) fn rank(priority: Priority) -> i64 {
+    match priority {
+        Priority::Low => 0,
+        Priority::Normal => 1,
+        Priority::High => 2,
+        Priority::Urgent => 3,
+    }
+}
+
+pub(super) fn priority(rank: i64) -> Priority {
+    match rank {
+        i64::MIN..=0 => Priority::Low,
+        1 => Priority::Normal,
+        2 => Priority::High,
+        3..=i64::MAX => Priority::Urgent,
+    }
+}
+
+/// Sealed text in one column: length of the key id, key id, nonce (12 bytes), ciphertext.
+pub(super) fn sealed_to_bytes(sealed: &SealedText) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + sealed.key_id.len() + 12 + sealed.bytes.len());
+    bytes.push(u8::try_from(sealed.key_id.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(sealed.key_id.as_bytes());
+    bytes.extend_from_slice(&sealed.nonce);
+    bytes.extend_from_slice(&sealed.bytes);
+    bytes
+}
+
+/// Reads what [`sealed_to_bytes`] wrote.
+pub(super) fn sealed_from_bytes(bytes: &[u8]) -> rusqlite::Result<SealedText> {
+    let read = || {
+        let (length, rest) = bytes.split_first()?;
+        let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
+        let (nonce, bytes) = rest.split_at_checked(12)?;
+        Some(SealedText {
+            key_id: std::str::from_utf8(key_id).ok()?.to_owned(),
+            nonce: nonce.to_vec(),
+            bytes: bytes.to_vec(),
+        })
+    };
+    read().ok_or_else(|| unreadable("sealed text"))
+}
+
+/// A value in the file that cannot be read.
+pub(super) fn unreadable(what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, what.to_owned().into())
+}

@@ -1,0 +1,190 @@
+//! A conversation to fill stores with: two messages, an answer, then a queue.
+
+use pipeline::{Envelope, Headers};
+use schemas::conversation::*;
+use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
+use schemas::line::{Classification, Inbound, InboundBody, IntentScore, Sentiment, TurnClosedBy};
+use schemas::message::*;
+use schemas::sealed::SealedText;
+use schemas::topics::{CONVERSATIONS, INBOUND, Topic};
+
+use crate::rows::{self, Row};
+
+/// Whose customers the stories' are.
+pub const TENANT: &str = "demo";
+
+/// One contact's conversation.
+pub struct Story {
+    pub key: LineKey,
+    n: u8,
+}
+
+fn sealed(byte: u8) -> SealedText {
+    SealedText { key_id: "1".to_owned(), nonce: vec![byte; 12], bytes: vec![byte; 24] }
+}
+
+impl Story {
+    /// The `n`th: each has its own contact, times and deadline.
+    #[must_use]
+    pub fn new(n: u8) -> Self {
+        Self { key: LineKey::new(TENANT, ContactKey([n; 16])), n }
+    }
+
+    #[must_use]
+    pub fn conversation_id(&self) -> ConversationId {
+        ConversationId::new(self.key.contact, self.opened_at_ms())
+    }
+
+    fn opened_at_ms(&self) -> i64 {
+        i64::from(self.n) * 60_000
+    }
+
+    #[must_use]
+    pub fn messages(&self) -> Vec<MessageId> {
+        vec![MessageId([self.n; 16]), MessageId([self.n + 100; 16])]
+    }
+
+    /// How many lines its history has.
+    #[must_use]
+    pub fn records(&self) -> i64 {
+        i64::try_from(self.events().len()).unwrap()
+    }
+
+    fn head(&self, at: usize) -> MessageHead {
+        MessageHead {
+            message_id: self.messages()[at],
+            channel: Channel::Whatsapp,
+            provider: "whatsapp_cloud".to_owned(),
+            account: "1".to_owned(),
+            direction: Direction::Inbound,
+            kind: MessageKind::Text,
+            provider_message_id: None,
+            reply_to: None,
+            thread_key: None,
+            contact_sealed: sealed(self.n),
+            text_sealed: Some(sealed(self.n + u8::try_from(at).unwrap())),
+            text_masked: Some("texto legível".to_owned()),
+            choice: None,
+            attachments: Vec::new(),
+            site: None,
+            auto_generated: false,
+            verified: false,
+            event_time_ms: self.opened_at_ms(),
+            reply_window_until_ms: None,
+            answer_via: AnswerVia::Channel,
+            attributes: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn events(&self) -> Vec<(ConversationState, ConversationEvent)> {
+        use ConversationState::{BotAnswered, Queued as Waits, Triage};
+        let received = |at| {
+            ConversationEvent::MessageReceived(Box::new(MessageReceived { head: self.head(at) }))
+        };
+        let decided = |turn, route, reason| {
+            ConversationEvent::TurnDecided(Box::new(TurnDecided {
+                turn,
+                messages: vec![self.messages()[usize::try_from(turn - 1).unwrap()]],
+                closed_by: TurnClosedBy::Window,
+                route,
+                reason,
+                classification: Some(Classification {
+                    model_version: "m".to_owned(),
+                    intents: vec![IntentScore {
+                        id: "sem_conexao".to_owned(),
+                        probability: 0.9,
+                    }],
+                    confidence: 0.9,
+                    in_scope: true,
+                    threshold: 0.8,
+                    would_answer: true,
+                    sentiment: Sentiment::Negativo,
+                    sentiment_confidence: 0.8,
+                    frustrated: false,
+                    urgent: false,
+                    unknown_share: 0.0,
+                    explanation: Vec::new(),
+                }),
+                action: None,
+            }))
+        };
+        let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
+            turn: 1,
+            purpose: ReplyPurpose::Answer,
+            part: 0,
+            since_ms: Some(1),
+            agent: None,
+            answer_id: None,
+            result: DeliveryResult::Sent,
+            provider_message_id: None,
+            text_sealed: Some(sealed(9)),
+            text_masked: Some("texto legível".to_owned()),
+            buttons: Vec::new(),
+        }));
+        let opened = Opened {
+            provider: "whatsapp_cloud".to_owned(),
+            account: "1".to_owned(),
+            contact_sealed: sealed(self.n),
+        };
+        vec![
+            (Triage, ConversationEvent::Opened(opened)),
+            (Triage, received(0)),
+            (BotAnswered, decided(1, Route::Auto, RouteReason::Confident)),
+            (BotAnswered, sent),
+            (BotAnswered, received(1)),
+            (Waits, decided(2, Route::Human, RouteReason::Frustrated)),
+        ]
+    }
+
+    fn envelope<T>(&self, topic: Topic, offset: u64, time_ms: i64, body: T) -> Envelope<T> {
+        Envelope {
+            key: self.key.to_bytes().into(),
+            topic,
+            partition: u32::from(self.n) % 3,
+            offset,
+            time_ms,
+            headers: Headers::default(),
+            body,
+        }
+    }
+
+    /// Its rows, as the effects would make them.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for at in 0..2 {
+            let message =
+                Message { head: self.head(at), text: Some("texto".to_owned()), flush: false };
+            let body = Inbound { body: InboundBody::Message(Box::new(message)) };
+            let time_ms = self.opened_at_ms() + i64::try_from(at).unwrap() * 4_000 + 1_000;
+            rows.extend(rows::of_inbound(&self.envelope(INBOUND, at as u64, time_ms, body)));
+        }
+        for (at, (state, event)) in self.events().into_iter().enumerate() {
+            let queued = state == ConversationState::Queued;
+            let at = i64::try_from(at).unwrap();
+            let record = Conversation {
+                tenant: TENANT.to_owned(),
+                conversation_id: self.conversation_id(),
+                protocol: format!("20261120{:010}", self.n),
+                seq: at + 1,
+                chat_seq: None,
+                channel: Channel::Whatsapp,
+                state,
+                owner: None,
+                queue: queued.then(|| "suporte".to_owned()),
+                priority: if queued { Priority::High } else { Priority::Normal },
+                sla_due_ms: queued.then(|| 1_000_000 - i64::from(self.n) * 1_000),
+                opened_at_ms: self.opened_at_ms(),
+                command_id: None,
+                settled: Vec::new(),
+                answer_due: None,
+                event,
+            };
+            // Message lines carry the time the door took the message in.
+            let time_ms = self.opened_at_ms() + at * 1_000 + if at == 4 { 1_000 } else { 0 };
+            let envelope = self.envelope(CONVERSATIONS, at.unsigned_abs(), time_ms, record);
+            rows.extend(rows::of_conversation(&envelope).unwrap());
+        }
+        rows
+    }
+}
