@@ -17,7 +17,7 @@ use pipeline::ledger::{Claim, OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
-use schemas::message::{AnswerVia, Channel, DeliveryOutcome, DeliveryResult};
+use schemas::message::{AnswerVia, DeliveryOutcome, DeliveryResult};
 use schemas::sealed::Keyring;
 use schemas::work::Reply;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,8 @@ const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// The effect.
 pub struct Deliver {
-    senders: HashMap<Channel, Arc<dyn Sender>>,
+    /// By the adapter that heard the customer.
+    senders: HashMap<&'static str, Arc<dyn Sender>>,
     ledger: Arc<dyn OnceLedger>,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
@@ -55,10 +56,10 @@ impl Ended {
 }
 
 impl Deliver {
-    /// Delivers by `senders`; a channel without one cannot be answered.
+    /// Delivers by `senders`, one an adapter; what an adapter without one heard cannot be answered.
     #[must_use]
     pub fn new(
-        senders: HashMap<Channel, Arc<dyn Sender>>,
+        senders: HashMap<&'static str, Arc<dyn Sender>>,
         ledger: Arc<dyn OnceLedger>,
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
@@ -96,7 +97,7 @@ impl Deliver {
 
     /// Sends, guarded by the ledger where sending twice would show.
     async fn send(&self, key: &[u8], reply: &Reply) -> Result<Ended, Outcome> {
-        let Some(sender) = self.senders.get(&reply.due.address.channel) else {
+        let Some(sender) = self.senders.get(reply.due.address.provider.as_str()) else {
             return Ok(Ended::with(DeliveryResult::Failed, Some("no_sender")));
         };
         let outgoing = self.open(key, reply)?;

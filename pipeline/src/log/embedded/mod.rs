@@ -34,7 +34,7 @@ use self::tail::EmbeddedTail;
 use self::writer::{Op, Writer};
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
 use crate::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
-use crate::record::Record;
+use crate::record::{Offset, Record, Stored};
 use crate::telemetry::metrics::Metrics;
 
 /// How much an acknowledgement promises.
@@ -137,6 +137,14 @@ impl EmbeddedLog {
         Ok(Self { open: Arc::new(Open { shared, ops, setup, threads, _directory: directory }) })
     }
 
+    /// The offset behind the last record of `topic`.
+    ///
+    /// # Errors
+    /// [`LogError::Fatal`] when there is no such topic.
+    pub fn end(&self, topic: Topic) -> Result<Offset, LogError> {
+        Ok(*self.open.shared.topic(topic)?.visible.borrow())
+    }
+
     /// Drops the oldest records of `topic` as long as they are older than `before_ms` and taken
     /// account of; at most `records_max`. Gives how many went.
     ///
@@ -155,6 +163,22 @@ impl EmbeddedLog {
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
+}
+
+/// Reads records of a topic from the files in `directory`, which another process may be using: from
+/// offset `from` on, at most `records_max`. Takes no lock and changes nothing.
+///
+/// # Errors
+/// [`LogError::Fatal`] when there is no log, or no such topic in it.
+pub fn peek(
+    directory: &Path,
+    topic: &TopicSpec,
+    from: Offset,
+    records_max: usize,
+) -> Result<Vec<Stored>, LogError> {
+    let connection = files::reader(&directory.join(files::LOG_DB))?;
+    let end = i64::MAX.cast_unsigned();
+    tables::read(&connection, &TopicTable::new(topic), from, end, records_max)
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {

@@ -49,6 +49,14 @@ impl SqliteStore {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// When the oldest conversation began (Unix, ms).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn oldest_ms(&self) -> Result<Option<i64>, StoreError> {
+        self.read(queries::oldest_ms).await
+    }
+
     /// Runs `work` on the writing connection, off the async workers.
     async fn write<T: Send + 'static>(
         &self,

@@ -234,3 +234,7 @@ pub(super) fn minutes(
     }
     Ok(summed)
 }
+
+pub(super) fn oldest_ms(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT min(opened_at_ms) FROM conversations", [], |row| row.get(0))
+}

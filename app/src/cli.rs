@@ -1,0 +1,255 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Customer contact of an Internet provider: messages in, intent and sentiment scored, answered by
+/// the machine where it is sure and by people where it is not.
+#[derive(Debug, Parser)]
+#[command(name = "correnteza", version, propagate_version = true)]
+pub struct Cli {
+    /// Configuration file (TOML); see `correnteza config show`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // made once
+pub enum Command {
+    /// Everything in one process, on this machine.
+    ///
+    /// Example: correnteza serve --data-dir data --listen 127.0.0.1:8080
+    Serve(Serve),
+    /// Customers' traffic against a running server, at a steady rate.
+    ///
+    /// Example: correnteza simulate --rate 20 --seconds 60
+    Simulate(Simulate),
+    /// Trains one head of a model from labelled texts.
+    ///
+    /// Rows are JSON lines {"text","label"}; the labels `oos` and `fora_escopo` mean out of scope.
+    /// Example: correnteza train --task intent --data rows.jsonl --out my-model
+    Train(Train),
+    /// Judges a model on labelled texts.
+    ///
+    /// Example: correnteza evaluate --model data/models --data rows.jsonl --json
+    Evaluate(Evaluate),
+    /// Classifies texts: JSON lines {"text"} in, the same with what the model says out.
+    ///
+    /// Example: correnteza classify < in.jsonl > out.jsonl
+    Classify(Classify),
+    /// Shows what decided on a text.
+    ///
+    /// Example: correnteza explain "minha internet caiu"
+    Explain(Explain),
+    /// Records no stage could use.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// The store that people's queries are answered from.
+    #[command(subcommand)]
+    Store(Store),
+    /// What crosses topics.
+    #[command(subcommand)]
+    Schema(Schema),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// The topics of this release.
+    #[command(subcommand)]
+    Topics(Topics),
+    /// Trains in a process of its own (used by the commands above).
+    #[command(hide = true)]
+    Fit(Fit),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where everything is kept [default: data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the doors and the desk [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// With a simulated provider's day flowing through it.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Its token, if it asks for one.
+    #[arg(long, env = "CORRENTEZA_TOKEN", default_value = "", hide_env_values = true)]
+    pub token: String,
+    /// Messages a second.
+    #[arg(long, default_value_t = 10.0)]
+    pub rate: f64,
+    /// For how long.
+    #[arg(long, default_value_t = 30)]
+    pub seconds: u64,
+    /// How many customers write.
+    #[arg(long, default_value_t = 200)]
+    pub customers: u64,
+    /// Waits for each decision and tells how long it took.
+    #[arg(long)]
+    pub wait: bool,
+    /// Share of messages sent twice under one key, 0 to 1.
+    #[arg(long, default_value_t = 0.02)]
+    pub duplicates: f64,
+    /// The same seed gives the same traffic.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The result as a JSON line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `train`
+#[derive(Debug, Args)]
+pub struct Train {
+    /// intent, sentiment, frustrated or urgent.
+    #[arg(long)]
+    pub task: String,
+    /// Labelled rows (JSON lines).
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Directory of the model.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Writes the model although a bar is not met; its card says so.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `evaluate`
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// Directory of the model.
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Labelled rows (JSON lines).
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Which head; found out from the labels otherwise.
+    #[arg(long)]
+    pub task: Option<String>,
+    /// As a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `classify`
+#[derive(Debug, Args)]
+pub struct Classify {
+    /// Directory of the model [default: the one `serve` uses].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The text.
+    pub text: String,
+    /// Directory of the model [default: the one `serve` uses].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// How many n-grams.
+    #[arg(long, default_value_t = 8)]
+    pub most: usize,
+}
+
+/// `dead-letters`
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// Lists them, newest last. Works while the server runs.
+    List {
+        /// Where everything is kept [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Shows one whole (its place as `list` shows it). Works while the server runs.
+    Show {
+        /// Its place, e.g. 3/17.
+        place: String,
+        /// Where everything is kept [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Puts one back at the input of the stage that could not use it. The server must be stopped.
+    Replay {
+        /// Its place, e.g. 3/17; `all` for every one not replayed yet.
+        place: String,
+        /// Where everything is kept [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// `store`
+#[derive(Debug, Subcommand)]
+pub enum Store {
+    /// Makes it anew from the log. The server must be stopped.
+    Rebuild {
+        /// Where everything is kept [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// `schema`
+#[derive(Debug, Subcommand)]
+pub enum Schema {
+    /// Prints the self-contained schemas of everything that crosses a topic.
+    Export,
+    /// Prints one, e.g. Conversation.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Prints the effective values, secrets hidden.
+    Show,
+    /// Tells everything that is wrong, the routing policy and the answers included.
+    Check,
+}
+
+/// `topics`
+#[derive(Debug, Subcommand)]
+pub enum Topics {
+    /// Lists them: what they hold, how long, who may count on them.
+    Describe,
+}
+
+/// `fit`
+#[derive(Debug, Args)]
+pub struct Fit {
+    /// The corpus compiled into this program, all heads.
+    #[arg(long)]
+    pub bundled: bool,
+    /// Directory of the model.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Which head.
+    #[arg(long)]
+    pub task: Option<String>,
+    /// Labelled rows.
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Although a bar is not met.
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,113 @@
+//! The commands.
+
+mod dead_letters;
+mod model;
+mod store;
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use tokio::runtime::Runtime;
+
+use crate::cli::{self, Cli, Command};
+use crate::config::Settings;
+use crate::{inputs, serve, simulate, telemetry};
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::Serve(serve) => {
+            let mut settings = settings(file, serve.data_dir.as_deref())?;
+            if let Some(listen) = serve.listen {
+                // As if it were configured, so that it is checked as if it were.
+                settings = with_listen(file, listen, serve.data_dir.as_deref())?;
+            }
+            telemetry::start(&settings);
+            runtime()?.block_on(serve::run(settings, serve.demo))
+        }
+        Command::Simulate(asked) => runtime()?.block_on(simulate::run(&asked)),
+        Command::Train(train) => model::train(&train),
+        Command::Evaluate(evaluate) => model::evaluate(&evaluate, file),
+        Command::Classify(classify) => model::classify(&classify, file),
+        Command::Explain(explain) => model::explain(&explain, file),
+        Command::Fit(fit) => model::fit(&fit),
+        Command::DeadLetters(asked) => dead_letters::run(asked, file),
+        Command::Store(cli::Store::Rebuild { data_dir }) => {
+            store::rebuild(&settings(file, data_dir.as_deref())?)
+        }
+        Command::Schema(cli::Schema::Export) => {
+            print(&serde_json::to_string_pretty(&schemas::export())?)
+        }
+        Command::Schema(cli::Schema::Show { name }) => {
+            let schema = schemas::expanded(&name)
+                .with_context(|| format!("no schema '{name}'; `schema export` lists them"))?;
+            print(&serde_json::to_string_pretty(&schema)?)
+        }
+        Command::Config(cli::Config::Show) => print(&settings(file, None)?.redacted()),
+        Command::Config(cli::Config::Check) => check(file),
+        Command::Topics(cli::Topics::Describe) => describe(),
+    }
+}
+
+/// The configuration, with `--data-dir` in place of what it says.
+pub fn settings(file: Option<&Path>, data_dir: Option<&Path>) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load(file)?;
+    if let Some(data_dir) = data_dir {
+        data_dir.clone_into(&mut settings.server.data_dir);
+    }
+    Ok(settings)
+}
+
+fn with_listen(
+    file: Option<&Path>,
+    listen: std::net::SocketAddr,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<Settings> {
+    let mut settings = settings(file, data_dir)?;
+    settings.server.listen = listen;
+    settings.check()?;
+    Ok(settings)
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the operating system gives no threads")
+}
+
+/// Prints to standard output; a reader that has gone is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn check(file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = Settings::load(file)?;
+    let mut wrong = Vec::new();
+    if let Err(error) = inputs::policy(&settings) {
+        wrong.push(format!("{error:#}"));
+    }
+    match inputs::catalogue_text(&settings) {
+        Ok(text) => wrong.extend(responder::Catalogue::parse(&text).err().map(|e| e.to_string())),
+        Err(error) => wrong.push(format!("{error:#}")),
+    }
+    if !wrong.is_empty() {
+        bail!(crate::config::ConfigError::Wrong(wrong));
+    }
+    print("the configuration is sound")
+}
+
+fn describe() -> anyhow::Result<()> {
+    let mut text = format!("{:<16} {:<16} {:<22} public\n", "topic", "holds", "kept");
+    for spec in schemas::topics::TOPICS {
+        let kept = format!("{:?}", spec.retention);
+        let public = if spec.public { "yes" } else { "" };
+        text += &format!("{:<16} {:<16} {kept:<22} {public}\n", spec.topic.0, spec.record);
+    }
+    print(text.trim_end())
+}

@@ -1,0 +1,83 @@
+//! What makes no sense although it can be read.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::Settings;
+
+/// Shortest token that is worth the name, in characters.
+const TOKEN_MIN: usize = 16;
+
+/// Everything that makes no sense, in words.
+pub(super) fn mistakes(settings: &Settings) -> Vec<String> {
+    let mut wrong = Vec::new();
+    {
+        let mut within = |name: &str, value: i64, range: RangeInclusive<i64>| {
+            if !range.contains(&value) {
+                wrong.push(format!("{name} is {value} and must be {} to {}", range.start(), range.end()));
+            }
+        };
+        let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let Settings { server, log, door, crm, retention, .. } = settings;
+        within("server.drain_s", server.drain_s.cast_signed(), 1..=300);
+        within("log.partitions", i64::from(log.partitions), 1..=1024);
+        within("log.queue_bytes_max", number(log.queue_bytes_max), 1 << 20..=1 << 30);
+        within("door.wait_ms", door.wait_ms.cast_signed(), 100..=30_000);
+        within("door.body_bytes_max", number(door.body_bytes_max), 1024..=16 << 20);
+        within("crm.latency_ms_p50", crm.latency_ms_p50.cast_signed(), 0..=10_000);
+        within("crm.errors_per_mille", crm.errors_per_mille.cast_signed(), 0..=1000);
+        within("retention.history_days", i64::from(retention.history_days), 1..=36_500);
+        for (name, tenant) in &settings.tenants {
+            let offset = i64::from(tenant.utc_offset_minutes);
+            within(&format!("tenants.{name}.utc_offset_minutes"), offset, -720..=840);
+        }
+    }
+    wrong.extend(super::super::inputs::grouping(settings).mistakes());
+    wrong.extend(tenants(settings));
+    wrong.extend(access(settings));
+    wrong
+}
+
+fn tenants(settings: &Settings) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if settings.tenants.is_empty() {
+        wrong.push("tenants: there must be one at least".to_owned());
+    }
+    let plain = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 40
+            && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+    };
+    for name in settings.tenants.keys().filter(|name| !plain(name)) {
+        wrong.push(format!("tenants.{name}: names are 1 to 40 of a-z, 0-9, - and _"));
+    }
+    for (account, found) in &settings.channels.whatsapp_cloud {
+        let place = format!("channels.whatsapp_cloud.{account}");
+        if !settings.tenants.contains_key(&found.tenant) {
+            wrong.push(format!("{place}.tenant: there is no tenant '{}'", found.tenant));
+        }
+        for (key, secret) in [("app_secret", &found.app_secret), ("verify_token", &found.verify_token)] {
+            if secret.is_empty() {
+                wrong.push(format!("{place}.{key} must not be empty"));
+            }
+        }
+    }
+    wrong
+}
+
+/// Whoever can reach a door beyond loopback must show a token.
+fn access(settings: &Settings) -> Vec<String> {
+    let token = &settings.server.token;
+    let mut wrong = Vec::new();
+    let say = |detail: &dyn Display| format!("server.token: {detail}");
+    if token.is_empty() && !settings.server.listen.ip().is_loopback() {
+        wrong.push(say(&format_args!(
+            "{} can be reached from outside, so a token is required",
+            settings.server.listen
+        )));
+    }
+    if !token.is_empty() && token.len() < TOKEN_MIN {
+        wrong.push(say(&format_args!("must have {TOKEN_MIN} characters at least")));
+    }
+    wrong
+}

@@ -1,0 +1,296 @@
+//! Configuration: compiled-in defaults, then a file, then the environment. Unknown keys are refused,
+//! and everything that is wrong is told at once.
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use config::{Config, Environment, File, FileFormat, Value, ValueKind};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The defaults, with what every key means.
+pub const DEFAULTS: &str = include_str!("default.toml");
+/// What variables of the environment begin with.
+const PREFIX: &str = "CORRENTEZA";
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A source cannot be read.
+    #[error("the configuration cannot be read: {0}")]
+    Unreadable(String),
+    /// Everything that is wrong.
+    #[error("the configuration is wrong:\n  - {}", .0.join("\n  - "))]
+    Wrong(Vec<String>),
+}
+
+/// Everything that is configured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)] // default.toml is the documentation, and a test holds the two together
+pub struct Settings {
+    pub server: Server,
+    pub log: Log,
+    pub door: Door,
+    pub grouping: Grouping,
+    pub router: Router,
+    pub answers: Answers,
+    pub models: Models,
+    pub crm: Crm,
+    pub deliver: Deliver,
+    pub retention: Retention,
+    pub telemetry: Telemetry,
+    pub tenants: BTreeMap<String, Tenant>,
+    pub channels: Channels,
+}
+
+macro_rules! sections {
+    ($($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),+ $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(missing_docs)] // default.toml is the documentation
+        pub struct $name { $(pub $field: $kind),+ }
+    )+};
+}
+
+sections! {
+    /// `[server]`
+    Server { listen: SocketAddr, data_dir: PathBuf, token: String, drain_s: u64 }
+    /// `[log]`
+    Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
+    /// `[door]`
+    Door { wait_ms: u64, body_bytes_max: usize }
+    /// `[grouping]`
+    Grouping { enabled: bool, window_ms: i64, age_ms_max: i64, messages_max: usize }
+    /// `[router]`
+    Router { policy_file: String }
+    /// `[answers]`
+    Answers { file: String }
+    /// `[models]`
+    Models { dir: String }
+    /// `[crm]`
+    Crm { kind: CrmKind, latency_ms_p50: u64, errors_per_mille: u64 }
+    /// `[deliver]`
+    Deliver { callback_url: String }
+    /// `[retention]`
+    Retention { history_days: u32 }
+    /// `[telemetry]`
+    Telemetry { log: String, format: LogFormat }
+    /// `[tenants.<name>]`
+    Tenant { utc_offset_minutes: i32 }
+    /// `[channels.whatsapp_cloud.<account>]`
+    WhatsappCloud { tenant: String, app_secret: String, verify_token: String }
+}
+
+/// `[channels]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // default.toml is the documentation
+pub struct Channels {
+    pub whatsapp_cloud: BTreeMap<String, WhatsappCloud>,
+}
+
+/// What an acknowledgement promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum Durability {
+    Fsync,
+    Os,
+}
+
+/// Which CRM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum CrmKind {
+    Demo,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Reads the configuration: defaults, `file`, environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with everything that is wrong.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let environment = Environment::with_prefix(PREFIX).prefix_separator("__").separator("__");
+        Self::build(file, environment.try_parsing(true))
+    }
+
+    fn build(file: Option<&Path>, environment: Environment) -> Result<Self, ConfigError> {
+        let unreadable = |error: config::ConfigError| ConfigError::Unreadable(error.to_string());
+        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(true));
+        }
+        let merged = builder.add_source(environment).build().map_err(unreadable)?;
+        let tree: BTreeMap<String, Value> = merged.try_deserialize().map_err(unreadable)?;
+        let mut sections = Sections { tree, wrong: Vec::new() };
+        let settings = sections.settings();
+        let mut wrong = sections.wrong;
+        match settings {
+            Some(settings) => {
+                wrong.extend(check::mistakes(&settings));
+                if wrong.is_empty() { Ok(settings) } else { Err(ConfigError::Wrong(wrong)) }
+            }
+            None => Err(ConfigError::Wrong(wrong)),
+        }
+    }
+
+    /// Holds settings that were changed after they were read to what makes sense.
+    ///
+    /// # Errors
+    /// [`ConfigError::Wrong`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let wrong = check::mistakes(self);
+        if wrong.is_empty() { Ok(()) } else { Err(ConfigError::Wrong(wrong)) }
+    }
+
+    /// The effective values, secrets hidden.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let mut shown = self.clone();
+        let hide = |secret: &mut String| {
+            if !secret.is_empty() {
+                "***".clone_into(secret);
+            }
+        };
+        hide(&mut shown.server.token);
+        for account in shown.channels.whatsapp_cloud.values_mut() {
+            hide(&mut account.app_secret);
+            hide(&mut account.verify_token);
+        }
+        toml::to_string_pretty(&shown).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+/// Reads section by section, so that one mistake does not hide the next.
+struct Sections {
+    tree: BTreeMap<String, Value>,
+    wrong: Vec<String>,
+}
+
+impl Sections {
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.tree.remove(name).unwrap_or_else(|| {
+            Value::new(None, ValueKind::Table(config::Map::default()))
+        });
+        value
+            .try_deserialize()
+            .map_err(|error: config::ConfigError| self.wrong.push(format!("[{name}] {error}")))
+            .ok()
+    }
+
+    fn settings(&mut self) -> Option<Settings> {
+        let sections = (
+            (self.take("server"), self.take("log"), self.take("door"), self.take("grouping")),
+            (self.take("router"), self.take("answers"), self.take("models"), self.take("crm")),
+            (self.take("deliver"), self.take("retention"), self.take("telemetry")),
+            (self.take("tenants"), self.take::<Channels>("channels")),
+        );
+        let unknown: Vec<String> = self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
+        self.wrong.extend(unknown);
+        let (
+            (server, log, door, grouping),
+            (router, answers, models, crm),
+            (deliver, retention, telemetry),
+            (tenants, channels),
+        ) = sections;
+        Some(Settings {
+            server: server?,
+            log: log?,
+            door: door?,
+            grouping: grouping?,
+            router: router?,
+            answers: answers?,
+            models: models?,
+            crm: crm?,
+            deliver: deliver?,
+            retention: retention?,
+            telemetry: telemetry?,
+            tenants: tenants?,
+            channels: channels?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("correnteza.toml");
+        std::fs::write(&path, toml).unwrap();
+        let variables = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = Environment::with_prefix(PREFIX)
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(variables.collect()));
+        Settings::build(Some(&path), environment)
+    }
+
+    #[test]
+    fn the_defaults_are_sound_and_later_sources_win() {
+        let settings = load("", &[]).unwrap();
+        assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
+        let toml = "[grouping]\nwindow_ms = 5000\n[door]\nwait_ms = 3000\n[tenants.acme]\nutc_offset_minutes = -240";
+        let settings = load(toml, &[("CORRENTEZA__DOOR__WAIT_MS", "4000")]).unwrap();
+        assert_eq!((settings.grouping.window_ms, settings.door.wait_ms), (5000, 4000));
+        assert_eq!(settings.tenants.len(), 2);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let toml = "[server]\nlisten = \"nowhere\"\n[log]\ndurability = \"maybe\"\n[door]\nwiat_ms = 3\n\
+                    [nonsense]\na = 1";
+        let Err(ConfigError::Wrong(wrong)) = load(toml, &[]) else { panic!() };
+        assert_eq!(wrong.len(), 4, "{wrong:#?}");
+        let toml = "[grouping]\nwindow_ms = 99999999\n[crm]\nerrors_per_mille = 5000";
+        let Err(ConfigError::Wrong(wrong)) = load(toml, &[]) else { panic!() };
+        assert!(wrong.len() >= 2, "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_door_beyond_loopback_needs_a_token() {
+        let open = [("CORRENTEZA__SERVER__LISTEN", "0.0.0.0:8080")];
+        let error = load("", &open).unwrap_err().to_string();
+        assert!(error.contains("server.token"), "{error}");
+        assert!(load("[server]\ntoken = \"0123456789abcdef\"", &open).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let toml = "[server]\ntoken = \"0123456789abcdef\"\n[channels.whatsapp_cloud.main]\ntenant = \"demo\"\n\
+                    app_secret = \"hush\"\nverify_token = \"psst\"";
+        let shown = load(toml, &[]).unwrap().redacted();
+        for secret in ["0123456789abcdef", "hush", "psst"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("wait_ms = 2000"), "{shown}");
+    }
+
+    #[test]
+    fn every_key_has_a_comment() {
+        let mut commented = false;
+        for line in DEFAULTS.lines() {
+            if line.contains(" = ") && !line.starts_with('#') {
+                assert!(commented, "{line} has no comment above it");
+            }
+            commented = line.starts_with('#');
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The models in use: where they are, and how the bundled ones come to be at the first start.
+//!
+//! Training runs in a child process: its memory goes with it, and what a library prints on standard
+//! error while it fits does not reach the terminal.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use classifier::{Models, Progress, Step, Task};
+use pipeline::broadcast::{Missing, Swapped, Versioned};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Settings;
+
+/// What a training child tells its parent, a JSON line each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Where it is.
+    Step {
+        /// Which head.
+        task: String,
+        /// What it does now.
+        step: String,
+        /// Rows it works on.
+        rows: usize,
+    },
+    /// It is done; what was made of what, for people.
+    Done(serde_json::Value),
+    /// It failed.
+    Failed(String),
+}
+
+/// Where `settings` puts the models.
+pub fn directory(settings: &Settings) -> PathBuf {
+    if settings.models.dir.is_empty() {
+        settings.server.data_dir.join("models")
+    } else {
+        PathBuf::from(&settings.models.dir)
+    }
+}
+
+/// Opens the models in `dir`; without any, trains the bundled corpus first.
+pub fn open_or_train(dir: &Path) -> anyhow::Result<Models> {
+    if !dir.join(Task::Intent.file_name()).exists() {
+        let mut note = |line: &str| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        };
+        note(&format!("no model in {} yet: training the bundled corpus once", dir.display()));
+        let dir = dir.to_str().context("the models' directory has a name that is not text")?;
+        train_in_child(&["fit", "--bundled", "--out", dir], &mut note)?;
+    }
+    Ok(Models::open(dir)?)
+}
+
+/// The models as a side input of `classify`: by version.
+pub fn side_input(models: Models, dir: &Path) -> Arc<Swapped<Models>> {
+    let version = models.version().into();
+    let place = dir.display().to_string();
+    let missing = move |version: &str| Missing {
+        name: "models".to_owned(),
+        version: version.into(),
+        remedy: format!("put the models back that were in {place} before the last stop"),
+    };
+    let first = Arc::new(Versioned { version, content: models });
+    Arc::new(Swapped::new(first, move |version: &str| Err(missing(version))))
+}
+
+/// Runs this program again with `arguments` to train, and passes on what it tells.
+pub fn train_in_child(
+    arguments: &[&str],
+    note: &mut dyn FnMut(&str),
+) -> anyhow::Result<serde_json::Value> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start a process to train in")?;
+    let output = child.stdout.take().context("the training process has no output")?;
+    let mut done = None;
+    for line in BufReader::new(output).lines() {
+        match serde_json::from_str(&line?) {
+            Ok(Told::Step { task, step, rows }) => note(&format!("  {task}: {step} ({rows} rows)")),
+            Ok(Told::Done(value)) => done = Some(Ok(value)),
+            Ok(Told::Failed(why)) => done = Some(Err(anyhow::anyhow!(why))),
+            Err(_) => {}
+        }
+    }
+    let status = child.wait()?;
+    match done {
+        Some(done) => done,
+        None => bail!("the training process ended without a word ({status}); is there enough memory?"),
+    }
+}
+
+/// What a training child says of its progress.
+pub fn told(progress: Progress) -> Told {
+    let step = match progress.step {
+        Step::Checking => "checking the rows",
+        Step::ChoosingRecipe => "choosing a recipe on held-out rows",
+        Step::HoldingOut => "scoring every row by a model that has not seen it",
+        Step::Calibrating => "calibrating and certifying thresholds",
+        Step::Fitting => "fitting",
+        Step::Writing => "writing",
+    };
+    Told::Step {
+        task: progress.task.name().to_owned(),
+        step: step.to_owned(),
+        rows: progress.rows,
+    }
+}
+
+/// Says a line to the parent.
+pub fn say(told: &Told) {
+    let mut output = std::io::stdout().lock();
+    if let Ok(line) = serde_json::to_string(told) {
+        let _ = writeln!(output, "{line}");
+        let _ = output.flush();
+    }
+}

@@ -1,0 +1,144 @@
+//! The line put together: stages, effects, and what each of them reads.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use classifier::stage::Classify;
+use ingest::turns::Turns;
+use pipeline::broadcast::{Nothing, Swapped};
+use pipeline::clock::Clock;
+use pipeline::ledger::OnceLedger;
+use pipeline::{Group, Record, Running, Setup, spawn_effect, spawn_stage};
+use responder::act::DemoCrm;
+use responder::deliver::{HttpCallback, InProduct, Sender};
+use responder::{Act, Deliver, Plan};
+use router::Router;
+use schemas::Avro;
+use schemas::line::{Inbound, InboundBody};
+use schemas::message::Tick;
+use schemas::sealed::Keyring;
+use schemas::topics::{
+    ACTIONS, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE, TURNS,
+    TURNS_STATE,
+};
+use sink::Store;
+use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::metrics::Metrics as CountMinutes;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::inputs::Inputs;
+
+/// What the line is made of.
+pub(super) struct Parts {
+    pub(super) setup: Setup,
+    pub(super) ledger: Arc<dyn OnceLedger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) inputs: Inputs,
+    pub(super) models: Arc<Swapped<classifier::Models>>,
+}
+
+/// The line at work.
+pub(super) struct Line {
+    pub(super) running: Vec<Running>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// A stage's deadline as a record of `inbound`: it passes in its place in the order.
+pub(super) fn tick(
+    stage: &'static str,
+    key: &Bytes,
+    deadline_ms: i64,
+    now_ms: i64,
+) -> Option<Record> {
+    let tick = Tick { stage: stage.to_owned(), state_key: key.to_vec(), deadline_ms };
+    let value = Inbound { body: InboundBody::Tick(tick) }.to_bytes().ok()?;
+    Some(Record::new(INBOUND, key.clone(), value, now_ms))
+}
+
+/// Starts every stage and effect; they end when `stop` is cancelled.
+pub(super) fn start(
+    parts: &Parts,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<Line> {
+    let groups = [
+        Setup::stage_group("turns", INBOUND, Some(TURNS_STATE)),
+        Setup::stage_group("classify", TURNS, None),
+        Setup::stage_group("router", CLASSIFIED, Some(ROUTER_STATE)),
+        Setup::stage_group("plan", CONVERSATIONS, None),
+        Setup::stage_group("metrics", CONVERSATIONS, Some(METRICS_STATE)),
+        Setup::effect_group("act", ACTIONS),
+        Setup::effect_group("deliver", REPLIES),
+        Setup::effect_group("store-accepted", INBOUND),
+        Setup::effect_group("store-history", CONVERSATIONS),
+        Setup::effect_group("store-metrics", METRICS_STATE),
+    ];
+    let [turns, classify, route, plan, count, act, deliver, accepted, history, minutes] =
+        groups.clone();
+    let setup = || parts.setup.clone();
+    let keyring = || Arc::clone(&parts.keyring);
+    let inputs = &parts.inputs;
+    let offset = settings.tenants.values().map(|tenant| tenant.utc_offset_minutes).next();
+    let nothing = Arc::new(Nothing::default());
+    let store_policy = sink::effects::policy();
+    let keep = || Arc::clone(&parts.store);
+    let running = vec![
+        spawn_stage(Turns::new(keyring()), turns, setup(), inputs.grouping.clone(), stop.clone())?,
+        spawn_stage(Classify::default(), classify, setup(), parts.models.clone(), stop.clone())?,
+        spawn_stage(Router::new(keyring()), route, setup(), inputs.policy.clone(), stop.clone())?,
+        spawn_stage(
+            Plan::new(keyring(), offset.unwrap_or(-180)),
+            plan,
+            setup(),
+            inputs.catalogue.clone(),
+            stop.clone(),
+        )?,
+        spawn_stage(CountMinutes, count, setup(), nothing, stop.clone())?,
+        spawn_effect(acting(parts, settings), act, setup(), default(), stop.clone()),
+        spawn_effect(delivering(parts, settings)?, deliver, setup(), default(), stop.clone()),
+        spawn_effect(Arc::new(KeepAccepted(keep())), accepted, setup(), store_policy, stop.clone()),
+        spawn_effect(Arc::new(KeepHistory(keep())), history, setup(), store_policy, stop.clone()),
+        spawn_effect(Arc::new(KeepMetrics(keep())), minutes, setup(), store_policy, stop.clone()),
+    ];
+    Ok(Line { running, groups: groups.into() })
+}
+
+fn default() -> pipeline::EffectPolicy {
+    pipeline::EffectPolicy::default()
+}
+
+fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
+    let crm = &settings.crm;
+    let latency = std::time::Duration::from_millis(crm.latency_ms_p50);
+    Arc::new(Act::new(
+        Arc::new(DemoCrm::new(latency, crm.errors_per_mille)),
+        Arc::clone(&parts.ledger),
+        Arc::clone(&parts.keyring),
+        Arc::clone(&parts.clock),
+    ))
+}
+
+/// Which way out each adapter's conversations have.
+fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>> {
+    let mut senders: HashMap<&'static str, Arc<dyn Sender>> = HashMap::new();
+    senders.insert(ingest::channels::web_chat::PROVIDER, Arc::new(InProduct));
+    let url = &settings.deliver.callback_url;
+    let api: Arc<dyn Sender> = if url.is_empty() {
+        Arc::new(InProduct)
+    } else {
+        let callback = HttpCallback::new(url).map_err(anyhow::Error::msg);
+        Arc::new(callback.context("deliver.callback_url")?)
+    };
+    senders.insert("api", api);
+    Ok(Arc::new(Deliver::new(
+        senders,
+        Arc::clone(&parts.ledger),
+        Arc::clone(&parts.keyring),
+        Arc::clone(&parts.clock),
+    )))
+}

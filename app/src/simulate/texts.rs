@@ -1,0 +1,51 @@
+//! What simulated customers write: the project's own corpus.
+
+use classifier::corpus;
+
+/// A small reproducible source of numbers (SplitMix64, Steele et al. 2014).
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// The same seed gives the same numbers.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let n = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        n ^ (n >> 31)
+    }
+
+    /// A number below `end` (0 for 0).
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.next().checked_rem(end).unwrap_or(0)
+    }
+
+    /// Whether something of probability `share` happens.
+    pub fn happens(&mut self, share: f64) -> bool {
+        #[allow(clippy::cast_precision_loss)] // 53 bits are plenty
+        let roll = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        roll < share
+    }
+}
+
+/// What customers may write.
+pub struct Texts(Vec<String>);
+
+impl Texts {
+    /// The corpus.
+    pub fn load() -> anyhow::Result<Self> {
+        let rows = corpus::training()?;
+        Ok(Self(rows.into_iter().map(|row| row.text).collect()))
+    }
+
+    /// One of them.
+    pub fn pick(&self, dice: &mut Dice) -> &str {
+        let at = usize::try_from(dice.below(self.0.len() as u64)).unwrap_or_default();
+        self.0.get(at).map_or("oi", String::as_str)
+    }
+}

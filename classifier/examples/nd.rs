@@ -1,2 +1,0 @@
-#![allow(warnings, clippy::all)]
-fn main(){ let f=std::env::args().nth(1).unwrap(); let t:Vec<String>=std::fs::read_to_string(&f).unwrap().lines().map(|l| {let v:serde_json::Value=serde_json::from_str(l).unwrap(); v["text"].as_str().unwrap().to_string()}).collect(); let s=std::time::Instant::now(); let r=classifier::near_duplicates::find(&t,0.6); println!("{} rows {} pairs {:?}",t.len(),r.len(),s.elapsed()); }

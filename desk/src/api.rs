@@ -1,0 +1,379 @@
+//! The desk's HTTP API.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::stream::{self, Stream};
+use pipeline::clock::Clock;
+use pipeline::{Log, Record};
+use schemas::Avro;
+use schemas::conversation::{ConversationEvent, ConversationState};
+use schemas::ids::{CommandId, ConversationId, LineKey};
+use schemas::line::{Inbound, InboundBody};
+use schemas::masking::mask;
+use schemas::message::{Command, CommandAction};
+use schemas::sealed::{Keyring, TenantKeys};
+use schemas::topics::INBOUND;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sink::Store;
+use sink::store::{Filter, Order};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::floor::Floor;
+use crate::problem::Problem;
+use crate::views::{self, Text};
+use crate::{metrics, page};
+
+/// How long an agent waits for what comes of a command.
+const COMMAND_WITHIN: Duration = Duration::from_secs(3);
+/// Longest agent names and replies, in bytes.
+const AGENT_BYTES_MAX: usize = 80;
+const REPLY_BYTES_MAX: usize = 16 << 10;
+/// Lines of a history shown at once.
+const HISTORY_LINES_MAX: usize = 1_000;
+/// Conversations listed at once.
+const LIST_MAX: usize = 200;
+
+/// What the desk works with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Where commands go.
+    pub log: Arc<dyn Log>,
+    /// What is shown.
+    pub store: Arc<dyn Store>,
+    /// Opens what is sealed.
+    pub keyring: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What happens now.
+    pub floor: Arc<Floor>,
+    /// Whose desk it is when nobody says.
+    pub default_tenant: Arc<str>,
+    /// Ends streams.
+    pub stop: CancellationToken,
+}
+
+/// The routes; `access` guards all but the page itself, which holds nothing.
+pub fn routes(desk: Desk, access: &Access) -> Router {
+    let guarded = Router::new()
+        .route("/v1/queues", get(queues))
+        .route("/v1/conversations", get(list))
+        .route("/v1/conversations/{id}", get(show))
+        .route("/v1/conversations/{id}/events", get(history))
+        .route("/v1/conversations/{id}/claim", post(claim))
+        .route("/v1/conversations/{id}/release", post(release))
+        .route("/v1/conversations/{id}/reply", post(reply))
+        .route("/v1/conversations/{id}/resolve", post(resolve))
+        .route("/v1/metrics/summary", get(summary))
+        .route("/v1/stream", get(live))
+        .with_state(desk);
+    page::routes().merge(access.guard(guarded))
+}
+
+#[derive(Deserialize)]
+struct OfTenant {
+    tenant: Option<String>,
+}
+
+impl Desk {
+    fn keys(&self, tenant: Option<&str>) -> Result<(&TenantKeys, String), Problem> {
+        let tenant = tenant.unwrap_or(&self.default_tenant);
+        Ok((self.keyring.of(tenant)?, tenant.to_owned()))
+    }
+
+    async fn row(&self, id: &str) -> Result<sink::rows::ConversationRow, Problem> {
+        let id: ConversationId = id.parse().map_err(|_| Problem::not_found("conversation"))?;
+        self.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))
+    }
+}
+
+async fn queues(
+    State(desk): State<Desk>,
+    Query(asked): Query<OfTenant>,
+) -> Result<Json<Value>, Problem> {
+    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let now_ms = desk.clock.now_ms();
+    let rows = desk.store.queues(&tenant, now_ms).await?;
+    let queues: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "queue": row.queue,
+                "waiting": row.waiting,
+                "assigned": row.assigned,
+                "overdue": row.overdue,
+                "oldest_s": row.oldest_ms.map(|oldest_ms| (now_ms - oldest_ms).max(0) / 1000),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "queues": queues })))
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    tenant: Option<String>,
+    /// `queued`, `open`, `resolved`, or a state.
+    state: Option<String>,
+    queue: Option<String>,
+    owner: Option<String>,
+    limit: Option<usize>,
+    before_ms: Option<i64>,
+}
+
+async fn list(
+    State(desk): State<Desk>,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Value>, Problem> {
+    let (keys, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (states, order) = states(asked.state.as_deref())?;
+    let filter = Filter {
+        states,
+        queue: asked.queue,
+        owner: asked.owner,
+        updated_before_ms: asked.before_ms,
+    };
+    let limit = asked.limit.unwrap_or(50).clamp(1, LIST_MAX);
+    let rows = desk.store.conversations(&tenant, &filter, order, limit).await?;
+    let next = (rows.len() == limit && order == Order::Recent)
+        .then(|| rows.last().map(|row| row.updated_at_ms))
+        .flatten();
+    let shown: Vec<Value> =
+        rows.iter().map(|row| views::conversation(keys, row, Text::Masked)).collect();
+    Ok(Json(json!({ "conversations": shown, "next_before_ms": next })))
+}
+
+/// States by what people call them, and the order they are looked at in.
+fn states(asked: Option<&str>) -> Result<(Vec<ConversationState>, Order), Problem> {
+    use ConversationState::{Assigned, BotAnswered, Queued, Triage, WaitingCustomer};
+    Ok(match asked {
+        None => (Vec::new(), Order::Recent),
+        Some("queued") => (vec![Queued], Order::Urgency),
+        Some("open") => (vec![Triage, BotAnswered, Queued, Assigned, WaitingCustomer], Order::Recent),
+        Some("mine") => (vec![Assigned, WaitingCustomer], Order::Recent),
+        Some(name) => {
+            let state = ConversationState::named(name).ok_or_else(|| {
+                Problem::invalid("unknown_state", "state must be queued, open, mine or a state's name")
+            })?;
+            (vec![state], Order::Recent)
+        }
+    })
+}
+
+async fn show(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let row = desk.row(&id).await?;
+    let (keys, _) = desk.keys(Some(&row.tenant))?;
+    let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
+    let ahead = desk.store.ahead_of(row.conversation_id).await?;
+    let mut shown = views::conversation(keys, &row, Text::Whole);
+    if let Some(shown) = shown.as_object_mut() {
+        let history: Vec<Value> = lines
+            .iter()
+            .map(|(at_ms, record)| views::line(keys, *at_ms, record, Text::Whole))
+            .collect();
+        shown.insert("history".to_owned(), Value::Array(history));
+        shown.insert("queue_position".to_owned(), json!(ahead.map(|ahead| ahead + 1)));
+    }
+    Ok(Json(shown))
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: i64,
+}
+
+/// The history behind a line, for a page that has the rest.
+async fn history(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Query(after): Query<After>,
+) -> Result<Json<Value>, Problem> {
+    let row = desk.row(&id).await?;
+    let (keys, _) = desk.keys(Some(&row.tenant))?;
+    let lines = desk.store.history(row.conversation_id, after.after, HISTORY_LINES_MAX).await?;
+    let shown: Vec<Value> = lines
+        .iter()
+        .map(|(at_ms, record)| views::line(keys, *at_ms, record, Text::Whole))
+        .collect();
+    Ok(Json(json!({ "events": shown })))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    agent: String,
+    text: Option<String>,
+    /// The program's own id of the command: asked again, it is the same command.
+    command_id: Option<String>,
+}
+
+async fn claim(
+    desk: State<Desk>,
+    id: Path<String>,
+    asked: Json<Asked>,
+) -> Result<Response, Problem> {
+    command(desk, id, asked, CommandAction::Claim).await
+}
+
+async fn release(
+    desk: State<Desk>,
+    id: Path<String>,
+    asked: Json<Asked>,
+) -> Result<Response, Problem> {
+    command(desk, id, asked, CommandAction::Release).await
+}
+
+async fn reply(
+    desk: State<Desk>,
+    id: Path<String>,
+    asked: Json<Asked>,
+) -> Result<Response, Problem> {
+    command(desk, id, asked, CommandAction::Reply).await
+}
+
+async fn resolve(
+    desk: State<Desk>,
+    id: Path<String>,
+    asked: Json<Asked>,
+) -> Result<Response, Problem> {
+    command(desk, id, asked, CommandAction::Resolve).await
+}
+
+/// Appends what an agent asks and answers with what the router made of it.
+async fn command(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Json(asked): Json<Asked>,
+    action: CommandAction,
+) -> Result<Response, Problem> {
+    let row = desk.row(&id).await?;
+    let (keys, tenant) = desk.keys(Some(&row.tenant))?;
+    let agent = asked.agent.trim().to_owned();
+    if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
+        return Err(Problem::invalid("bad_agent", "agent must be 1 to 80 bytes"));
+    }
+    let text = asked.text.filter(|_| action == CommandAction::Reply);
+    if action == CommandAction::Reply
+        && text.as_ref().is_none_or(|text| text.trim().is_empty() || text.len() > REPLY_BYTES_MAX)
+    {
+        return Err(Problem::invalid("bad_text", "text must be 1 to 16384 bytes"));
+    }
+    let command_id = match &asked.command_id {
+        Some(id) => id.parse().map_err(|_| {
+            Problem::invalid("bad_command_id", "command_id must be of the form cmd_…")
+        })?,
+        None => CommandId(random()?),
+    };
+    let sealed = text.as_ref().map(|text| keys.seal(command_id.as_bytes(), text.as_bytes()));
+    let command = Command {
+        command_id,
+        conversation_id: row.conversation_id,
+        agent,
+        action,
+        text_sealed: sealed.transpose()?,
+        text_masked: text.as_deref().map(mask),
+    };
+    let key = LineKey::new(&tenant, row.conversation_id.contact());
+    let value = Inbound { body: InboundBody::Command(command) }
+        .to_bytes()
+        .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
+    let told = desk.floor.expect(command_id);
+    desk.log.append(vec![Record::new(INBOUND, key.to_bytes(), value, desk.clock.now_ms())]).await?;
+    let Ok(Ok(line)) = tokio::time::timeout(COMMAND_WITHIN, told).await else {
+        desk.floor.forget(command_id);
+        let later = json!({ "command_id": command_id, "status": "accepted" });
+        return Ok((StatusCode::ACCEPTED, Json(later)).into_response());
+    };
+    let (at_ms, record) = line.as_ref();
+    if let ConversationEvent::Refused(refused) = &record.event {
+        return Err(Problem::new(StatusCode::CONFLICT, &refused.reason, why(&refused.reason, record.owner.as_deref())));
+    }
+    let mut shown = views::line(keys, *at_ms, record, Text::Whole);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("command_id".to_owned(), json!(command_id));
+    }
+    Ok(Json(shown).into_response())
+}
+
+/// A refusal in words an agent reads.
+fn why(reason: &str, owner: Option<&str>) -> String {
+    match reason {
+        "owned_by_another" => {
+            format!("a conversa está com {}", owner.unwrap_or("outra pessoa"))
+        }
+        "not_claimed" => "assuma a conversa primeiro".to_owned(),
+        "resolved" => "a conversa já foi resolvida".to_owned(),
+        "not_open" => "a conversa já foi encerrada".to_owned(),
+        "empty_text" => "escreva uma resposta".to_owned(),
+        _ => "não é possível agora".to_owned(),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string()))?;
+    Ok(bytes)
+}
+
+#[derive(Deserialize)]
+struct Window {
+    tenant: Option<String>,
+    minutes: Option<i64>,
+}
+
+async fn summary(
+    State(desk): State<Desk>,
+    Query(asked): Query<Window>,
+) -> Result<Json<Value>, Problem> {
+    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let minutes = asked.minutes.unwrap_or(60).clamp(1, 7 * 24 * 60);
+    let to = desk.clock.now_ms().div_euclid(60_000) + 1;
+    let found = desk.store.minutes(&tenant, to - minutes, to).await?;
+    Ok(Json(metrics::summary(&found, to - minutes, to)))
+}
+
+/// What happens, as it happens: a line of a conversation an event, personal numbers masked.
+async fn live(
+    State(desk): State<Desk>,
+    Query(asked): Query<OfTenant>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let lines = desk.floor.follow();
+    let stream = stream::unfold((desk, lines, tenant), |(desk, mut lines, tenant)| async move {
+        loop {
+            let line = tokio::select! {
+                () = desk.stop.cancelled() => return None,
+                line = lines.recv() => line,
+            };
+            match line {
+                Ok(line) if line.1.tenant == tenant => {
+                    let keys = desk.keyring.of(&tenant).ok()?;
+                    let shown = views::line(keys, line.0, &line.1, Text::Masked);
+                    let event = Event::default().event("line").data(shown.to_string());
+                    return Some((Ok(event), (desk, lines, tenant)));
+                }
+                Ok(_) => {}
+                // The page has missed something: it is told to begin anew, not fed on.
+                Err(RecvError::Lagged(_)) => {
+                    let event = Event::default().event("lagged").data("{}");
+                    return Some((Ok(event), (desk, lines, tenant)));
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}

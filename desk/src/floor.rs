@@ -1,0 +1,98 @@
+//! The floor: hears every line of every conversation as soon as it is durable, tells whoever asked
+//! for something what came of it, and shows live pages what happens.
+//!
+//! Reads `conversations` without a group. A page that does not keep up is let go of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pipeline::Log;
+use pipeline::log::{From, LogError, Tail};
+use schemas::Avro;
+use schemas::conversation::Conversation;
+use schemas::ids::CommandId;
+use schemas::topics::CONVERSATIONS;
+use tokio::sync::{broadcast, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Lines a page may be behind.
+const BEHIND_MAX: usize = 2_000;
+
+/// A line of a conversation and when it was written (Unix, ms).
+pub(crate) type Line = Arc<(i64, Conversation)>;
+
+/// Tells pages and agents.
+pub struct Floor {
+    asked: Mutex<HashMap<CommandId, oneshot::Sender<Line>>>,
+    lines: broadcast::Sender<Line>,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self { asked: Mutex::default(), lines: broadcast::Sender::new(BEHIND_MAX) }
+    }
+}
+
+impl Floor {
+    /// Waits for what comes of a command. Asked before the command is appended, nothing is missed.
+    pub(crate) fn expect(&self, command: CommandId) -> oneshot::Receiver<Line> {
+        let (sender, receiver) = oneshot::channel();
+        self.asked.lock().insert(command, sender);
+        receiver
+    }
+
+    /// Nobody waits for the command any more.
+    pub(crate) fn forget(&self, command: CommandId) {
+        self.asked.lock().remove(&command);
+    }
+
+    /// Every line from now on.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Line> {
+        self.lines.subscribe()
+    }
+
+    /// Opens the tail the floor listens to. From then on nothing is missed.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn open(log: &dyn Log) -> Result<Box<dyn Tail>, LogError> {
+        log.tail(&[CONVERSATIONS], From::Now).await
+    }
+
+    /// Listens until `stop`.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn listen(
+        &self,
+        mut tail: Box<dyn Tail>,
+        stop: CancellationToken,
+    ) -> Result<(), LogError> {
+        loop {
+            let records = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                records = tail.next() => records?,
+            };
+            if self.lines.receiver_count() == 0 && self.asked.lock().is_empty() {
+                continue;
+            }
+            for record in records {
+                let Some(value) = &record.value else { continue };
+                match Conversation::from_bytes(value) {
+                    Ok(line) => self.tell(Arc::new((record.time_ms, line))),
+                    Err(error) => tracing::warn!(%error, "a line of the history is unreadable"),
+                }
+            }
+        }
+    }
+
+    fn tell(&self, line: Line) {
+        let command = line.1.command_id;
+        let asked = command.and_then(|command| self.asked.lock().remove(&command));
+        if let Some(sender) = asked {
+            let _ = sender.send(Arc::clone(&line));
+        }
+        let _ = self.lines.send(line);
+    }
+}

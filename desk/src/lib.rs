@@ -1,0 +1,16 @@
+//! The people's side: queues, conversations, commands, and the live page.
+//!
+//! Reads the store's queries and follows `conversations`; appends commands to `inbound`. Invariant:
+//! it owns no state the log does not have; what an agent asks takes effect when the router says so.
+
+mod access;
+mod api;
+mod floor;
+mod metrics;
+mod page;
+mod problem;
+mod views;
+
+pub use access::Access;
+pub use api::{Desk, routes};
+pub use floor::Floor;

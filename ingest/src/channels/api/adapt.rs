@@ -1,0 +1,121 @@
+//! From a program's JSON to a normalized message.
+
+use std::collections::BTreeMap;
+
+use schemas::message::{
+    AnswerVia, Channel, Contact, ContactId, ContactIdKind, Direction, MessageKind,
+};
+use serde::Deserialize;
+
+use crate::door::{HeardMessage, Identity, Problem, phone_number};
+
+/// Longest ids and names, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// The body of `POST /v1/messages`.
+#[derive(Deserialize)]
+pub(super) struct ApiMessage {
+    tenant: Option<String>,
+    channel: String,
+    customer: Customer,
+    text: String,
+    /// The caller's own id of the message, if it has one.
+    message_id: Option<String>,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+}
+
+/// Who wrote, as the caller knows them.
+#[derive(Deserialize)]
+pub(super) struct Customer {
+    id: Option<String>,
+    name: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+}
+
+impl ApiMessage {
+    pub(super) fn new(channel: String, customer_id: String, text: String) -> Self {
+        let customer =
+            Customer { id: Some(customer_id), name: None, phone: None, email: None };
+        Self {
+            tenant: None,
+            channel,
+            customer,
+            text,
+            message_id: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn tenant(&self, default: &str) -> String {
+        self.tenant.clone().unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The message, or why it makes no sense. `flush`: the caller waits for the answer.
+    pub(super) fn heard(self, key: Option<String>, flush: bool) -> Result<HeardMessage, Problem> {
+        let channel = Channel::named(&self.channel).filter(|channel| *channel != Channel::Other);
+        let channel = channel.ok_or_else(|| {
+            let detail = "channel must be api, whatsapp, sms, email, web_chat, phone or telegram";
+            Problem::invalid("unknown_channel", detail)
+        })?;
+        if self.text.trim().is_empty() {
+            return Err(Problem::invalid("empty_text", "text must not be empty"));
+        }
+        let contact = self.customer.contact()?;
+        let identity = match (key, self.message_id) {
+            (Some(key), _) => Identity::Key(key),
+            (None, Some(id)) if !id.is_empty() && id.len() <= NAME_BYTES_MAX => {
+                Identity::Provider(id)
+            }
+            (None, Some(_)) => {
+                return Err(Problem::invalid("bad_message_id", "message_id must be 1 to 256 bytes"));
+            }
+            (None, None) => Identity::None,
+        };
+        Ok(HeardMessage {
+            channel,
+            provider: "api",
+            account: "api".to_owned(),
+            contact,
+            identity,
+            direction: Direction::Inbound,
+            kind: MessageKind::Text,
+            text: Some(self.text),
+            choice: None,
+            attachments: Vec::new(),
+            reply_to: None,
+            auto_generated: false,
+            // A program with access vouches for the customers it names.
+            verified: true,
+            event_time_ms: None,
+            reply_window_ms: None,
+            answer_via: if flush { AnswerVia::Caller } else { AnswerVia::Channel },
+            flush,
+            attributes: self.attributes,
+        })
+    }
+}
+
+impl Customer {
+    fn contact(self) -> Result<Contact, Problem> {
+        let mut ids = Vec::new();
+        let mut add = |kind, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+                ids.push(ContactId { kind, value, scope: None });
+            }
+        };
+        add(ContactIdKind::Crm, self.id);
+        add(ContactIdKind::E164, self.phone.map(|phone| phone_number(&phone)));
+        add(ContactIdKind::Email, self.email.map(|email| email.trim().to_lowercase()));
+        if ids.is_empty() {
+            let detail = "customer needs an id, a phone or an email";
+            return Err(Problem::invalid("unknown_customer", detail));
+        }
+        let longest = ids.iter().map(|id| id.value.len()).max().unwrap_or_default();
+        if longest.max(self.name.as_ref().map_or(0, String::len)) > NAME_BYTES_MAX {
+            return Err(Problem::invalid("too_long", "ids and names have at most 256 bytes"));
+        }
+        Ok(Contact { ids, name: self.name })
+    }
+}

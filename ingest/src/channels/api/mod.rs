@@ -1,0 +1,168 @@
+//! The HTTP API for programs: messages in, decisions out.
+
+mod adapt;
+mod legacy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use schemas::ids::{LineKey, MessageId};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+
+use self::adapt::ApiMessage;
+use crate::door::{AcceptError, Door, HeardMessage, JsonBody, Problem, Progress};
+
+/// Longest Idempotency-Key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// How the API behaves.
+#[derive(Debug, Clone, Default)]
+pub struct ApiSettings {
+    /// Whose messages those without a tenant are.
+    pub default_tenant: String,
+    /// What earlier clients call the kind of an intent: technical, financial, commercial …
+    pub intent_groups: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+struct Api {
+    door: Door,
+    settings: Arc<ApiSettings>,
+}
+
+/// The routes.
+pub fn routes(door: Door, settings: ApiSettings) -> Router {
+    Router::new()
+        .route("/v1/messages", post(accept))
+        .route("/v1/messages/{id}", get(show))
+        .route("/api/v1/conversations/message", post(legacy::message))
+        .with_state(Api { door, settings: Arc::new(settings) })
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    wait: Option<String>,
+}
+
+/// `POST /v1/messages`.
+async fn accept(
+    State(api): State<Api>,
+    Query(wait): Query<Wait>,
+    headers: HeaderMap,
+    JsonBody(message): JsonBody<ApiMessage>,
+) -> Result<Response, Problem> {
+    let waits = match wait.wait.as_deref() {
+        None => false,
+        Some("decision") => true,
+        Some(other) => {
+            let detail = format!("wait={other} is not known; use wait=decision or leave it out");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "unknown_wait", detail));
+        }
+    };
+    let key = idempotency_key(&headers)?;
+    let tenant = message.tenant(&api.settings.default_tenant);
+    let heard = message.heard(key, waits)?;
+    if waits {
+        decide(&api.door, &tenant, heard).await
+    } else {
+        let (id, _, record) = api.door.seal(&tenant, heard)?;
+        api.door.append(vec![record]).await?;
+        Ok(accepted(id))
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let bad = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_idempotency_key",
+            format!("Idempotency-Key must be 1 to {KEY_BYTES_MAX} visible ASCII characters"),
+        )
+    };
+    let key = value.to_str().map_err(|_| bad())?;
+    if key.is_empty() || key.len() > KEY_BYTES_MAX { Err(bad()) } else { Ok(Some(key.to_owned())) }
+}
+
+/// 202: durable, not decided yet.
+fn accepted(id: MessageId) -> Response {
+    let body = json!({ "message_id": id, "status": "accepted", "status_url": format!("/v1/messages/{id}") });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+/// Appends, and answers with the decision if it comes in time.
+async fn decide(door: &Door, tenant: &str, heard: HeardMessage) -> Result<Response, Problem> {
+    match wait_for(door, tenant, heard).await? {
+        (_, Some(decision)) => Ok(Json(decision).into_response()),
+        (id, None) => Ok(accepted(id)),
+    }
+}
+
+/// Appends, and waits for the decision for as long as callers are kept waiting.
+async fn wait_for(
+    door: &Door,
+    tenant: &str,
+    heard: HeardMessage,
+) -> Result<(MessageId, Option<crate::door::Decision>), Problem> {
+    let until = Instant::now() + door.settings().wait;
+    let accepted_at_ms = door.now_ms();
+    let repeatable = heard.identity != crate::door::Identity::None;
+    let (id, key, record) = door.seal(tenant, heard)?;
+    let keys = door.keyring().of(tenant)?;
+    // A message decided before is not decided again: a repeat gets what the first one got.
+    if repeatable && let Some(found) = decided(door, &key, id).await? {
+        return Ok((id, Some(found)));
+    }
+    let mut watch = door.watch(&key);
+    door.append(vec![record]).await.map_err(AcceptError::from)?;
+    let mut progress = Progress::of(id);
+    while let Ok(Some(heard)) = timeout_at(until, watch.next()).await {
+        progress.hear(&heard);
+        if progress.is_complete() {
+            return Ok((id, progress.decision(keys, accepted_at_ms, Some(door.now_ms()))));
+        }
+    }
+    // A repeat of one decided just before: the store has it by now.
+    Ok((id, if repeatable { decided(door, &key, id).await? } else { None }))
+}
+
+/// The decision the store holds, if it holds one.
+async fn decided(
+    door: &Door,
+    key: &LineKey,
+    id: MessageId,
+) -> Result<Option<crate::door::Decision>, Problem> {
+    let Some(trace) = door.history().trace(id).await? else { return Ok(None) };
+    if trace.key != *key {
+        return Ok(None);
+    }
+    let mut progress = Progress::of(id);
+    trace.history.iter().for_each(|(at_ms, record)| progress.line(*at_ms, record));
+    let keys = door.keyring().of(&key.tenant)?;
+    Ok(progress
+        .is_complete()
+        .then(|| progress.decision(keys, trace.accepted_at_ms, None))
+        .flatten())
+}
+
+/// `GET /v1/messages/{id}`.
+async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id: MessageId =
+        id.parse().map_err(|error| Problem::not_found(format!("no such message: {error}")))?;
+    let trace = api.door.history().trace(id).await?;
+    let Some(trace) = trace else {
+        return Err(Problem::not_found("no such message; one accepted a moment ago may take a second"));
+    };
+    match decided(&api.door, &trace.key, id).await? {
+        Some(decision) => Ok(Json(decision).into_response()),
+        None => Ok(accepted(id)),
+    }
+}

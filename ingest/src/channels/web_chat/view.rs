@@ -1,0 +1,147 @@
+//! From lines of the history to the frames a customer sees. Pure; remembers only how far it has come.
+
+use std::collections::HashMap;
+
+use schemas::conversation::{Conversation, ConversationEvent, Route};
+use schemas::ids::{ConversationId, MessageId};
+use schemas::message::Direction;
+use schemas::sealed::TenantKeys;
+
+use super::frames::{Author, Frame};
+use crate::door::QueuePlace;
+
+/// What one socket has seen.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    conversation: Option<ConversationId>,
+    /// The last step sent.
+    seq: i64,
+    /// This socket's own messages on their way into the history.
+    own: HashMap<MessageId, String>,
+}
+
+/// What a line of the history means to this socket.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing it should see, or has not seen.
+    Nothing,
+    /// Lines between the last one and this one are missing: they must be fetched.
+    Gap,
+    /// It sees this.
+    Frames(Vec<Frame>),
+}
+
+impl View {
+    /// Goes on where the customer's side says it left off.
+    pub(super) fn resume(conversation: Option<ConversationId>, last_seq: i64) -> Self {
+        Self { conversation, seq: last_seq, own: HashMap::new() }
+    }
+
+    /// Which conversation it shows.
+    pub(super) fn conversation(&self) -> Option<ConversationId> {
+        self.conversation
+    }
+
+    /// A message of this socket is on its way.
+    pub(super) fn sent(&mut self, id: MessageId, cid: &str) {
+        self.own.insert(id, cid.to_owned());
+    }
+
+    /// Whether a message of this socket is still without its step.
+    pub(super) fn waits_for(&self, id: MessageId) -> bool {
+        self.own.contains_key(&id)
+    }
+
+    /// Takes account of a line of the history. `place` is the conversation's place in its queue.
+    pub(super) fn line(
+        &mut self,
+        session: &str,
+        record: &Conversation,
+        keys: &TenantKeys,
+        place: Option<QueuePlace>,
+    ) -> Step {
+        let mut frames = Vec::new();
+        if self.conversation != Some(record.conversation_id) {
+            // Only its first line begins another conversation: a late line of the one before does not.
+            if record.seq != 1 {
+                return Step::Nothing;
+            }
+            self.conversation = Some(record.conversation_id);
+            self.seq = 0;
+            frames.push(Frame::Welcome {
+                session: session.to_owned(),
+                conversation: self.conversation,
+                protocol: Some(record.protocol.clone()),
+                seq: 0,
+            });
+        }
+        if let ConversationEvent::TurnDecided(decided) = &record.event
+            && decided.route == Route::Auto
+        {
+            frames.push(Frame::Typing { on: true, who: Author::Bot });
+        }
+        if let Some(seq) = record.chat_seq {
+            if seq <= self.seq {
+                return Step::Nothing;
+            }
+            if seq > self.seq + 1 {
+                return Step::Gap;
+            }
+            self.seq = seq;
+            frames.extend(self.step(seq, record, keys, place));
+        }
+        if frames.is_empty() { Step::Nothing } else { Step::Frames(frames) }
+    }
+
+    fn step(
+        &mut self,
+        seq: i64,
+        record: &Conversation,
+        keys: &TenantKeys,
+        place: Option<QueuePlace>,
+    ) -> Option<Frame> {
+        Some(match &record.event {
+            ConversationEvent::MessageReceived(received) => {
+                let head = &received.head;
+                if let Some(cid) = self.own.remove(&head.message_id) {
+                    return Some(Frame::Ack { cid, id: head.message_id, seq: Some(seq) });
+                }
+                let from = match head.direction {
+                    Direction::Inbound => Author::Customer,
+                    Direction::Outbound => Author::Agent,
+                };
+                Frame::Msg {
+                    id: head.message_id.to_string(),
+                    seq,
+                    from,
+                    name: None,
+                    cid: head.provider_message_id.clone(),
+                    text: open(keys, head.text_sealed.as_ref()),
+                    buttons: Vec::new(),
+                }
+            }
+            ConversationEvent::ReplySent(sent) => Frame::Msg {
+                id: format!("{}-{}-{}", sent.purpose.as_str(), sent.turn, sent.part),
+                seq,
+                from: if sent.agent.is_some() { Author::Agent } else { Author::Bot },
+                name: sent.agent.clone(),
+                cid: None,
+                text: open(keys, sent.text_sealed.as_ref()),
+                buttons: sent.buttons.clone(),
+            },
+            ConversationEvent::TurnDecided(_) | ConversationEvent::Queued(_) => Frame::Queued {
+                seq,
+                position: place.map(|place| place.position),
+                eta_s: place.and_then(|place| place.eta_s),
+            },
+            ConversationEvent::Assigned(assigned) => {
+                Frame::Agent { seq, name: assigned.agent.clone() }
+            }
+            _ => Frame::Resolved { seq },
+        })
+    }
+}
+
+fn open(keys: &TenantKeys, sealed: Option<&schemas::sealed::SealedText>) -> String {
+    sealed.and_then(|sealed| keys.open_text(sealed).ok()).unwrap_or_default()
+}

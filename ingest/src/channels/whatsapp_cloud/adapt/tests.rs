@@ -1,0 +1,138 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// Bodies as the provider sends them, where this machine has them.
+fn samples() -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/payloads/whatsapp-cloud");
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("SKIPPED: no provider samples in shared/payloads/whatsapp-cloud");
+        return Vec::new();
+    };
+    let mut samples = Vec::new();
+    for file in files {
+        let path = file.unwrap().path();
+        let Ok(Value::Object(bodies)) =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()) else { continue };
+        for (name, body) in bodies.into_iter().filter(|(_, body)| body.get("entry").is_some()) {
+            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+            samples.push((format!("{stem}/{name}"), body));
+        }
+    }
+    samples.sort_by(|a, b| a.0.cmp(&b.0));
+    samples
+}
+
+fn summary(event: &Event) -> String {
+    match event {
+        Event::Message(m) => format!(
+            "{} {} {:?} from {} text={:?} choice={:?} media={:?} about={:?} {:?}",
+            m.direction.as_str(),
+            m.kind.as_str(),
+            m.identity,
+            m.contact.ids.iter().map(|id| id.kind.as_str()).collect::<Vec<_>>().join("+"),
+            m.text,
+            m.choice.as_ref().map(|choice| &choice.id),
+            m.attachments.first().map(|attachment| &attachment.mime),
+            m.reply_to,
+            m.attributes,
+        ),
+        Event::Status(s) => format!("status {} {:?}", s.status.as_str(), s.error_code),
+    }
+}
+
+#[test]
+fn every_sample_gives_one_event_for_each_element() {
+    for (name, body) in samples() {
+        let lists = ["messages", "statuses", "message_echoes", "calls"];
+        let elements: usize = body["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|entry| entry["changes"].as_array().unwrap())
+            .map(|change| {
+                let count = |list: &&str| change["value"][list].as_array().map_or(0, Vec::len);
+                lists.iter().map(count).sum::<usize>()
+            })
+            .sum();
+        let events = adapt(body.to_string().as_bytes()).unwrap();
+        assert_eq!(events.len(), elements, "{name}");
+    }
+}
+
+#[test]
+fn kinds_are_understood() {
+    let body = |message: Value| {
+        let value = json!({
+            "metadata": {"phone_number_id": "111"},
+            "contacts": [{"profile": {"name": "Ana"}, "wa_id": "5511987654321", "user_id": "BR.1"}],
+            "messages": [message],
+        });
+        json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    };
+    let base = |kind: &str, part: Value| {
+        let mut message =
+            json!({"from": "5511987654321", "id": "wamid.A", "timestamp": "1697043223", "type": kind});
+        message[kind] = part;
+        body(message)
+    };
+    let bodies = [
+        base("text", json!({"body": "minha internet caiu"})),
+        base("button", json!({"payload": "p1", "text": "Segunda via"})),
+        base("interactive", json!({"type": "list_reply", "list_reply": {"id": "l1", "title": "Planos"}})),
+        base("interactive", Value::Null),
+        base("audio", json!({"id": "m1", "mime_type": "audio/ogg", "voice": true})),
+        base("document", json!({"id": "m2", "mime_type": "application/pdf", "filename": "c.pdf", "caption": "comprovante"})),
+        base("reaction", json!({"message_id": "wamid.0", "emoji": "👍"})),
+        base("revoke", json!({"original_message_id": "wamid.0"})),
+        base("system", json!({"type": "user_changed_number", "body": "User A changed"})),
+        base("hologram", json!({})),
+    ];
+    let told: Vec<String> = bodies
+        .iter()
+        .flat_map(|body| adapt(body.to_string().as_bytes()).unwrap())
+        .map(|event| summary(&event))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    inbound text Provider("wamid.A") from bsuid+wa_phone text=Some("minha internet caiu") choice=None media=None about=None {}
+    inbound button Provider("wamid.A") from bsuid+wa_phone text=Some("Segunda via") choice=Some("p1") media=None about=None {}
+    inbound interactive Provider("wamid.A") from bsuid+wa_phone text=Some("Planos") choice=Some("l1") media=None about=None {}
+    inbound unsupported Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=None {}
+    inbound audio Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=Some("audio/ogg") about=None {}
+    inbound document Provider("wamid.A") from bsuid+wa_phone text=Some("comprovante") choice=None media=Some("application/pdf") about=None {}
+    inbound reaction Provider("wamid.A") from bsuid+wa_phone text=Some("👍") choice=None media=None about=Some("wamid.0") {}
+    inbound delete Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=Some("wamid.0") {"provider_kind": "revoke"}
+    inbound system Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=None {"system_type": "user_changed_number"}
+    inbound unsupported Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=None {"provider_kind": "hologram"}
+    "#);
+}
+
+#[test]
+fn a_contact_without_a_phone_is_a_contact() {
+    let body = json!({"entry": [{"changes": [{"value": {"messages": [
+        {"from_user_id": "BR.9", "id": "w", "type": "text", "text": {"body": "oi"}},
+        {"id": "nobody", "type": "text", "text": {"body": "oi"}},
+    ]}}]}]});
+    let events = adapt(body.to_string().as_bytes()).unwrap();
+    assert_eq!(events.len(), 1, "one without anybody to answer cannot be a conversation");
+    assert!(summary(&events[0]).contains("from bsuid text"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_fail(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = adapt(&bytes);
+    }
+
+    #[test]
+    fn no_shape_makes_it_fail(kind in "[a-z]{0,8}", junk in "\\PC{0,20}", n in any::<i64>()) {
+        for part in [json!(null), json!(n), json!(junk), json!([junk]), json!({"body": n, "id": {"a": junk}})] {
+            let message = json!({"type": kind, "from": "1", "id": junk, "timestamp": junk, kind.clone(): part});
+            let body = json!({"entry": [{"changes": [{"value": {"messages": [message, 3, null]}}]}]});
+            adapt(body.to_string().as_bytes()).unwrap();
+        }
+    }
+}

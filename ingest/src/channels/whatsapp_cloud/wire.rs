@@ -1,0 +1,99 @@
+//! The provider's JSON, as far as it is understood. Fields come and go unannounced: everything is
+//! optional, what is not known is passed over.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A webhook's body.
+#[derive(Deserialize)]
+pub(super) struct Body {
+    #[serde(default)]
+    pub(super) entry: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Entry {
+    #[serde(default)]
+    pub(super) changes: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Change {
+    #[serde(default)]
+    pub(super) value: Changed,
+}
+
+/// What changed. Lists may hold things of kinds yet unknown, so each element is read by itself.
+#[derive(Deserialize, Default)]
+pub(super) struct Changed {
+    pub(super) metadata: Option<Metadata>,
+    #[serde(default)]
+    pub(super) contacts: Vec<WireContact>,
+    #[serde(default)]
+    pub(super) messages: Vec<Value>,
+    #[serde(default)]
+    pub(super) message_echoes: Vec<Value>,
+    #[serde(default)]
+    pub(super) statuses: Vec<Value>,
+    #[serde(default)]
+    pub(super) calls: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    #[serde(default)]
+    pub(super) phone_number_id: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireContact {
+    pub(super) profile: Option<Profile>,
+    pub(super) wa_id: Option<String>,
+    pub(super) user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: Option<String>,
+}
+
+/// A message, an echo of one of ours, or a call.
+#[derive(Deserialize)]
+pub(super) struct WireMessage {
+    pub(super) id: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) from_user_id: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) to_user_id: Option<String>,
+    pub(super) timestamp: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) context: Option<Context>,
+    /// The part named like the kind, and the rest.
+    #[serde(flatten)]
+    pub(super) parts: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Context {
+    pub(super) id: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Status {
+    pub(super) id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) timestamp: Option<String>,
+    pub(super) recipient_id: Option<String>,
+    pub(super) recipient_user_id: Option<String>,
+    pub(super) recipient_participant_id: Option<String>,
+    pub(super) recipient_participant_user_id: Option<String>,
+    pub(super) biz_opaque_callback_data: Option<String>,
+    #[serde(default)]
+    pub(super) errors: Vec<WireError>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WireError {
+    pub(super) code: Option<i64>,
+}

@@ -1,0 +1,158 @@
+//! What every door does with what it heard: seal it, append it, answer only when it is durable, and
+//! hear back what came of it.
+
+mod hear;
+mod history;
+mod normalize;
+mod outcome;
+mod problem;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipeline::clock::Clock;
+use pipeline::log::AppendError;
+use pipeline::{Log, Record};
+use schemas::ids::{LineKey, MessageId};
+use schemas::message::{Channel, Contact};
+use schemas::sealed::{Keyring, SealError};
+
+pub use hear::{Heard, Hub, Watch};
+pub use history::{History, HistoryError, QueuePlace, Trace};
+pub(crate) use normalize::random_bytes;
+pub use normalize::{HeardMessage, HeardStatus, Identity, phone_number};
+pub use outcome::{Decision, Progress};
+pub use problem::{JsonBody, Problem, RawBody, body_limit};
+
+/// A door: what channel adapters hand their messages to.
+#[derive(Clone)]
+pub struct Door {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    log: Arc<dyn Log>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+    hub: Arc<Hub>,
+    history: Arc<dyn History>,
+    settings: DoorSettings,
+}
+
+/// How doors behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoorSettings {
+    /// How long a caller that asked for the decision is kept waiting.
+    pub wait: Duration,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+impl Default for DoorSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(2), body_bytes_max: 1 << 20 }
+    }
+}
+
+/// Why something was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The tenant is not one of this installation's.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Door {
+    /// A door that appends to `log` and hears back through `hub`.
+    #[must_use]
+    pub fn new(
+        log: Arc<dyn Log>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        hub: Arc<Hub>,
+        history: Arc<dyn History>,
+        settings: DoorSettings,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { log, keyring, clock, hub, history, settings }) }
+    }
+
+    /// The tenants' keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.shared.keyring
+    }
+
+    /// What the store remembers.
+    #[must_use]
+    pub fn history(&self) -> &dyn History {
+        self.shared.history.as_ref()
+    }
+
+    /// How this door behaves.
+    #[must_use]
+    pub fn settings(&self) -> &DoorSettings {
+        &self.shared.settings
+    }
+
+    /// Now (Unix, ms).
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// What the contact is called in the log.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn contact(
+        &self,
+        tenant: &str,
+        channel: Channel,
+        contact: &Contact,
+    ) -> Result<LineKey, SealError> {
+        Ok(normalize::key_of(self.shared.keyring.of(tenant)?, tenant, channel, contact))
+    }
+
+    /// Follows what happens to a contact, from now on.
+    #[must_use]
+    pub fn watch(&self, key: &LineKey) -> Watch {
+        self.shared.hub.watch(key)
+    }
+
+    /// What happened to a contact in the last moments, oldest first.
+    #[must_use]
+    pub fn recent(&self, key: &LineKey) -> Vec<Heard> {
+        self.shared.hub.recent(key)
+    }
+
+    /// Makes the record of a message, with its identity and its contact.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal(
+        &self,
+        tenant: &str,
+        heard: HeardMessage,
+    ) -> Result<(MessageId, LineKey, Record), SealError> {
+        normalize::message(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
+    }
+
+    /// Makes the record of a provider's status.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal_status(&self, tenant: &str, heard: HeardStatus) -> Result<Record, SealError> {
+        normalize::status(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
+    }
+
+    /// Appends records and waits until they are durable.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append(&self, records: Vec<Record>) -> Result<(), AppendError> {
+        self.shared.log.append(records).await.map(|_| ())
+    }
+}
