@@ -8,6 +8,40 @@ use axum::routing::get;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// Everything the page is made of: path, content type, content.
+const FILES: &[(&str, &str, &str)] = &[
+    ("/", HTML, include_str!("../web/desk.html")),
+    ("/desk/mark.svg", SVG, include_str!("../web/mark.svg")),
+    ("/desk/base.css", CSS, include_str!("../web/base.css")),
+    ("/desk/layout.css", CSS, include_str!("../web/layout.css")),
+    ("/desk/live.css", CSS, include_str!("../web/live.css")),
+    ("/desk/queues.css", CSS, include_str!("../web/queues.css")),
+    ("/desk/conversation.css", CSS, include_str!("../web/conversation.css")),
+    ("/desk/numbers.css", CSS, include_str!("../web/numbers.css")),
+    ("/desk/desk.js", JS, include_str!("../web/desk.js")),
+    ("/desk/routes.js", JS, include_str!("../web/routes.js")),
+    ("/desk/api.js", JS, include_str!("../web/api.js")),
+    ("/desk/stream.js", JS, include_str!("../web/stream.js")),
+    ("/desk/dom.js", JS, include_str!("../web/dom.js")),
+    ("/desk/words.js", JS, include_str!("../web/words.js")),
+    ("/desk/format.js", JS, include_str!("../web/format.js")),
+    ("/desk/people.js", JS, include_str!("../web/people.js")),
+    ("/desk/live.js", JS, include_str!("../web/live.js")),
+    ("/desk/card.js", JS, include_str!("../web/card.js")),
+    ("/desk/decision.js", JS, include_str!("../web/decision.js")),
+    ("/desk/queues.js", JS, include_str!("../web/queues.js")),
+    ("/desk/conversation.js", JS, include_str!("../web/conversation.js")),
+    ("/desk/timeline.js", JS, include_str!("../web/timeline.js")),
+    ("/desk/composer.js", JS, include_str!("../web/composer.js")),
+    ("/desk/numbers.js", JS, include_str!("../web/numbers.js")),
+    ("/desk/chart.js", JS, include_str!("../web/chart.js")),
+];
+
 fn file(kind: &'static str, content: &'static str) -> Response {
     let headers = [
         (CONTENT_TYPE, kind),
@@ -20,19 +54,7 @@ fn file(kind: &'static str, content: &'static str) -> Response {
 
 /// The page's routes.
 pub(crate) fn routes() -> Router {
-    Router::new()
-        .route(
-            "/",
-            get(|| async { file("text/html; charset=utf-8", include_str!("../web/desk.html")) }),
-        )
-        .route(
-            "/desk.css",
-            get(|| async { file("text/css; charset=utf-8", include_str!("../web/desk.css")) }),
-        )
-        .route(
-            "/desk.js",
-            get(|| async {
-                file("text/javascript; charset=utf-8", include_str!("../web/desk.js"))
-            }),
-        )
+    FILES.iter().fold(Router::new(), |router, &(path, kind, content)| {
+        router.route(path, get(move || async move { file(kind, content) }))
+    })
 }

@@ -18,6 +18,8 @@ use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
 
 pub mod embedded;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod memory;
 mod ring;
 

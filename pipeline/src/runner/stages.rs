@@ -77,6 +77,18 @@ impl<S: Stage> StageRunner<S> {
         })
     }
 
+    /// The group it is a member of.
+    #[must_use]
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// How many partitions it holds at present.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        self.held.len()
+    }
+
     /// Begins again from the last commit, as a new member.
     ///
     /// # Errors

@@ -12,9 +12,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +24,26 @@ pub const PROVIDER: &str = "web_chat";
 /// Largest frame of a customer, in bytes.
 const FRAME_BYTES_MAX: usize = 64 << 10;
 
-/// The page customers write on.
-const PAGE: &str = include_str!("page.html");
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// The page customers write on: path, content type, content.
+const FILES: &[(&str, &str, &str)] = &[
+    ("/chat", HTML, include_str!("page/chat.html")),
+    ("/chat/mark.svg", SVG, include_str!("page/mark.svg")),
+    ("/chat/chat.css", CSS, include_str!("page/chat.css")),
+    ("/chat/chat.js", JS, include_str!("page/chat.js")),
+    ("/chat/session.js", JS, include_str!("page/session.js")),
+    ("/chat/link.js", JS, include_str!("page/link.js")),
+    ("/chat/outbox.js", JS, include_str!("page/outbox.js")),
+    ("/chat/view.js", JS, include_str!("page/view.js")),
+    ("/chat/words.js", JS, include_str!("page/words.js")),
+];
 
 #[derive(Clone)]
 struct Chat {
@@ -37,22 +54,22 @@ struct Chat {
 
 /// The routes. Sockets are closed when `stop` is cancelled.
 pub fn routes(door: Door, default_tenant: &str, stop: CancellationToken) -> Router {
-    Router::new()
-        .route("/chat", get(page))
+    let pages: Router<Chat> = FILES.iter().fold(Router::new(), |router, &(path, kind, content)| {
+        router.route(path, get(move || async move { file(kind, content) }))
+    });
+    pages
         .route("/v1/chat/ws", get(socket))
         .with_state(Chat { door, default_tenant: default_tenant.into(), stop })
 }
 
-async fn page() -> Response {
-    let mut response = Html(PAGE).into_response();
-    response.headers_mut().insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-             connect-src 'self'; base-uri 'none'; form-action 'none'",
-        ),
-    );
-    response
+fn file(kind: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        // The page and its socket come from one binary: never a page of another release.
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, content).into_response()
 }
 
 async fn socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {

@@ -92,7 +92,7 @@ pub async fn lag_counts_what_is_not_taken_account_of(harness: &mut dyn Harness) 
     assert_eq!(log.lag(&tally_group()).await.unwrap(), 30);
     let bench = Bench::new();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     assert_eq!(log.lag(&tally_group()).await.unwrap(), 0);
 }
 

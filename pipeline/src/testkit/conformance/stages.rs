@@ -20,7 +20,7 @@ pub async fn offsets_may_skip(harness: &mut dyn Harness) {
         log.append(vec![told(&format!("k{}", n % 5), &Told::Add(n), 1)]).await.unwrap();
     }
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     for k in 0..5 {
         let total = committed(&log, &tally_group(), &format!("k{k}")).await.unwrap();
@@ -35,7 +35,7 @@ pub async fn state_position_and_pins_are_restored_together(harness: &mut dyn Har
     log.append(vec![told("gone", &Told::Add(1), 1)]).await.unwrap();
     log.append(vec![told("gone", &Told::Forget, 1)]).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop((runner, log));
     harness.crash().await;
     let log = harness.log();
@@ -54,7 +54,7 @@ pub async fn state_position_and_pins_are_restored_together(harness: &mut dyn Har
     // What is appended now is counted on top, and nothing twice.
     log.append(vec![told("k", &Told::Add(9), 1)]).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 10);
 }
@@ -68,7 +68,7 @@ pub async fn dead_letters_hold_the_record_whole(harness: &mut dyn Harness) {
     log.append(vec![told("k", &Told::Panic, 1)]).await.unwrap();
     log.append(vec![told("k", &Told::Add(2), 1)]).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     let letters: Vec<DeadLetter> = all(&log, DEAD_LETTERS)
         .await
@@ -101,14 +101,14 @@ pub async fn the_brake_stops_before_the_backlog_is_spoilt(harness: &mut dyn Harn
     let bad = || Record::new(IN, key("k"), "not a record".as_bytes(), 1);
     log.append((0..20).map(|_| bad()).collect()).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    let error = settle(&mut runner).await.unwrap_err();
+    let error = settle(&log, &mut runner).await.unwrap_err();
     assert!(matches!(error, RunError::Braked { reason: DeadLetterReason::Undecodable }), "{error}");
     drop(runner);
     assert!(log.lag(&tally_group()).await.unwrap() >= 15, "the backlog is kept");
     // Once the cause is mended (here: it is let through), everything is taken account of.
     bench.policy.brake.consecutive_max = 100;
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 1);
     let letters = news(&log, DEAD_LETTERS).await;
@@ -121,22 +121,22 @@ pub async fn ticks_come_once_also_after_a_restart(harness: &mut dyn Harness) {
     let wakes = ["a", "b", "c"].map(|k| told(k, &Told::WakeAt(5_000), 1));
     log.append(wakes.to_vec()).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     // Too early: nothing. Then the process ends with the deadlines waiting.
     bench.clock.set(4_999);
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop((runner, log));
     harness.crash().await;
     let log = harness.log();
     bench.clock.set(5_001);
     // It ends again just when the ticks are on their way.
     let mut runner = bench.tally_until(&log, |step| step == Step::Ticked).await;
-    assert!(matches!(settle(&mut runner).await, Err(RunError::Crashed(Step::Ticked))));
+    assert!(matches!(settle(&log, &mut runner).await, Err(RunError::Crashed(Step::Ticked))));
     drop((runner, log));
     harness.crash().await;
     let log = harness.log();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     for k in ["a", "b", "c"] {
         let total = committed(&log, &tally_group(), k).await.unwrap();
@@ -153,13 +153,13 @@ pub async fn the_same_log_gives_the_same_outputs(harness: &mut dyn Harness) {
     let (log, mut bench) = (harness.log(), Bench::new());
     log.append(script()).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     let first = all(&log, OUT).await;
     // Another group reads the same log in batches of another size.
     bench.policy.batch_records_max = 7;
     let mut runner = second_reader(&bench, &log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     let mut runs: BTreeMap<u32, Vec<_>> = BTreeMap::new();
     for record in all(&log, OUT).await {
@@ -199,7 +199,7 @@ pub async fn a_replayed_span_is_read_with_the_versions_it_first_ran_with(
     log.append((0..6).map(|n| told("k", &Told::Add(n), 1)).collect()).await.unwrap();
     // All six are published; the process ends before the commit.
     let mut runner = bench.tally_until(&log, |step| step == Step::Published).await;
-    assert!(settle(&mut runner).await.is_err());
+    assert!(settle(&log, &mut runner).await.is_err());
     drop((runner, log));
     harness.crash().await;
     // Meanwhile there is a new version, and more to read.
@@ -207,9 +207,9 @@ pub async fn a_replayed_span_is_read_with_the_versions_it_first_ran_with(
     let log = harness.log();
     log.append((6..9).map(|n| told("k", &Told::Add(n), 1)).collect()).await.unwrap();
     let mut runner = bench.tally(&log).await;
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     log.append((9..12).map(|n| told("k", &Told::Add(n), 1)).collect()).await.unwrap();
-    settle(&mut runner).await.unwrap();
+    settle(&log, &mut runner).await.unwrap();
     drop(runner);
     let mut contents: BTreeMap<_, std::collections::BTreeSet<_>> = BTreeMap::new();
     for record in all(&log, OUT).await {

@@ -1,0 +1,90 @@
+//! The bundled model: all heads from the project's own corpus, and writing model directories.
+
+use crate::corpus;
+use crate::features::recipe::Recipe;
+use crate::rows::{Row, Task};
+use crate::serve::head::Head;
+use crate::serve::models::Models;
+use crate::train::error::TrainError;
+use crate::train::head::{TrainedHead, train};
+use crate::train::options::{Progress, TrainOptions};
+use serde_json::json;
+use std::path::Path;
+
+/// Trains the four heads from the corpus compiled into this program and writes them to `out_dir`,
+/// which is made if need be; takes some seconds. Same program, same bytes.
+///
+/// linfa prints to standard error while fitting (see [`train`]).
+///
+/// # Errors
+/// A bar is not met, or `out_dir` cannot be written.
+pub fn train_bundled(
+    out_dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Models, TrainError> {
+    let rows = corpus::training()?;
+    let mut heads = Vec::new();
+    for task in Task::ALL {
+        let head = train_bundled_head(task, &rows, progress)?;
+        write_head(out_dir, &head)?;
+        heads.push(head.into_head());
+    }
+    Ok(Models::from_heads(heads))
+}
+
+/// Trains one head as [`train_bundled`] does, on the given rows of the corpus.
+///
+/// # Errors
+/// As for [`train`].
+pub fn train_bundled_head(
+    task: Task,
+    rows: &[Row],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TrainedHead, TrainError> {
+    let recipe =
+        if task == Task::Intent { Recipe::provider_intent() } else { Recipe::provider_tone() };
+    train(task, rows, &TrainOptions { recipe: Some(recipe), ..TrainOptions::default() }, progress)
+}
+
+/// Writes a head into a model directory and renews its `card.json`. The file appears whole or not
+/// at all.
+///
+/// # Errors
+/// The directory cannot be written.
+pub fn write_head(dir: &Path, head: &TrainedHead) -> Result<(), TrainError> {
+    std::fs::create_dir_all(dir)
+        .map_err(|source| TrainError::Write { path: dir.to_owned(), source })?;
+    write_whole(&dir.join(head.head().task().file_name()), head.bytes())?;
+    let mut cards = serde_json::Map::new();
+    for task in Task::ALL {
+        let path = dir.join(task.file_name());
+        if path.exists() {
+            // A head of an older program does not keep this one from being published.
+            let card = match Head::open(&path) {
+                Ok(head) => card_of(&head)?,
+                Err(error) => json!({ "unusable": error.to_string() }),
+            };
+            cards.insert(task.name().to_owned(), card);
+        }
+    }
+    let card = serde_json::to_vec_pretty(&cards)?;
+    write_whole(&dir.join("card.json"), &card)
+}
+
+/// The card of a head together with its calibration and thresholds.
+fn card_of(head: &Head) -> Result<serde_json::Value, serde_json::Error> {
+    let header = &head.model.header;
+    Ok(json!({
+        "card": serde_json::to_value(&header.card)?,
+        "recipe": serde_json::to_value(&header.recipe)?,
+        "calibration": serde_json::to_value(&header.calibration)?,
+        "thresholds": serde_json::to_value(&header.thresholds)?,
+    }))
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let failed = |source| TrainError::Write { path: path.to_owned(), source };
+    let draft = path.with_extension("new");
+    std::fs::write(&draft, bytes).map_err(failed)?;
+    std::fs::rename(&draft, path).map_err(failed)
+}

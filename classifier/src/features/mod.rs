@@ -1,0 +1,5 @@
+//! Tokens → hashed features.
+
+pub(crate) mod grams;
+pub(crate) mod hash;
+pub mod recipe;

@@ -1,0 +1,9 @@
+//! Scoring messages: the hot path.
+
+pub mod decide;
+pub mod explain;
+pub mod head;
+pub(crate) mod index;
+pub mod models;
+pub(crate) mod score;
+pub mod scratch;

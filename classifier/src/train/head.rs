@@ -1,0 +1,228 @@
+//! Rows → one trained, calibrated, tested and described head.
+
+use super::calibration::{Calibrated, calibrate, oos_class};
+use super::card::{Card, HeldOutFigures, LabelCard, Trial};
+use super::checks::{Checked, check};
+use super::documents::Documents;
+use super::error::TrainError;
+use super::fitted::Fitted;
+use super::held_out::{HeldOut, folds};
+use super::options::{Progress, Step, TrainOptions};
+use super::recipe_choice;
+use crate::artifact::header::{Golden, Header};
+use crate::artifact::read::read;
+use crate::artifact::write::write;
+use crate::calibrate::thresholds::Thresholds;
+use crate::features::grams::GramKinds;
+use crate::features::recipe::Recipe;
+use crate::near_duplicates::{JACCARD_MIN, groups};
+use crate::rows::{Row, Task};
+use crate::serve::head::Head;
+use crate::serve::scratch::Scratch;
+
+/// Largest artifact that is published, in bytes.
+const ARTIFACT_BYTES_MAX: usize = 32 << 20;
+
+/// How much worse than raw the calibration error may be (sampling noise).
+const ECE_SLACK: f64 = 0.005;
+
+/// How well a yes-or-no head must rank at least.
+const AUROC_MIN: f64 = 0.6;
+
+/// N-grams named a label in the card.
+const TELLING: usize = 8;
+
+/// A head with the bytes of its file.
+#[derive(Debug)]
+pub struct TrainedHead {
+    pub(crate) head: Head,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl TrainedHead {
+    /// The head, ready to score.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The content of its file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The model card.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        self.head.card()
+    }
+
+    /// The head alone.
+    #[must_use]
+    pub fn into_head(self) -> Head {
+        self.head
+    }
+}
+
+/// Trains one head in this process, on one thread.
+///
+/// linfa-bayes 0.8.1 prints every class's whole histogram to standard error in the last step;
+/// programs run this in a child process whose standard error is discarded.
+///
+/// # Errors
+/// The rows are not fit for training, or a bar is not met and `options.force` is not set (then the
+/// error carries the card).
+pub fn train(
+    task: Task,
+    rows: &[Row],
+    options: &TrainOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TrainedHead, TrainError> {
+    let mut report = |step, rows| progress(Progress { task, step, rows });
+    report(Step::Checking, rows.len());
+    let checked = check(task, rows, &options.unseen, options.force)?;
+    let (n, classes) = (checked.texts.len(), checked.names.len());
+    if classes > 65_000 {
+        return Err(TrainError::TooManyLabels { labels: classes });
+    }
+    let candidates =
+        options.recipe.clone().map_or_else(|| Recipe::grid(classes > 6), |recipe| vec![recipe]);
+    let kinds = candidates.iter().map(|recipe| recipe.kinds);
+    let kinds = kinds.fold(GramKinds::NONE, GramKinds::union);
+    let documents = Documents::read(checked.texts.iter().map(String::as_str), kinds);
+    let folds = folds(&groups(&checked.texts, JACCARD_MIN), &checked.labels, options.folds.max(2));
+    report(Step::ChoosingRecipe, n);
+    let oos = oos_class(task, &checked.names);
+    let (recipe, trials) =
+        recipe_choice::choose(candidates, &documents, &checked.labels, classes, oos, &folds);
+    report(Step::HoldingOut, n);
+    let all_folds = 0..options.folds.max(2);
+    let held = HeldOut::score(&documents, &checked.labels, classes, &folds, all_folds, &recipe);
+    report(Step::Calibrating, n);
+    let calibrated = calibrate(task, &checked, &folds, &held, options);
+    drop(held);
+    report(Step::Fitting, n);
+    let fitted = Fitted::fit(&checked, &documents, recipe)?;
+    report(Step::Writing, n);
+    let card = card(&checked, &calibrated, &fitted, trials, options);
+    publish(task, &checked, calibrated, &fitted, card, options)
+}
+
+fn card(
+    checked: &Checked,
+    calibrated: &Calibrated,
+    fitted: &Fitted,
+    trials: Vec<Trial>,
+    options: &TrainOptions,
+) -> Card {
+    let labels = checked.names.iter().zip(&fitted.sums.rows).enumerate();
+    Card {
+        trained_by: concat!("classifier ", env!("CARGO_PKG_VERSION"), ", linfa-bayes 0.8.1").into(),
+        data_sha256: checked.data_sha256.clone(),
+        checks: checked.checks.clone(),
+        features: fitted.names.len(),
+        folds: options.folds.max(2),
+        trials,
+        held_out: calibrated.figures.clone(),
+        temperature: calibrated.calibration.temperature,
+        labels: labels
+            .map(|(class, (label, rows))| LabelCard {
+                label: label.clone(),
+                rows: *rows,
+                telling: fitted.telling(class, TELLING),
+            })
+            .collect(),
+        promise: promise(&calibrated.thresholds),
+        failed_bars: failed_bars(&calibrated.figures),
+    }
+}
+
+/// What the certified thresholds promise, in words.
+fn promise(thresholds: &Thresholds) -> String {
+    let (coverage, rows) = (thresholds.coverage * 100.0, thresholds.pooled.accepted);
+    let target = thresholds.target * 100.0;
+    match thresholds.certified {
+        None => {
+            format!("no precision could be certified: nothing is answered (target {target:.0} %)")
+        }
+        Some(level) if level + 1e-9 < thresholds.target => format!(
+            "{target:.0} % could not be certified on these rows; certified with 95 % confidence: \
+             {:.0} % of what is answered is right, on {coverage:.0} % of the rows ({rows})",
+            level * 100.0
+        ),
+        Some(level) => format!(
+            "certified with 95 % confidence: {:.0} % of what is answered is right, on \
+             {coverage:.0} % of the rows ({rows})",
+            level * 100.0
+        ),
+    }
+}
+
+fn failed_bars(figures: &HeldOutFigures) -> Vec<String> {
+    let mut failed = Vec::new();
+    if let Some(auroc) = figures.auroc.filter(|auroc| *auroc < AUROC_MIN) {
+        failed.push(format!("the probability ranks hardly better than chance (AUROC {auroc:.3})"));
+    }
+    // The threshold of a yes-or-no head trades accuracy for recall.
+    if figures.auroc.is_none() && figures.accuracy <= figures.majority {
+        let (accuracy, majority) = (figures.accuracy, figures.majority);
+        failed.push(format!(
+            "accuracy {accuracy:.3} is not above always guessing the commonest label ({majority:.3})"
+        ));
+    }
+    if figures.ece > figures.ece_raw + ECE_SLACK {
+        let (ece, raw) = (figures.ece, figures.ece_raw);
+        failed.push(format!("calibration error {ece:.3} is worse than uncalibrated ({raw:.3})"));
+    }
+    failed
+}
+
+/// Writes the artifact, reads it back, tests it, and judges the bars.
+fn publish(
+    task: Task,
+    checked: &Checked,
+    calibrated: Calibrated,
+    fitted: &Fitted,
+    card: Card,
+    options: &TrainOptions,
+) -> Result<TrainedHead, TrainError> {
+    let mut header = Header {
+        task,
+        labels: checked.names.clone(),
+        recipe: fitted.recipe.clone(),
+        calibration: calibrated.calibration,
+        thresholds: calibrated.thresholds,
+        class_rows: fitted.sums.rows.clone(),
+        log_prior: fitted.weights.log_prior().to_vec(),
+        golden: Vec::new(),
+        card,
+    };
+    let content = fitted.content();
+    let untested = read("new model", &write(&header, &content)?)?;
+    header.golden = golden(&Head::untested(untested), fitted);
+    let mut bytes = write(&header, &content)?;
+    if bytes.len() > ARTIFACT_BYTES_MAX {
+        let failed = format!("the artifact has {} bytes, over {ARTIFACT_BYTES_MAX}", bytes.len());
+        header.card.failed_bars.push(failed);
+        bytes = write(&header, &content)?;
+    }
+    if !header.card.failed_bars.is_empty() && !options.force {
+        return Err(TrainError::BelowBar { card: Box::new(header.card) });
+    }
+    Ok(TrainedHead { head: Head::from_bytes("new model", &bytes)?, bytes })
+}
+
+/// Fixed messages and some of common training words (never a training row: an artifact must not
+/// carry customers' messages), with their scores.
+fn golden(head: &Head, fitted: &Fitted) -> Vec<Golden> {
+    let fixed = ["quero a 2ª via do boleto", "Minha internet caiu!!! 😡", "I lost my card", ""];
+    let made = (0..4).map(|k| fitted.common_words(k, 12).join(" "));
+    let mut scratch = Scratch::new();
+    fixed
+        .into_iter()
+        .map(str::to_owned)
+        .chain(made)
+        .map(|text| Golden { scores: head.scores(&text, &mut scratch).to_vec(), text })
+        .collect()
+}

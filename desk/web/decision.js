@@ -1,0 +1,108 @@
+// What the machine understood and how it decided, shown: used by live cards and by the timeline.
+
+import { h, heard, icon } from "./dom.js";
+import { nameOf, percent, weight } from "./format.js";
+import { words } from "./words.js";
+
+const said = words.decision;
+/** N-grams below this weight decided nothing. */
+const TELLING = 0.05;
+/** From these weights on an n-gram is shown bigger. */
+const STRONG = 1.2;
+const FAIR = 0.4;
+
+/** The intent a turn was taken for: none of them, when the models found it out of scope. */
+export function intentName(classification) {
+  if (!classification.in_scope) return said.outOfScope;
+  return nameOf(words.intents, classification.intents[0]?.id);
+}
+
+/** Confidence as a bar, with a tick where the machine may answer by itself. */
+export function confidenceBar({ confidence, threshold }) {
+  const enough = threshold === undefined || confidence >= threshold;
+  const limit = threshold === undefined ? "" : ` (${said.threshold(percent(threshold))})`;
+  const label = `${said.confidence}: ${percent(confidence)}${limit}`;
+  return h("span", { class: `confidence ${enough ? "enough" : "short"}`, title: label },
+    h("span", { class: "meter", "aria-hidden": "true", vars: { share: confidence, limit: threshold ?? 0 } },
+      h("i"), threshold !== undefined && h("b")),
+    h("span", { class: "amount", "aria-hidden": "true" }, percent(confidence)), heard(label));
+}
+
+/** The n-grams that decided, heavier ones bigger. */
+export function ngramChips(explanation, most = 5) {
+  const telling = explanation.filter((part) => Math.abs(part.weight) >= TELLING).slice(0, most);
+  if (telling.length === 0) return null;
+  return h("ul", { class: "ngrams", "aria-label": said.ngrams },
+    telling.map(({ ngram, weight: w }) => {
+      const size = Math.abs(w) >= STRONG ? "strong" : Math.abs(w) >= FAIR ? "fair" : "slight";
+      const told = w >= 0 ? said.pro(weight(w)) : said.contra(weight(w));
+      return h("li", { class: `${w >= 0 ? "pro" : "contra"} ${size}`, title: told }, ngram, heard(`, ${told}`));
+    }));
+}
+
+/** What stands out in how the customer wrote. A neutral tone does not. */
+export function marks(classification) {
+  const { sentiment, frustrated, urgent } = classification;
+  return [
+    urgent && h("span", { class: "tag danger" }, icon("alert"), said.urgent),
+    frustrated && h("span", { class: "tag warn" }, icon("flame"), said.frustrated),
+    sentiment && sentiment !== "neutro" && h("span", { class: `tag tone ${sentiment}` },
+      icon(sentiment), nameOf(words.sentiments, sentiment)),
+  ].filter(Boolean);
+}
+
+/** Where a turn went, as a badge. */
+export function routeBadge(route, { queue, owner } = {}) {
+  const outcome = words.outcome;
+  const names = {
+    auto: [outcome.auto, "bot"],
+    human: [outcome.queue(nameOf(words.queueNames, queue)), "queues"],
+    owned: [outcome.withAgent(owner ?? ""), "person"],
+    incident: [outcome.incident, "alert"],
+    dropped: [outcome.dropped, "close"],
+  };
+  const [text, symbol] = names[route] ?? names.dropped;
+  return h("span", { class: `route ${route}` }, icon(symbol), text);
+}
+
+const fact = (name, ...value) => value[0] && h("div", { class: "fact" }, h("dt", null, name), h("dd", null, value));
+
+function candidates(classification) {
+  return h("div", { class: "candidates" },
+    h("h3", null, said.candidates),
+    h("ol", null, classification.intents.map(({ id, probability }, rank) =>
+      h("li", { class: rank === 0 ? "first" : "" },
+        h("span", null, nameOf(words.intents, id)),
+        h("span", { class: "meter", "aria-hidden": "true", vars: { share: probability } }, h("i")),
+        h("span", { class: "amount" }, percent(probability))))));
+}
+
+function facts(detail, line) {
+  const c = detail.classification;
+  return h("dl", { class: "facts" },
+    c && fact(said.confidence, `${percent(c.confidence)} (${said.threshold(percent(c.threshold))})`),
+    fact(said.reason, nameOf(words.reasons, detail.reason)),
+    fact(said.action, nameOf(words.crmActions, detail.action)),
+    c && fact(said.sentiment, `${nameOf(words.sentiments, c.sentiment)} (${percent(c.sentiment_confidence)})`),
+    fact(said.closedBy, nameOf(words.closings, detail.closed_by)),
+    fact(said.messages, String(detail.messages.length)),
+    line.priority !== "normal" && fact(said.priority, nameOf(words.priorities, line.priority)),
+    c && fact(said.unknown, percent(c.unknown_share)),
+    c && fact(said.model, h("code", null, c.model_version)));
+}
+
+/** A decision of the timeline: the essentials in a line, everything behind it on demand. */
+export function explained(line, open) {
+  const detail = line.detail;
+  const c = detail.classification;
+  const nearest = c && !c.in_scope && c.intents[0] && said.nearest(nameOf(words.intents, c.intents[0].id));
+  return h("details", { class: "decided", open },
+    h("summary", { title: said.heading },
+      h("span", { class: "intent" }, c ? intentName(c) : said.none, nearest && h("small", null, ` ${nearest}`)),
+      c && confidenceBar(c), routeBadge(detail.route, line), c && marks(c)),
+    h("div", { class: "decided-body" },
+      c && candidates(c),
+      c && c.explanation.length > 0 && h("div", null,
+        h("h3", null, said.ngrams), ngramChips(c.explanation, 8), h("p", { class: "note" }, said.legend)),
+      facts(detail, line)));
+}

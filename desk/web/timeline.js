@@ -1,0 +1,140 @@
+// The history of a conversation as a chat: the customer on the left, the machine and agents on the
+// right, what the system did as thin lines, each decision explained. Lines are only ever added.
+
+import { serverNow } from "./api.js";
+import { messageText } from "./card.js";
+import { explained } from "./decision.js";
+import { h, icon } from "./dom.js";
+import { atClock, atSecond, day, nameOf } from "./format.js";
+import { agentName } from "./people.js";
+import { words } from "./words.js";
+
+const said = words.conversation;
+
+const time = (ms) => h("time", { datetime: new Date(ms).toISOString(), title: atSecond(ms) }, atClock(ms));
+
+function bubble(side, author, text, line, { status, buttons = [], attachments = [] } = {}) {
+  return h("li", { class: `bubble ${side}` },
+    h("span", { class: "author" }, author && [h("b", null, author), " "], time(line.at_ms), status),
+    h("p", null, text),
+    attachments.map(({ mime, filename }) => h("span", { class: "attachment" }, filename ?? mime)),
+    buttons.length > 0 && h("span", { class: "offered", "aria-label": said.buttons },
+      buttons.map((button) => h("span", null, button.title))));
+}
+
+const thin = (symbol, text, line, tone = "") =>
+  h("li", { class: `event ${tone}` }, icon(symbol), h("span", null, text), " ", time(line.at_ms));
+
+const FAILED = new Set(["failed", "expired", "uncertain", "superseded"]);
+
+function deliveryMark(result) {
+  const mark = h("span", { class: "delivery" });
+  showDelivery(mark, result);
+  return mark;
+}
+
+function showDelivery(mark, result) {
+  const failed = FAILED.has(result);
+  mark.className = `delivery ${failed ? "bad" : result}`;
+  mark.replaceChildren(icon(failed ? "alert" : result === "sending" ? "clock" : "check"), nameOf(words.deliveries, result));
+}
+
+function actionText({ action, finding, result }) {
+  const found = finding ? nameOf(words.findings, finding) : nameOf(words.actionResults, result);
+  return said.events.action_done(nameOf(words.crmActions, action), found);
+}
+
+/** Shows lines of the history in `box`, each once and in order. */
+export class Timeline {
+  constructor(box) {
+    this.box = box;
+    this.clear();
+  }
+
+  clear() {
+    this.box.replaceChildren();
+    this.seq = 0;
+    this.day = null;
+    /** Agents' replies whose delivery has not been told yet, oldest first. */
+    this.undelivered = [];
+    this.lastDelivery = null;
+    this.lastDecision = null;
+  }
+
+  add(lines) {
+    for (const line of lines) {
+      if (line.seq <= this.seq) continue;
+      this.seq = line.seq;
+      const element = this.element(line);
+      if (!element) continue;
+      this.addDay(line.at_ms);
+      this.box.append(element);
+    }
+  }
+
+  addDay(ms) {
+    const name = day(ms, serverNow());
+    if (name === this.day) return;
+    this.day = name;
+    this.box.append(h("li", { class: "day" }, h("span", null, name)));
+  }
+
+  element(line) {
+    const show = SHOW[line.event];
+    return show ? show(this, line.detail, line) : thin("other", said.events.other(line.event), line);
+  }
+}
+
+const SHOW = {
+  opened: (_, __, line) => thin("conversation", said.events.opened(nameOf(words.channels, line.channel)), line),
+  message_received(_, detail, line) {
+    const ours = detail.direction === "outbound";
+    const text = messageText(detail);
+    return bubble(ours ? "right agent" : "left", ours ? said.ourSide : null, text, line, { attachments: detail.attachments });
+  },
+  turn_decided(timeline, _, line) {
+    // Only the latest decision stands open.
+    timeline.lastDecision?.removeAttribute("open");
+    timeline.lastDecision = explained(line, true);
+    return h("li", { class: "decision" }, timeline.lastDecision);
+  },
+  action_done: (_, detail, line) => thin(detail.result === "failed" ? "alert" : "check", actionText(detail), line),
+  queued: (_, detail, line) =>
+    thin("queues", said.events.queued(nameOf(words.queueNames, line.queue), nameOf(words.reasons, detail.reason)), line),
+  reply_sent(timeline, detail, line) {
+    if (detail.purpose === "agent_reply") {
+      // The words are on the page since the agent sent them; this tells what became of them.
+      const at = timeline.undelivered.findIndex((one) => one.text === detail.text);
+      if (at >= 0) {
+        const [{ mark }] = timeline.undelivered.splice(at, 1);
+        showDelivery(mark, detail.result);
+        timeline.lastDelivery = mark;
+        return null;
+      }
+    }
+    const status = deliveryMark(detail.result);
+    timeline.lastDelivery = status;
+    const author = detail.agent ?? said.bot;
+    return bubble(`right ${detail.agent ? "agent" : "bot"}`, author, detail.text ?? "", line, { status, buttons: detail.buttons });
+  },
+  assigned: (_, detail, line) => thin("person", said.events.assigned(detail.agent), line),
+  agent_replied(timeline, detail, line) {
+    const mark = deliveryMark("sending");
+    timeline.undelivered.push({ text: detail.text, mark });
+    const author = detail.agent === agentName() ? said.you : detail.agent;
+    return bubble("right agent", author, detail.text, line, { status: mark });
+  },
+  resolved: (_, detail, line) =>
+    thin("check", detail.by ? said.events.resolvedBy(detail.by) : said.events.resolved, line, "good"),
+  reopened: (_, __, line) => thin("conversation", said.events.reopened, line),
+  closed: (_, __, line) => thin("close", said.events.closed, line),
+  refused(_, { agent, action, reason }, line) {
+    const text = said.events.refused(agent, nameOf(words.commands, action), nameOf(words.refusals, reason));
+    return thin("alert", text, line);
+  },
+  sla_breached: (_, detail, line) => thin("alert", said.events.sla_breached(atClock(detail.due_ms)), line, "bad"),
+  status_changed(timeline, detail) {
+    if (timeline.lastDelivery) showDelivery(timeline.lastDelivery, detail.status);
+    return null;
+  },
+};

@@ -1,0 +1,205 @@
+//! The changelog: states by key and, beside them, where the partition was left. Reading it to its
+//! end is what a restore is; its position is the authority.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+
+use super::client::log_error;
+use super::{REQUEST_WITHIN, Shared, wire};
+use crate::log::{Group, LogError, PartitionUnit, StateReader, StateRow};
+use crate::record::Offset;
+use crate::watermarks::Watermarks;
+
+/// Header that tells a state's deadline (Unix, ms), and the one that marks where a partition was left.
+pub(super) const WAKE_AT: &str = "wake-at";
+pub(super) const LEFT: &str = "left";
+/// How long a restore may go without a record before the brokers are given up on.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// Where a partition was left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) position: Offset,
+    pub(super) watermarks: Watermarks,
+    pub(super) pins: Bytes,
+}
+
+impl Left {
+    pub(super) fn of(unit: &PartitionUnit) -> Self {
+        Self {
+            position: unit.position,
+            watermarks: unit.watermarks.clone(),
+            pins: unit.pins.clone(),
+        }
+    }
+
+    /// Position, length of the pins, pins, watermarks; numbers little endian.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.position.to_le_bytes().to_vec();
+        bytes.extend(u32::try_from(self.pins.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(&self.pins);
+        bytes.extend(self.watermarks.to_bytes());
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (position, rest) = bytes.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (pins, watermarks) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        Some(Self {
+            position: Offset::from_le_bytes(*position),
+            watermarks: Watermarks::from_bytes(watermarks)?,
+            pins: Bytes::copy_from_slice(pins),
+        })
+    }
+}
+
+/// The key of the record that says where `group` left a partition.
+pub(super) fn left_key(group: &Group) -> String {
+    format!("{LEFT}/{}", group.name)
+}
+
+/// The headers of a state's record.
+pub(super) fn state_headers(row: Option<&StateRow>) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(1);
+    match row.and_then(|row| row.wake_at_ms) {
+        Some(at) => headers.insert(Header { key: WAKE_AT, value: Some(&at.to_string()) }),
+        None => headers,
+    }
+}
+
+/// One partition's states in memory.
+#[derive(Debug, Default)]
+pub(super) struct States(HashMap<Bytes, StateRow>);
+
+impl StateReader for States {
+    fn get(&self, key: &[u8]) -> Result<Option<StateRow>, LogError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError> {
+        Ok(self.0.iter().filter_map(|(key, row)| Some((key.clone(), row.wake_at_ms?))).collect())
+    }
+}
+
+/// Reads a partition's changelog to the end it has now. Transactions still open at that point, a
+/// zombie's above all, are waited for: the broker ends them within the transaction time-out.
+pub(super) fn restore(
+    shared: &Shared,
+    group: &Group,
+    changelog: schemas::topics::Topic,
+    partition: u32,
+) -> Result<(Left, Arc<States>), LogError> {
+    let failed = |error| log_error("restore from the changelog", &error);
+    let consumer: BaseConsumer = shared.clients.reader().create().map_err(failed)?;
+    let name = shared.clients.topic_name(changelog);
+    let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+    let (low, end) = consumer.fetch_watermarks(&name, partition, REQUEST_WITHIN).map_err(failed)?;
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(&name, partition, KafkaOffset::Offset(low)).map_err(failed)?;
+    consumer.assign(&assignment).map_err(failed)?;
+    let (mut left, mut states) = (Left::default(), States::default());
+    let left_key = left_key(group);
+    let mut heard = Instant::now();
+    while reached(&consumer, low)? < end {
+        match consumer.poll(Duration::from_millis(50)) {
+            None if heard.elapsed() > SILENCE_MAX => {
+                let what = format!("the changelog {name}/{partition} cannot be read to its end");
+                return Err(LogError::Redeliver(what));
+            }
+            None => {}
+            Some(Err(error)) if is_passing(&error) => {}
+            Some(Err(error)) => return Err(failed(error)),
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                take(&message, &left_key, &mut left, &mut states)?;
+            }
+        }
+    }
+    Ok((left, Arc::new(states)))
+}
+
+/// How far the reader has come, control records included.
+fn reached(consumer: &BaseConsumer, low: i64) -> Result<i64, LogError> {
+    let positions =
+        consumer.position().map_err(|error| log_error("tell how far a restore is", &error))?;
+    Ok(positions
+        .elements()
+        .first()
+        .and_then(|element| match element.offset() {
+            KafkaOffset::Offset(at) => Some(at),
+            _ => None,
+        })
+        .unwrap_or(low))
+}
+
+/// A broker that is gone for a moment is no reason to give up.
+pub(super) fn is_passing(error: &rdkafka::error::KafkaError) -> bool {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+        )
+    )
+}
+
+fn take(
+    message: &BorrowedMessage<'_>,
+    left_key: &str,
+    left: &mut Left,
+    states: &mut States,
+) -> Result<(), LogError> {
+    let key = message.key().unwrap_or_default();
+    let payload = message.payload();
+    if wire::header(message, LEFT).is_some() {
+        if key == left_key.as_bytes() {
+            *left = payload.and_then(Left::from_bytes).ok_or_else(|| {
+                LogError::Fatal("where a partition was left cannot be read".to_owned())
+            })?;
+        }
+        return Ok(());
+    }
+    match payload {
+        None => {
+            states.0.remove(key);
+        }
+        Some(value) => {
+            let wake_at_ms = wire::header(message, WAKE_AT).and_then(|at| at.parse().ok());
+            let row = StateRow { value: Bytes::copy_from_slice(value), wake_at_ms };
+            states.0.insert(Bytes::copy_from_slice(key), row);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_partition_was_left_round_trips() {
+        let mut watermarks = Watermarks::default();
+        watermarks.advance(&crate::record::Origin {
+            stage: "turns".into(),
+            partition: 1,
+            offset: 2,
+            index: 3,
+        });
+        let left = Left { position: 77, watermarks, pins: "m-1".into() };
+        assert_eq!(Left::from_bytes(&left.to_bytes()), Some(left));
+        assert_eq!(Left::from_bytes(b"short"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! Clients of the library, configured once and in one place.
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::FromClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use schemas::topics::Topic;
+
+use super::Options;
+use crate::log::{Group, LogError};
+
+/// Makes clients.
+pub(super) struct Clients {
+    options: Options,
+}
+
+impl Clients {
+    pub(super) fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// The name brokers know a topic by.
+    pub(super) fn topic_name(&self, topic: Topic) -> String {
+        format!("{}{topic}", self.options.prefix)
+    }
+
+    pub(super) fn group_name(&self, group: &Group) -> String {
+        format!("{}{}", self.options.prefix, group.name)
+    }
+
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.options.bootstrap);
+        for (name, value) in &self.options.client {
+            config.set(name, value);
+        }
+        config
+    }
+
+    fn create<T: FromClientConfig>(config: &ClientConfig, what: &str) -> Result<T, LogError> {
+        config.create().map_err(|error| log_error(what, &error))
+    }
+
+    pub(super) fn admin(&self) -> Result<AdminClient<DefaultClientContext>, LogError> {
+        Self::create(&self.base(), "make an admin client")
+    }
+
+    /// Settings of producers whose records keep their order and are written once: idempotent, all
+    /// replicas, nothing waited for on purpose.
+    pub(super) fn producer(&self) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", "30000")
+            .set("queue.buffering.max.messages", "100000");
+        config
+    }
+
+    /// Settings of the producer that commits. The short back-off is what a commit right behind
+    /// another one waits for while the markers of the first are written; the default is 100 ms.
+    pub(super) fn committer(&self, group: &Group, member: &str) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", format!("{}-{member}", self.group_name(group)))
+            .set("transaction.timeout.ms", "10000")
+            .set("message.timeout.ms", "8000")
+            .set("retry.backoff.ms", "2")
+            .set("retry.backoff.max.ms", "50");
+        config
+    }
+
+    /// Settings of members of `group`.
+    pub(super) fn member(&self, group: &Group) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("group.id", self.group_name(group))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.queue.backoff.ms", "2");
+        for (name, value) in &self.options.consumer {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// Settings of readers outside any group.
+    pub(super) fn reader(&self) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set("group.id", format!("{}-", self.options.prefix))
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "false")
+            .set("fetch.queue.backoff.ms", "2");
+        config
+    }
+
+    /// A client that looks at a group without being a member.
+    pub(super) fn observer<T: FromClientConfig>(&self, group: &Group) -> Result<T, LogError> {
+        let mut config = self.base();
+        config.set("group.id", self.group_name(group)).set("enable.auto.commit", "false");
+        Self::create(&config, "look at a group")
+    }
+}
+
+/// What an error of the client means for the caller.
+pub(super) fn log_error(what: &str, error: &KafkaError) -> LogError {
+    let words = format!("{what}: {error}");
+    if is_fenced(error) {
+        return LogError::Fenced { group: words };
+    }
+    let fatal = match error {
+        KafkaError::Transaction(error) => error.is_fatal(),
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) => true,
+        _ => matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::Fatal
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::UnknownTopic
+            )
+        ),
+    };
+    if fatal { LogError::Fatal(words) } else { LogError::Redeliver(words) }
+}
+
+/// Whether somebody else has taken over.
+pub(super) fn is_fenced(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        _ => error.rdkafka_error_code(),
+    };
+    matches!(
+        code,
+        Some(
+            Code::IllegalGeneration
+                | Code::UnknownMemberId
+                | Code::FencedInstanceId
+                | Code::StaleMemberEpoch
+                | Code::FencedMemberEpoch
+                | Code::Fenced
+                | Code::ProducerFenced
+                | Code::InvalidProducerEpoch
+                | Code::PollExceeded
+        )
+    )
+}

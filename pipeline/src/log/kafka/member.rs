@@ -1,0 +1,229 @@
+//! A member of a group on Kafka.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc as std_mpsc;
+
+use async_trait::async_trait;
+use data_encoding::HEXLOWER;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::append::Publisher;
+use super::changelog::{self, Left};
+use super::client::log_error;
+use super::commit::{self, Committer};
+use super::consume::{self, Heard, REVOKE_WITHIN, Told};
+use super::{REQUEST_WITHIN, Shared, blocking};
+use crate::log::{
+    Event, Group, Lease, Limit, LogError, Member, Restored, StateReader, StateRow, Unit,
+};
+use crate::record::{Offset, Record};
+
+/// Batches on their way from the thread to the member.
+const BATCHES_MAX: usize = 4;
+
+pub(super) struct KafkaMember {
+    shared: Arc<Shared>,
+    group: Group,
+    consumer: Arc<BaseConsumer<Heard>>,
+    told: mpsc::Receiver<Told>,
+    publisher: Publisher,
+    committer: Committer,
+    stop: Arc<AtomicBool>,
+    /// Answers the thread that waits for partitions to be given up.
+    revoking: Option<std_mpsc::Sender<()>>,
+    /// Assigned partitions that are not read yet, and from where they will be.
+    starting: HashMap<u32, Offset>,
+    fenced: bool,
+}
+
+impl KafkaMember {
+    pub(super) fn join(shared: Arc<Shared>, group: Group) -> Result<Self, LogError> {
+        let (sender, told) = mpsc::channel(BATCHES_MAX);
+        let (stop, frozen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let heard = Heard::new(sender.clone(), Arc::clone(&stop));
+        let failed = |error| log_error("join a group", &error);
+        let consumer: BaseConsumer<Heard> =
+            shared.clients.member(&group).create_with_context(heard).map_err(failed)?;
+        consumer.subscribe(&[&shared.clients.topic_name(group.input)]).map_err(failed)?;
+        let consumer = Arc::new(consumer);
+        let mut name = [0u8; 8];
+        getrandom::fill(&mut name)
+            .map_err(|error| LogError::Fatal(format!("no random bytes: {error}")))?;
+        let committer = Committer::start(
+            &shared.clients,
+            Arc::clone(&consumer),
+            &group,
+            &HEXLOWER.encode(&name),
+        )?;
+        let publisher = Publisher::new(&shared.clients)?;
+        #[cfg(feature = "testkit")]
+        shared.freezers.lock().push((group.name.clone(), Arc::clone(&frozen)));
+        let (polled, stopping, input) = (Arc::clone(&consumer), Arc::clone(&stop), group.input);
+        std::thread::Builder::new()
+            .name(format!("{}-consume", group.name))
+            .spawn(move || consume::run(&polled, input, &sender, &stopping, &frozen))
+            .map_err(|error| LogError::Fatal(format!("no thread to read on: {error}")))?;
+        Ok(Self {
+            shared,
+            group,
+            consumer,
+            told,
+            publisher,
+            committer,
+            stop,
+            revoking: None,
+            starting: HashMap::new(),
+            fenced: false,
+        })
+    }
+
+    fn fence(&mut self) -> LogError {
+        self.fenced = true;
+        LogError::Fenced { group: self.group.name.to_string() }
+    }
+
+    /// Partitions that have been restored are read from where they were left.
+    async fn start(&mut self) -> Result<(), LogError> {
+        if self.starting.is_empty() {
+            return Ok(());
+        }
+        let name = self.shared.clients.topic_name(self.group.input);
+        let starting = std::mem::take(&mut self.starting);
+        let consumer = Arc::clone(&self.consumer);
+        blocking(move || {
+            let failed = |error| log_error("begin to read", &error);
+            let mut list = TopicPartitionList::new();
+            for (partition, position) in starting {
+                let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+                let at = KafkaOffset::Offset(position.cast_signed());
+                list.add_partition_offset(&name, partition, at).map_err(failed)?;
+            }
+            consumer.seek_partitions(list.clone(), REQUEST_WITHIN).map_err(failed)?;
+            consumer.resume(&list).map_err(failed)
+        })
+        .await
+    }
+
+    /// Where the group left a partition when it has no changelog: the offset's metadata tells.
+    fn left(
+        shared: &Shared,
+        consumer: &BaseConsumer<Heard>,
+        group: &Group,
+        partition: i32,
+    ) -> Result<Left, LogError> {
+        let name = shared.clients.topic_name(group.input);
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(&name, partition);
+        let found = consumer
+            .committed_offsets(asked, REQUEST_WITHIN)
+            .map_err(|error| log_error("read committed offsets", &error))?;
+        let elements = found.elements();
+        Ok(elements
+            .first()
+            .and_then(|element| commit::left_in(element.metadata()))
+            .unwrap_or_default())
+    }
+}
+
+struct NoState;
+
+impl StateReader for NoState {
+    fn get(&self, _: &[u8]) -> Result<Option<StateRow>, LogError> {
+        Ok(None)
+    }
+
+    fn deadlines(&self) -> Result<Vec<(bytes::Bytes, i64)>, LogError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Member for KafkaMember {
+    async fn next(&mut self, limit: Limit) -> Result<Event, LogError> {
+        if self.fenced {
+            return Err(self.fence());
+        }
+        // Asking for the next event is what says that revoked partitions are done with.
+        if let Some(waiting) = self.revoking.take() {
+            let _ = waiting.send(());
+        }
+        self.start().await?;
+        match timeout(limit.wait, self.told.recv()).await {
+            Err(_) => Ok(Event::Idle),
+            Ok(None) => Err(self.fence()),
+            Ok(Some(Told::Records(records))) => Ok(Event::Records(records)),
+            Ok(Some(Told::Assigned(leases))) => Ok(Event::Assigned(leases)),
+            Ok(Some(Told::Revoked(leases, waiting))) => {
+                self.revoking = Some(waiting);
+                leases.iter().for_each(|lease| {
+                    self.starting.remove(&lease.partition);
+                });
+                Ok(Event::Revoked { leases, deadline: REVOKE_WITHIN })
+            }
+            Ok(Some(Told::Failed(LogError::Fenced { .. }))) => Err(self.fence()),
+            Ok(Some(Told::Failed(error))) => Err(error),
+        }
+    }
+
+    async fn restore(&mut self, lease: Lease) -> Result<Restored, LogError> {
+        let (shared, group) = (Arc::clone(&self.shared), self.group.clone());
+        let consumer = Arc::clone(&self.consumer);
+        let restored = blocking(move || {
+            let partition = i32::try_from(lease.partition).unwrap_or(i32::MAX);
+            let (left, state): (Left, Arc<dyn StateReader>) = match group.state {
+                Some(topic) => {
+                    let (left, states) =
+                        changelog::restore(&shared, &group, topic, lease.partition)?;
+                    (left, states)
+                }
+                None => (Self::left(&shared, &consumer, &group, partition)?, Arc::new(NoState)),
+            };
+            let name = shared.clients.topic_name(group.input);
+            let (_, end) = consumer
+                .fetch_watermarks(&name, partition, REQUEST_WITHIN)
+                .map_err(|error| log_error("read the end of a partition", &error))?;
+            Ok(Restored {
+                position: left.position,
+                end: end.unsigned_abs(),
+                watermarks: left.watermarks,
+                pins: left.pins,
+                state,
+            })
+        })
+        .await?;
+        self.starting.insert(lease.partition, restored.position);
+        Ok(restored)
+    }
+
+    async fn seek(&mut self, lease: Lease, position: Offset) -> Result<(), LogError> {
+        self.starting.insert(lease.partition, position);
+        Ok(())
+    }
+
+    async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+        self.publisher.publish(&outputs, self.shared.partitions).await
+    }
+
+    async fn commit(&mut self, unit: Unit) -> Result<(), LogError> {
+        let done = self.committer.commit(unit).await;
+        match done {
+            Err(LogError::Fenced { .. }) => Err(self.fence()),
+            done => done,
+        }
+    }
+
+    async fn leave(self: Box<Self>) {}
+}
+
+impl Drop for KafkaMember {
+    /// The threads see it and end; the consumer leaves its group when the last of them lets it go.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.revoking = None;
+    }
+}

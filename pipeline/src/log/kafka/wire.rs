@@ -1,0 +1,64 @@
+//! Our records as Kafka's: headers by name, so that subscribers can read them.
+
+use bytes::Bytes;
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
+use schemas::topics::Topic;
+use smol_str::SmolStr;
+
+use crate::record::{Headers, Origin, Stored, TraceContext};
+
+const ORIGIN: &str = "origin";
+const TRACE: &str = "traceparent";
+const REPLAY_OF: &str = "replay-of";
+
+/// The headers of a record.
+pub(super) fn headers_of(headers: &Headers) -> OwnedHeaders {
+    let mut owned = OwnedHeaders::new_with_capacity(3);
+    let mut put = |key: &str, value: String| {
+        let taken = std::mem::replace(&mut owned, OwnedHeaders::new_with_capacity(0));
+        owned = taken.insert(Header { key, value: Some(&value) });
+    };
+    if let Some(Origin { stage, partition, offset, index }) = &headers.origin {
+        put(ORIGIN, format!("{stage}/{partition}/{offset}/{index}"));
+    }
+    if let Some(trace) = &headers.trace {
+        put(TRACE, trace.to_string());
+    }
+    if let Some(replay_of) = &headers.replay_of {
+        put(REPLAY_OF, replay_of.to_string());
+    }
+    owned
+}
+
+/// A header's value as text.
+pub(super) fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
+    let headers = message.headers()?;
+    let found = headers.iter().find(|header| header.key == name)?;
+    std::str::from_utf8(found.value?).ok()
+}
+
+fn origin(text: &str) -> Option<Origin> {
+    let mut parts = text.rsplitn(4, '/');
+    let index = parts.next()?.parse().ok()?;
+    let offset = parts.next()?.parse().ok()?;
+    let partition = parts.next()?.parse().ok()?;
+    Some(Origin { stage: SmolStr::new(parts.next()?), partition, offset, index })
+}
+
+/// A message as a record of `topic`.
+pub(super) fn stored(topic: Topic, message: &BorrowedMessage<'_>) -> Stored {
+    Stored {
+        topic,
+        partition: message.partition().unsigned_abs(),
+        offset: message.offset().unsigned_abs(),
+        key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers: Headers {
+            origin: header(message, ORIGIN).and_then(origin),
+            trace: header(message, TRACE).and_then(TraceContext::parse),
+            replay_of: header(message, REPLAY_OF).map(SmolStr::new),
+        },
+        time_ms: message.timestamp().to_millis().unwrap_or_default(),
+    }
+}

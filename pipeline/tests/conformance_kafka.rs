@@ -1,0 +1,120 @@
+//! The Kafka log against a real broker: `KAFKA_BOOTSTRAP=host:port`. Without one it says that it was
+//! skipped.
+#![cfg(feature = "kafka")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test fails loudly
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use pipeline::Log;
+use pipeline::ledger::OnceLedger;
+use pipeline::log::kafka::{KafkaLog, Options};
+use pipeline::log::memory::MemoryLog;
+use pipeline::testkit::conformance::{Harness, topics};
+
+static FRESH: AtomicU64 = AtomicU64::new(0);
+
+struct Kafka {
+    bootstrap: String,
+    prefix: String,
+    log: Option<KafkaLog>,
+    /// Kafka has no ledger of its own: a store's is used beside it.
+    ledger: MemoryLog,
+}
+
+impl Kafka {
+    async fn new() -> Option<Self> {
+        let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") else {
+            println!("SKIPPED: no Kafka; set KAFKA_BOOTSTRAP to a broker's host:port");
+            return None;
+        };
+        let mut kafka =
+            Self { bootstrap, prefix: String::new(), log: None, ledger: MemoryLog::new(1) };
+        kafka.fresh().await;
+        Some(kafka)
+    }
+
+    async fn open(&mut self) {
+        let mut options = Options::at(&self.bootstrap);
+        options.prefix.clone_from(&self.prefix);
+        options.partitions = 4;
+        options.consumer.insert("max.poll.interval.ms".to_owned(), "6000".to_owned());
+        let log = KafkaLog::open(options).unwrap();
+        log.ensure(topics()).await.unwrap();
+        self.log = Some(log);
+    }
+}
+
+#[async_trait]
+impl Harness for Kafka {
+    fn log(&self) -> Arc<dyn Log> {
+        Arc::new(self.log.clone().unwrap())
+    }
+
+    fn ledger(&self) -> Arc<dyn OnceLedger> {
+        Arc::new(self.ledger.clone())
+    }
+
+    async fn crash(&mut self) {
+        self.log = None;
+        self.open().await;
+    }
+
+    async fn fresh(&mut self) {
+        let n = FRESH.fetch_add(1, Ordering::Relaxed);
+        self.prefix = format!("t{}-{n}-", std::process::id());
+        self.log = None;
+        self.open().await;
+    }
+
+    /// The member is paused, as a stopped process is; the broker gives its partitions away.
+    async fn expire(&mut self, group: &str, _: u32) {
+        self.log.as_ref().unwrap().freeze(group);
+    }
+
+    fn members_max(&self) -> usize {
+        3
+    }
+}
+
+/// Every promise; see `pipeline::conformance_suite`.
+macro_rules! suite {
+    ($($name:ident),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let Some(mut kafka) = Kafka::new().await else { return };
+            pipeline::testkit::conformance::$name(&mut kafka).await;
+        }
+    )+};
+}
+
+// The four a backend must pass before the shape of the log is settled come first.
+suite!(
+    repeats_are_removed,
+    a_zombie_is_fenced_and_harmless,
+    state_position_and_pins_are_restored_together,
+    outputs_do_not_wait_for_the_commit,
+    order_per_key_is_kept,
+    acknowledged_records_survive_a_crash,
+    a_tail_sees_all_in_order_and_may_be_dropped_while_it_waits,
+    lag_counts_what_is_not_taken_account_of,
+    offsets_may_skip,
+    dead_letters_hold_the_record_whole,
+    the_brake_stops_before_the_backlog_is_spoilt,
+    ticks_come_once_also_after_a_restart,
+    the_same_log_gives_the_same_outputs,
+    a_replayed_span_is_read_with_the_versions_it_first_ran_with,
+    members_come_and_go_with_work_in_hand,
+    an_effect_commits_below_what_is_unfinished,
+    an_effect_keeps_order_per_key_across_lanes,
+    a_target_that_remembers_its_position_is_believed,
+    an_effect_rejects_into_dead_letters,
+    a_crash_between_any_two_steps_changes_nothing,
+);
