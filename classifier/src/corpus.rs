@@ -5,8 +5,12 @@
 
 use crate::rows::{Row, RowError, read_rows};
 
-const TRAINING: [(&str, &str); 7] = [
+const TRAINING: [(&str, &str); 11] = [
     ("contrato", include_str!("../corpus/contrato.jsonl")),
+    ("cotidiano_falhas", include_str!("../corpus/cotidiano_falhas.jsonl")),
+    ("cotidiano_faturas", include_str!("../corpus/cotidiano_faturas.jsonl")),
+    ("cotidiano_geral", include_str!("../corpus/cotidiano_geral.jsonl")),
+    ("cotidiano_vendas", include_str!("../corpus/cotidiano_vendas.jsonl")),
     ("falhas", include_str!("../corpus/falhas.jsonl")),
     ("faturas", include_str!("../corpus/faturas.jsonl")),
     ("fora", include_str!("../corpus/fora.jsonl")),

@@ -50,6 +50,14 @@ pub(crate) fn calibrate(
         checked.labels.iter().enumerate().map(|(i, label)| row(i, label)).collect();
     let judged = cross_fit(task, &rows, folds, oos, options.folds);
     let raw = judge_all(&rows, &Calibration::raw(oos));
+    if let (Ok(path), Task::Intent) = (std::env::var("DUMP"), task) {
+        let mut out = String::new();
+        for (i, j) in judged.iter().enumerate() {
+            let e = held.evidence(i);
+            out += &format!("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:?}\t{}\n", checked.names[j.label], checked.names[j.by.class], j.by.confidence, j.by.in_scope, j.by.probability, e.reading.known, folds[i], checked.texts[i], e.scores.iter().map(|s| format!("{s:.4}")).collect::<Vec<_>>().join(","));
+        }
+        std::fs::write(path, out).unwrap();
+    }
     let held: Vec<Held> = judged.iter().map(|judged| held_row(judged, oos)).collect();
     let classes = checked.names.len();
     let promise = Promise {

@@ -64,6 +64,8 @@ pub(super) enum Frame {
     Msg {
         id: String,
         seq: i64,
+        /// When (Unix, ms): a browser that comes back shows it too.
+        at_ms: i64,
         from: Author,
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,

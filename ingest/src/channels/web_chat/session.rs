@@ -98,8 +98,8 @@ impl Session<'_> {
     /// Tells where the conversation stands, and what the browser has not seen of it.
     async fn welcome(&mut self, socket: &mut WebSocket, last_seq: i64) -> Result<(), Ended> {
         let known = self.known().await;
-        let last = known.last();
-        let seq = known.iter().filter_map(|record| record.chat_seq).max().unwrap_or(0);
+        let last = known.last().map(|(_, record)| record);
+        let seq = known.iter().filter_map(|(_, record)| record.chat_seq).max().unwrap_or(0);
         let conversation = last.map(|record| record.conversation_id);
         // A browser that has seen more than there is speaks of an earlier conversation.
         let resumed = if last_seq > seq { 0 } else { last_seq.max(0) };
@@ -111,23 +111,21 @@ impl Session<'_> {
             seq,
         };
         send(socket, &welcome).await?;
-        for record in known {
-            self.show(socket, &record, true).await?;
+        for (at_ms, record) in known {
+            self.show(socket, at_ms, &record, true).await?;
         }
         Ok(())
     }
 
     /// The latest conversation: what the store has, then the last moments it may not have yet.
-    async fn known(&self) -> Vec<Conversation> {
-        let stored = self.door.history().latest_of(&self.key).await.unwrap_or_else(|error| {
+    async fn known(&self) -> Vec<(i64, Conversation)> {
+        let mut known = self.door.history().latest_of(&self.key).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a web chat resumes from the last moments only");
             Vec::new()
         });
-        let mut known: Vec<Conversation> =
-            stored.into_iter().map(|(_, record)| record).collect();
         for heard in self.door.recent(&self.key) {
-            let Heard::Conversation { record, .. } = heard else { continue };
-            let newer = known.last().is_none_or(|last| {
+            let Heard::Conversation { at_ms, record } = heard else { continue };
+            let newer = known.last().is_none_or(|(_, last)| {
                 if last.conversation_id == record.conversation_id {
                     record.seq > last.seq
                 } else {
@@ -135,8 +133,8 @@ impl Session<'_> {
                 }
             });
             if newer {
-                known.retain(|one| one.conversation_id == record.conversation_id);
-                known.push(record.as_ref().clone());
+                known.retain(|(_, one)| one.conversation_id == record.conversation_id);
+                known.push((at_ms, record.as_ref().clone()));
             }
         }
         known
@@ -151,7 +149,9 @@ impl Session<'_> {
             tokio::select! {
                 said = next_said(socket) => self.said(socket, said?).await?,
                 heard = watch.next() => match heard.ok_or(Ended::Slow)? {
-                    Heard::Conversation { record, .. } => self.show(socket, &record, false).await?,
+                    Heard::Conversation { at_ms, record } => {
+                        self.show(socket, at_ms, &record, false).await?;
+                    }
                     Heard::Reply(_) => {}
                 },
                 () = tokio::time::sleep_until(look_again.unwrap_or(far)) => {}
@@ -224,6 +224,7 @@ impl Session<'_> {
     async fn show(
         &mut self,
         socket: &mut WebSocket,
+        at_ms: i64,
         record: &Conversation,
         past: bool,
     ) -> Result<(), Ended> {
@@ -233,7 +234,7 @@ impl Session<'_> {
         } else {
             None
         };
-        match self.view.line(&self.id, record, self.keys, place) {
+        match self.view.line(&self.id, at_ms, record, self.keys, place) {
             Step::Nothing => {}
             Step::Gap => {
                 self.gap_since.get_or_insert_with(Instant::now);
@@ -274,9 +275,9 @@ impl Session<'_> {
             return Err(Ended::Slow);
         }
         self.gap_since = None;
-        for record in self.known().await {
+        for (at_ms, record) in self.known().await {
             if self.view.conversation() == Some(record.conversation_id) || record.seq == 1 {
-                self.show(socket, &record, false).await?;
+                self.show(socket, at_ms, &record, false).await?;
             }
         }
         if self.gap_since.is_some() {

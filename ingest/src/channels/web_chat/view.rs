@@ -52,10 +52,11 @@ impl View {
         self.own.contains_key(&id)
     }
 
-    /// Takes account of a line of the history. `place` is the conversation's place in its queue.
+    /// Takes account of a line of the history of `at_ms`. `place` is the conversation's place in its queue.
     pub(super) fn line(
         &mut self,
         session: &str,
+        at_ms: i64,
         record: &Conversation,
         keys: &TenantKeys,
         place: Option<QueuePlace>,
@@ -88,7 +89,7 @@ impl View {
                 return Step::Gap;
             }
             self.seq = seq;
-            frames.extend(self.step(seq, record, keys, place));
+            frames.extend(self.step(seq, at_ms, record, keys, place));
         }
         if frames.is_empty() { Step::Nothing } else { Step::Frames(frames) }
     }
@@ -96,6 +97,7 @@ impl View {
     fn step(
         &mut self,
         seq: i64,
+        at_ms: i64,
         record: &Conversation,
         keys: &TenantKeys,
         place: Option<QueuePlace>,
@@ -113,6 +115,7 @@ impl View {
                 Frame::Msg {
                     id: head.message_id.to_string(),
                     seq,
+                    at_ms,
                     from,
                     name: None,
                     cid: head.provider_message_id.clone(),
@@ -123,6 +126,7 @@ impl View {
             ConversationEvent::ReplySent(sent) => Frame::Msg {
                 id: format!("{}-{}-{}", sent.purpose.as_str(), sent.turn, sent.part),
                 seq,
+                at_ms,
                 from: if sent.agent.is_some() { Author::Agent } else { Author::Bot },
                 name: sent.agent.clone(),
                 cid: None,

@@ -144,8 +144,8 @@ pub(super) fn tally_group() -> Group {
     Setup::stage_group("tally", IN, Some(STATE))
 }
 
-/// Rounds until the group's only member holds partitions, everything in the log has been taken
-/// account of and nothing is left to do.
+/// Rounds until the group's only member holds every partition (a state's deadline counts in no lag),
+/// everything in the log has been taken account of and nothing is left to do.
 pub(super) async fn settle<S: crate::Stage>(
     log: &Arc<dyn Log>,
     runner: &mut StageRunner<S>,
@@ -153,7 +153,10 @@ pub(super) async fn settle<S: crate::Stage>(
     let started = std::time::Instant::now();
     loop {
         let stepped = runner.step(ROUND).await?;
-        if stepped == Stepped::Idle && runner.holds() > 0 && log.lag(runner.group()).await? == 0 {
+        if stepped == Stepped::Idle
+            && runner.holds() == log.partitions() as usize
+            && log.lag(runner.group()).await? == 0
+        {
             return Ok(());
         }
         assert!(started.elapsed() < PATIENCE, "it never settled");

@@ -1,0 +1,154 @@
+// The log as it is seen: bubbles, notices, the cue that somebody is at it, and scrolling.
+
+import { byId, h, heard, icon } from "./dom.js";
+import { textParts } from "./text.js";
+import { words } from "./words.js";
+
+/** So close to the end counts as reading the end. */
+const NEAR_PX = 90;
+
+const clock = new Intl.DateTimeFormat("pt-BR", { hour: "2-digit", minute: "2-digit" });
+const date = new Intl.DateTimeFormat("pt-BR", { day: "numeric", month: "long" });
+
+const log = byId("log");
+const scroll = byId("log-scroll");
+const newer = byId("newer");
+const cue = byId("cue");
+
+/** The customer's own messages, by client id. */
+const own = new Map();
+let lastDay = "";
+let atEnd = true;
+
+function toEnd() {
+  scroll.scrollTop = scroll.scrollHeight;
+  newer.hidden = true;
+}
+
+/** Whoever reads further up is not torn away, only told. */
+function follow(always) {
+  if (always || atEnd) toEnd();
+  else newer.hidden = false;
+}
+
+/** Steps come in order; what has no step yet stays below them. */
+function place(element) {
+  const open = [...log.children].find((one) => one !== element && one.dataset.open);
+  log.insertBefore(element, element.dataset.open ? null : open ?? null);
+}
+
+function dayOf(ms) {
+  const start = (at) => new Date(at).setHours(0, 0, 0, 0);
+  const days = Math.round((start(Date.now()) - start(ms)) / 86_400_000);
+  return days === 0 ? words.days.today : days === 1 ? words.days.yesterday : date.format(ms);
+}
+
+/** A line between days; none above a conversation of today. */
+function divide(ms) {
+  const day = dayOf(ms);
+  if (day === lastDay) return;
+  const first = lastDay === "";
+  lastDay = day;
+  if (!(first && day === words.days.today)) divider(day);
+}
+
+/** A line across with words in it. */
+export function divider(text) {
+  const element = h("li", { class: "divider" }, h("span", null, text));
+  place(element);
+}
+
+function showState(mark, state) {
+  mark.className = `state ${state}`;
+  const symbol = { waiting: "clock", sending: "clock", sent: "sent", received: "received" }[state];
+  const told = words.states[state];
+  mark.replaceChildren(icon(symbol), state === "waiting" || state === "sending" ? told : heard(told));
+  mark.title = told;
+}
+
+/** A message of the customer's: new, or known by its client id and now in another state. */
+export function mine({ cid, text, atMs, state, seq }) {
+  const known = cid && own.get(cid);
+  if (known) {
+    if (state) showState(known.mark, state);
+    if (seq !== undefined && known.element.dataset.open) {
+      delete known.element.dataset.open;
+      place(known.element);
+    }
+    return;
+  }
+  divide(atMs);
+  const mark = h("span", { class: "state" });
+  showState(mark, state);
+  const element = h("li", { class: "message customer", "data-testid": "message", data: { from: "customer", state } },
+    h("div", { class: "bubble" }, heard(words.saidBy(words.authors.customer)), text),
+    h("p", { class: "meta" }, h("time", null, clock.format(atMs)), mark));
+  if (seq === undefined) element.dataset.open = "1";
+  if (cid) own.set(cid, { element, mark });
+  place(element);
+  follow(true);
+}
+
+/** Every own message that is still on its way is shown in this state. */
+export function mineOnTheWay(cids, state) {
+  for (const cid of cids) {
+    const known = own.get(cid);
+    if (known) showState(known.mark, state);
+  }
+}
+
+const group = (from, name) => {
+  const last = [...log.children].findLast((one) => !one.dataset.open);
+  return last?.dataset.from === from && last.dataset.name === (name ?? "");
+};
+
+/** A message of the bot's or an agent's. `choose(title)` hears a tapped button. */
+export function theirs({ from, name, text, atMs, buttons = [], choose }) {
+  divide(atMs);
+  const author = name || words.authors[from];
+  const goesOn = group(from, name);
+  const row = buttons.length > 0 && h("div", { class: "chips" }, buttons.map(({ title }) =>
+    h("button", { type: "button", class: "chip", on: { click: () => choose(title) } }, title)));
+  const element = h("li", {
+    class: `message ${from}${goesOn ? " goes-on" : ""}`, "data-testid": from === "bot" ? "bot-message" : "agent-message",
+    data: { from, name: name ?? "" },
+  },
+  h("span", { class: "avatar", "aria-hidden": "true" }, from === "bot" ? icon("bot") : author.slice(0, 1).toLocaleUpperCase("pt-BR")),
+  h("div", { class: "body" },
+    h("p", { class: "author" }, author),
+    h("div", { class: "bubble" }, textParts(text)),
+    row,
+    h("p", { class: "meta" }, h("time", null, clock.format(atMs)))));
+  place(element);
+  follow(false);
+}
+
+/** What happened, in the middle. Answers with a way to reword it. */
+export function notice(kind, text) {
+  const words = h("span", null, text);
+  const symbol = { queued: "queue", agent: "agent", over: "over" }[kind];
+  place(h("li", { class: `notice ${kind}`, "data-testid": "notice", data: { kind } }, icon(symbol), words));
+  follow(false);
+  return (other) => (words.textContent = other);
+}
+
+/** Shows that an answer is being thought of; null: no longer. */
+export function showCue(kind) {
+  const shown = cue.hidden ? null : cue.dataset.kind;
+  if (shown === kind) return;
+  cue.hidden = kind === null;
+  if (kind === null) return;
+  cue.dataset.kind = kind;
+  byId("cue-text").textContent = words.cue[kind];
+  follow(false);
+}
+
+export function startView() {
+  scroll.addEventListener("scroll", () => {
+    atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_PX;
+    if (atEnd) newer.hidden = true;
+  }, { passive: true });
+  // The keyboard of a phone takes room from below.
+  new ResizeObserver(() => atEnd && toEnd()).observe(scroll);
+  newer.addEventListener("click", toEnd);
+}

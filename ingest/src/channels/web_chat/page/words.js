@@ -1,0 +1,71 @@
+// Everything a customer reads on the chat page that does not come from the server, in Brazilian
+// Portuguese, and nowhere else.
+
+const minutes = (seconds) => Math.max(1, Math.round(seconds / 60));
+
+export const words = {
+  title: "Atendimento",
+  titleWithNews: (n) => `(${n}) Atendimento`,
+  log: "Conversa",
+  newer: "Novas mensagens",
+  protocol: "Protocolo",
+  copy: "Copiar",
+  copied: "Copiado",
+  intro: {
+    title: "Olá! Como podemos ajudar?",
+    text: "Escreva com as suas palavras. O assistente responde na hora o que puder e passa para uma pessoa quando for preciso.",
+    chips: "Sugestões de assunto",
+    name: "Seu nome (opcional)",
+    namePlaceholder: "Como podemos chamar você?",
+    suggestions: ["Minha internet caiu", "Quero a segunda via do boleto", "Internet lenta", "Falar com um atendente"],
+  },
+  composer: {
+    label: "Sua mensagem",
+    placeholder: "Escreva sua mensagem…",
+    send: "Enviar mensagem",
+    hintEnter: "Enter envia, Shift+Enter pula linha.",
+    hintTouch: "Use o botão Enviar.",
+  },
+  status: {
+    bot: "Assistente virtual",
+    queued: "Aguardando atendente",
+    place: (position) => `${position}ª posição na fila`,
+    agent: (name) => `${name} está com você`,
+    over: "Atendimento encerrado",
+  },
+  cue: { reading: "Lendo sua mensagem…", writing: "Escrevendo a resposta…" },
+  notices: {
+    queued: "Você está na fila para falar com uma pessoa.",
+    queuedAgain: "Você voltou para a fila. Outra pessoa vai continuar daqui.",
+    place: (position) => `Sua posição: ${position}ª.`,
+    wait: (seconds) => `Espera de cerca de ${minutes(seconds)} min.`,
+    agent: (name) => `${name} entrou na conversa.`,
+    over: "Atendimento encerrado. Se precisar de mais alguma coisa, é só escrever.",
+    anew: "Novo atendimento",
+  },
+  authors: { bot: "Assistente virtual", agent: "Atendente", customer: "Você" },
+  saidBy: (who) => `${who}: `,
+  states: {
+    waiting: "Será enviada quando a conexão voltar",
+    sending: "Enviando",
+    sent: "Enviada",
+    received: "Recebida",
+  },
+  connection: {
+    connecting: "Conectando…",
+    reconnecting: "Reconectando… Suas mensagens estão guardadas.",
+    offline: "Sem internet neste aparelho. Suas mensagens saem quando ela voltar.",
+    back: "Conexão restabelecida.",
+    retry: "Tentar agora",
+    refused: "Este endereço de atendimento não existe. Confira o link com o seu provedor.",
+    busy: "Muita gente escrevendo agora. Sua mensagem está guardada e sai em instantes.",
+  },
+  about: {
+    open: "Sobre esta conversa",
+    title: "Sobre esta conversa",
+    text: "Ao abrir esta página de novo neste aparelho, a conversa continua de onde parou. Em aparelho emprestado, esqueça a conversa ao terminar. O provedor guarda o atendimento pelo protocolo.",
+    forget: "Esquecer neste aparelho",
+    close: "Fechar",
+  },
+  days: { today: "Hoje", yesterday: "Ontem" },
+};
