@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing)]
 
-use classifier::{Head, Models, Scratch, Task, corpus, read_class_sums, train_bundled};
+use classifier::{Head, Models, Recipe, Scratch, Task, corpus, read_class_sums, train_bundled};
 use criterion::Criterion;
 use linfa::traits::{FitWith, Predict};
 use linfa::{DatasetBase, ParamGuard};
@@ -48,7 +48,8 @@ fn train_into(dir: &Path) {
     let records = Array2::from_shape_vec((sums.features(), sums.classes), sums.sums).unwrap();
     let records = records.reversed_axes().as_standard_layout().to_owned();
     let dataset = DatasetBase::new(records, Array1::from_iter(0..sums.classes));
-    let params = MultinomialNbParams::<f64, usize>::new().alpha(0.2).check().unwrap();
+    let alpha = Recipe::provider_intent().alpha;
+    let params = MultinomialNbParams::<f64, usize>::new().alpha(alpha).check().unwrap();
     let model: MultinomialNb<f64, usize> = params.fit_with(None, &dataset).unwrap();
     std::fs::write(dir.join("linfa.bin"), postcard::to_allocvec(&model).unwrap()).unwrap();
 }

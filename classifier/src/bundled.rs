@@ -11,6 +11,12 @@ use crate::train::options::{Progress, TrainOptions};
 use serde_json::json;
 use std::path::Path;
 
+/// Precision that the bundled heads' automatic answers are certified for. With 97 % the certified
+/// part of the ordinary rows is a half; at this lower bound, held-out precision is about 97 %.
+const TARGET_PRECISION: f64 = 0.96;
+/// Parts to hold out: with ten, the models that are measured are nearly the one that is published.
+const FOLDS: usize = 10;
+
 /// Trains the four heads from the corpus compiled into this program and writes them to `out_dir`,
 /// which is made if need be; takes some seconds. Same program, same bytes.
 ///
@@ -43,7 +49,13 @@ pub fn train_bundled_head(
 ) -> Result<TrainedHead, TrainError> {
     let recipe =
         if task == Task::Intent { Recipe::provider_intent() } else { Recipe::provider_tone() };
-    train(task, rows, &TrainOptions { recipe: Some(recipe), ..TrainOptions::default() }, progress)
+    let options = TrainOptions {
+        recipe: Some(recipe),
+        target_precision: TARGET_PRECISION,
+        folds: FOLDS,
+        ..TrainOptions::default()
+    };
+    train(task, rows, &options, progress)
 }
 
 /// Writes a head into a model directory and renews its `card.json`. The file appears whole or not

@@ -98,6 +98,10 @@ pub struct Row {
     /// Where it came in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// Written to be hard (traps, two wishes at once): trained on, but no threshold is certified on
+    /// it and no figure counts it, for it is not what customers usually write.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hard: bool,
 }
 
 impl Row {
@@ -106,7 +110,8 @@ impl Row {
     pub fn new(text: impl Into<String>, label: impl Into<String>) -> Self {
         let (text, label) = (text.into(), label.into());
         let (second, sentiment, channel) = (None, None, None);
-        Self { text, label, second, sentiment, frustrated: None, urgent: None, channel }
+        let (frustrated, urgent, hard) = (None, None, false);
+        Self { text, label, second, sentiment, frustrated, urgent, channel, hard }
     }
 }
 

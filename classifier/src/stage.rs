@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use pipeline::{Context, Envelope, Output, Stage, Stateless, Verdict};
 use schemas::line::{
-    Classification, Classified, ClassifiedBody, ClassifiedTurn, IntentScore, NgramWeight, Sentiment,
-    Turns, TurnsBody,
+    Classification, Classified, ClassifiedBody, ClassifiedTurn, IntentScore, NgramWeight,
+    Sentiment, Turns, TurnsBody,
 };
 use schemas::topics::{CLASSIFIED, Topic};
 use schemas::{Avro, CodecError};
@@ -56,7 +56,10 @@ impl Stage for Classify {
                     self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 let classification =
                     text.map(|text| classification(cx.broadcast(), &text, &mut scratch));
-                ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn: *turn, classification }))
+                ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn {
+                    turn: *turn,
+                    classification,
+                }))
             }
             TurnsBody::Received(received) => ClassifiedBody::Received(received),
             TurnsBody::Command(command) => ClassifiedBody::Command(command),
@@ -86,7 +89,7 @@ fn classification(models: &Models, text: &str, scratch: &mut Scratch) -> Classif
     let urgent = c.urgent.is_some_and(|(yes, _)| yes);
     let unknown_share = c.unknown_share;
     let explanation = models
-        .explain(text, TELLING_NGRAMS, scratch)
+        .explain_last(TELLING_NGRAMS, scratch)
         .into_iter()
         .map(|telling| NgramWeight { ngram: telling.ngram, weight: telling.weight })
         .collect();

@@ -55,6 +55,31 @@ fn ordinary_messages_are_understood() {
 }
 
 #[test]
+fn everyday_wishes_are_answered_without_a_person() {
+    let cases = [
+        ("minha internet caiu", "sem_conexao"),
+        ("minha internet caiu agora", "sem_conexao"),
+        ("to sem internet", "sem_conexao"),
+        ("quero a segunda via do boleto", "segunda_via"),
+        ("me manda o pix da fatura", "pix"),
+    ];
+    let mut scratch = Scratch::new();
+    for (text, intent) in cases {
+        let said = models().classify(text, &mut scratch);
+        assert!(said.intent == intent && said.would_answer, "{text:?}: {said:?}");
+    }
+}
+
+#[test]
+fn the_card_says_what_was_measured_on() {
+    let card = models().card(Task::Intent).unwrap();
+    let (hard, held_out) = (card.checks.hard, &card.held_out);
+    assert_eq!(held_out.n + held_out.oos_n, card.checks.kept - hard);
+    assert!(hard > 2_000 && held_out.hard_accuracy.unwrap() > 0.6, "{held_out:?}");
+    assert!(card.promise.contains("of the ordinary rows"), "{}", card.promise);
+}
+
+#[test]
 fn tone_is_told_apart() {
     let mut scratch = Scratch::new();
     let angry = "vcs são uma vergonha, terceira vez que ligo e ninguém resolve, que descaso!!! 😡";
@@ -214,10 +239,11 @@ fn an_evaluation_has_exactly_the_promised_fields() {
     assert_eq!(keys.join(" "), expected);
     assert!(json["coverage_at"]["95"].is_number() && json["coverage_at"]["97"].is_number());
     // What the corpus reaches today, less some slack: a change that costs quality is noticed.
-    assert!(evaluation.accuracy >= 0.83, "accuracy {}", evaluation.accuracy);
-    assert!(evaluation.oos_auroc.unwrap() >= 0.92, "oos_auroc {:?}", evaluation.oos_auroc);
-    assert!(evaluation.precision_auto.unwrap() >= 0.94, "{:?}", evaluation.precision_auto);
-    assert!(evaluation.oos_auto.unwrap() <= 0.05, "{:?}", evaluation.oos_auto);
+    assert!(evaluation.accuracy >= 0.88, "accuracy {}", evaluation.accuracy);
+    assert!(evaluation.oos_auroc.unwrap() >= 0.95, "oos_auroc {:?}", evaluation.oos_auroc);
+    assert!(evaluation.precision_auto.unwrap() >= 0.96, "{:?}", evaluation.precision_auto);
+    assert!(evaluation.coverage_auto >= 0.60, "coverage_auto {}", evaluation.coverage_auto);
+    assert!(evaluation.oos_auto.unwrap() <= 0.04, "{:?}", evaluation.oos_auto);
     let in_scope: Vec<Row> = corpus::validation()
         .unwrap()
         .into_iter()

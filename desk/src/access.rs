@@ -1,12 +1,18 @@
 //! Who may use the desk: on loopback anybody who can reach it, elsewhere whoever has the token.
 
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use crate::problem::Problem;
+
+/// A token in the address.
+#[derive(serde::Deserialize)]
+struct Shown {
+    token: Option<String>,
+}
 
 /// The token asked for, if one is.
 #[derive(Clone, Default)]
@@ -36,11 +42,14 @@ impl Access {
         let bearer = request
             .headers()
             .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+            .and_then(|value| value.to_str().ok()?.split_once(' '))
+            .and_then(|(scheme, token)| {
+                scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+            });
         // A browser's event stream cannot send headers.
-        let query = request.uri().query().unwrap_or_default();
-        let by_query = query.split('&').find_map(|pair| pair.strip_prefix("token="));
-        let shown = bearer.or(by_query).unwrap_or_default();
+        let by_query = Query::<Shown>::try_from_uri(request.uri()).ok();
+        let by_query = by_query.and_then(|Query(shown)| shown.token);
+        let shown = bearer.or(by_query.as_deref()).unwrap_or_default();
         bool::from(shown.as_bytes().ct_eq(token.as_bytes()))
     }
 }
@@ -75,7 +84,9 @@ mod tests {
     fn asks_for_the_token_and_nothing_else_will_do() {
         let access = Access::token("s3cret");
         assert!(access.admits(&request("/v1/queues", Some("Bearer s3cret"))));
+        assert!(access.admits(&request("/v1/queues", Some("bearer s3cret"))));
         assert!(access.admits(&request("/v1/stream?tenant=demo&token=s3cret", None)));
+        assert!(access.admits(&request("/v1/stream?token=s3%63ret", None)));
         for (uri, bearer) in [
             ("/v1/queues", None),
             ("/v1/queues", Some("Bearer ")),

@@ -133,6 +133,7 @@ pub(crate) fn summary(minutes: &[MinuteMetrics], from: i64, to: i64) -> Value {
                 "messages": sums.messages,
                 "auto": sums.settled.auto,
                 "human": sums.settled.human + sums.settled.owned,
+                "p50_ms": sums.answer_ms.quantile(0.50),
                 "p95_ms": sums.answer_ms.quantile(0.95),
             })
         })

@@ -32,6 +32,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/format.js", JS, include_str!("../web/format.js")),
     ("/desk/people.js", JS, include_str!("../web/people.js")),
     ("/desk/live.js", JS, include_str!("../web/live.js")),
+    ("/desk/arrivals.js", JS, include_str!("../web/arrivals.js")),
     ("/desk/card.js", JS, include_str!("../web/card.js")),
     ("/desk/decision.js", JS, include_str!("../web/decision.js")),
     ("/desk/queues.js", JS, include_str!("../web/queues.js")),

@@ -33,6 +33,8 @@ fn contact(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) -> Value {
     let shown = |kind: ContactIdKind, value: &str| match (how, kind) {
         (Text::Masked, ContactIdKind::WaPhone | ContactIdKind::E164) => hidden(value),
         (Text::Masked, ContactIdKind::Email) => "[e-mail]".to_owned(),
+        // Callers use numbers and addresses as ids of their own, too.
+        (Text::Masked, _) => mask(value),
         _ => value.to_owned(),
     };
     let ids: Vec<Value> = contact

@@ -49,8 +49,7 @@ function columns(svg, { points, series, x, y, step }) {
 }
 
 /** A line; where there is no value there is no line, and a value alone is a dot. */
-function line(svg, { points, series, x, y }) {
-  const [{ key, kind }] = series;
+function line(svg, { points, x, y }, { key, kind }) {
   const known = points.map((point, at) => ({ at, value: point[key] }));
   let path = "";
   known.forEach(({ at, value }) => {
@@ -64,9 +63,10 @@ function line(svg, { points, series, x, y }) {
 
 /**
  * A chart that draws itself anew when told new points or given another width.
- * `series`: [{ key, kind, name }]; `shape`: "columns" or "line"; `tell(point)`: the tooltip's lines.
+ * `name`: for tests to find it; `series`: [{ key, kind, name }]; `shape`: "columns" or "line";
+ * `top`: where the axis ends, if fixed; `tell(point)`: the tooltip's lines.
  */
-export function chart({ title, hint, series, shape, whole, valueText, timeText, tell }) {
+export function chart({ name, title, hint, series, shape, whole, top: fixedTop, valueText, timeText, tell }) {
   const svg = s("svg", { class: "plot", role: "img", "aria-label": title, focusable: "false" });
   const tip = h("div", { class: "tip", role: "status" });
   const plot = h("div", { class: "chart", tabindex: "0", role: "group", "aria-label": `${title}. ${hint}` }, svg, tip);
@@ -74,7 +74,7 @@ export function chart({ title, hint, series, shape, whole, valueText, timeText, 
     series.map(({ kind, name }) => h("span", null, h("i", { class: `key ${kind}` }), name)));
   const heading = h("h2", null, title);
   const note = h("small");
-  const figure = h("figure", { class: "panel" }, h("figcaption", null, heading, note, legend), plot);
+  const figure = h("figure", { class: "panel", "data-testid": `chart-${name}` }, h("figcaption", null, heading, note, legend), plot);
 
   let points = [];
   let at = null;
@@ -86,15 +86,18 @@ export function chart({ title, hint, series, shape, whole, valueText, timeText, 
     const inner = width - MARGIN.left - MARGIN.right;
     const step = inner / points.length;
     const bottom = HEIGHT - MARGIN.bottom;
-    const sum = (point) => series.reduce((all, { key }) => all + (point[key] ?? 0), 0);
-    const top = roundUp(Math.max(...points.map(sum)), whole);
+    const values = (point) => series.map(({ key }) => point[key] ?? 0);
+    // Columns stand on each other, lines do not.
+    const height = (point) => (shape === "line" ? Math.max(...values(point)) : values(point).reduce((all, one) => all + one, 0));
+    const top = fixedTop ?? roundUp(Math.max(...points.map(height)), whole);
     const x = (index) => MARGIN.left + step * (index + 0.5);
     const y = (value) => bottom - ((bottom - MARGIN.top) * value) / top;
     scale = { step, x };
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     svg.replaceChildren();
     axes(svg, { top, width, valueText, points, x, timeText });
-    (shape === "line" ? line : columns)(svg, { points, series, x, y, step });
+    if (shape === "line") for (const one of [...series].reverse()) line(svg, { points, x, y }, one);
+    else columns(svg, { points, series, x, y, step });
     point(at);
   }
 
@@ -105,7 +108,7 @@ export function chart({ title, hint, series, shape, whole, valueText, timeText, 
     if (at === null || !scale) return;
     const here = scale.x(at);
     svg.prepend(s("rect", { class: "cursor", x: here - scale.step / 2, width: scale.step, y: MARGIN.top, height: HEIGHT - MARGIN.top - MARGIN.bottom }));
-    tip.replaceChildren(h("b", null, timeText(points[at])), ...tell(points[at]).map((text) => h("span", null, text)));
+    tip.replaceChildren(h("b", null, timeText(points[at])), ...tell(points[at]).filter(Boolean).map((text) => h("span", null, text)));
     // Kept within the chart at both ends.
     const half = tip.offsetWidth / 2;
     tip.style.setProperty("--x", `${Math.max(half, Math.min(plot.clientWidth - half, here))}px`);

@@ -12,6 +12,8 @@ const field = byId("reply-text");
 const button = byId("reply-send");
 const hint = byId("reply-hint");
 
+const touch = matchMedia("(pointer: coarse)");
+
 let id = null;
 /** The wish being sent: sent again after a failure it keeps its id, so that it is obeyed once. */
 let wish = null;
@@ -35,12 +37,14 @@ export function compose(conversation) {
   grow();
 }
 
-/** Tells the agent what stands in the way of answering, if anything. */
+/** Opens the box to whoever has the conversation, and tells others what stands in the way. */
 export function advise({ state, owner }, agent) {
+  const mine = owner !== null && owner === agent;
+  form.classList.toggle("closed", !mine);
   const over = state === "resolved" || state === "closed";
   if (over) hint.textContent = said.hint.over;
   else if (!owner) hint.textContent = said.hint.claim;
-  else hint.textContent = owner === agent ? said.hint.keys : said.hint.other(owner);
+  else hint.textContent = mine ? (touch.matches ? "" : said.hint.keys) : said.hint.other(owner);
 }
 
 /**

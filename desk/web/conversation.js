@@ -40,7 +40,7 @@ function buttons({ owner, state }) {
   const mine = owner !== null && owner === agentName();
   const over = OVER.has(state);
   return h("div", { class: "talk-actions" },
-    action("claim", mine ? "plain" : "primary", !mine && !over),
+    action("claim", mine ? "plain" : "primary", !owner && !over),
     action("release", "plain", mine && !over),
     action("resolve", mine ? "primary" : "plain", mine && !over));
 }
@@ -88,19 +88,21 @@ function showHead() {
 
 // ---- history ---------------------------------------------------------------------------------
 
-const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
+/** Whether the end is what is being read: until somebody scrolls up. */
+let following = true;
+let lastTop = 0;
 
 function toEnd() {
+  following = true;
   box.scrollTop = box.scrollHeight;
   news.hidden = true;
 }
 
 function grow(lines) {
-  const follow = atEnd();
   const before = timeline.seq;
   timeline.add(lines);
   if (timeline.seq === before) return;
-  if (follow) toEnd();
+  if (following) toEnd();
   else news.hidden = false;
 }
 
@@ -164,7 +166,10 @@ async function load() {
   try {
     const { history, ...stands } = await call(`/v1/conversations/${encodeURIComponent(asked)}`);
     if (asked !== id) return;
-    if (!current) timeline.clear();
+    if (!current) {
+      timeline.clear();
+      following = true;
+    }
     current = stands;
     grow(history);
     showHead();
@@ -199,6 +204,7 @@ async function act(name, more = {}) {
   try {
     const line = await command(asked, name, { agent, ...more });
     if (asked !== id) return "sent";
+    if (name === "reply") following = true;
     if (line.status === "accepted") alert.textContent = words.errors.later;
     else hear(line);
     return "sent";
@@ -213,7 +219,15 @@ async function act(name, more = {}) {
 export function start() {
   onSend((text, command_id) => act("reply", { text, command_id }));
   news.addEventListener("click", toEnd);
-  box.addEventListener("scroll", () => atEnd() && (news.hidden = true), { passive: true });
+  box.addEventListener("scroll", () => {
+    const near = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
+    if (near) following = true;
+    else if (box.scrollTop < lastTop) following = false;
+    lastTop = box.scrollTop;
+    if (near) news.hidden = true;
+  }, { passive: true });
+  // What stands above and below the history takes its room when it is known.
+  new ResizeObserver(() => following && current && toEnd()).observe(box);
   onAgent(() => current && showHead());
   onRoute((route) => {
     if (route.conversation === id && (id !== null || box.childElementCount)) return;

@@ -32,7 +32,7 @@ export function confidenceBar({ confidence, threshold }) {
 export function ngramChips(explanation, most = 5) {
   const telling = explanation.filter((part) => Math.abs(part.weight) >= TELLING).slice(0, most);
   if (telling.length === 0) return null;
-  return h("ul", { class: "ngrams", "aria-label": said.ngrams },
+  return h("ul", { class: "ngrams", "data-testid": "ngrams", "aria-label": said.ngrams },
     telling.map(({ ngram, weight: w }) => {
       const size = Math.abs(w) >= STRONG ? "strong" : Math.abs(w) >= FAIR ? "fair" : "slight";
       const told = w >= 0 ? said.pro(weight(w)) : said.contra(weight(w));
@@ -77,6 +77,18 @@ function candidates(classification) {
         h("span", { class: "amount" }, percent(probability))))));
 }
 
+/** The n-grams with their weights in figures: bars to the right for, to the left against. */
+function weights(explanation) {
+  if (explanation.length === 0) return null;
+  const most = Math.max(...explanation.map((part) => Math.abs(part.weight)));
+  return h("div", { class: "weights" }, h("h3", null, said.ngrams),
+    h("ol", null, explanation.map(({ ngram, weight: w }) => h("li", { class: w >= 0 ? "pro" : "contra" },
+      h("span", null, ngram),
+      h("span", { class: "scale", "aria-hidden": "true", vars: { share: Math.abs(w) / most } }, h("i")),
+      h("span", { class: "amount" }, `${w >= 0 ? "+" : "−"}${weight(w)}`)))),
+    h("p", { class: "note" }, said.legend));
+}
+
 function facts(detail, line) {
   const c = detail.classification;
   return h("dl", { class: "facts" },
@@ -91,18 +103,18 @@ function facts(detail, line) {
     c && fact(said.model, h("code", null, c.model_version)));
 }
 
-/** A decision of the timeline: the essentials in a line, everything behind it on demand. */
-export function explained(line, open) {
+/** A decision of the timeline: the essentials in sight, everything behind them on demand. */
+export function explained(line) {
   const detail = line.detail;
   const c = detail.classification;
   const nearest = c && !c.in_scope && c.intents[0] && said.nearest(nameOf(words.intents, c.intents[0].id));
-  return h("details", { class: "decided", open },
+  return h("details", { class: "decided", "data-testid": "decision" },
     h("summary", { title: said.heading },
       h("span", { class: "intent" }, c ? intentName(c) : said.none, nearest && h("small", null, ` ${nearest}`)),
-      c && confidenceBar(c), routeBadge(detail.route, line), c && marks(c)),
+      c && confidenceBar(c), routeBadge(detail.route, line), c && marks(c),
+      c && ngramChips(c.explanation, 5)),
     h("div", { class: "decided-body" },
       c && candidates(c),
-      c && c.explanation.length > 0 && h("div", null,
-        h("h3", null, said.ngrams), ngramChips(c.explanation, 8), h("p", { class: "note" }, said.legend)),
+      c && weights(c.explanation),
       facts(detail, line)));
 }

@@ -53,6 +53,8 @@ export function announce(text) {
  * stays as it is: one replaced between press and release of a button would swallow the click.
  */
 export function keyed(box, items, keyOf, build) {
+  // Placeholders and empty states have no key.
+  [...box.children].forEach((element) => element.dataset.key ?? element.remove());
   const old = new Map([...box.children].map((element) => [element.dataset.key, element]));
   items.forEach((item, at) => {
     const key = keyOf(item);

@@ -1,7 +1,9 @@
-// The live page: a card a conversation, the newest on top. However fast lines come, the page is
-// changed once a frame, and cards change places only now and then, so that people can read.
+// The live page: what has just arrived, and below a card a conversation, the latest decision on top.
+// However fast lines come, the page is changed once a frame, and cards change places only now and
+// then, so that people can read.
 
 import { call } from "./api.js";
+import { isArriving, noteArrival, showArrivals } from "./arrivals.js";
 import { blank, cardContent, learn, learnRow } from "./card.js";
 import { byId, emptyState, gather, h, icon, skeletons } from "./dom.js";
 import { onRoute } from "./routes.js";
@@ -21,7 +23,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const cards = new Map();
 const elements = new Map();
-/** Ids, the newest first. What is on the page follows it with a delay. */
+/** Ids of decided conversations, the latest first. What is on the page follows it with a delay. */
 let order = [];
 const dirty = new Set();
 const unseen = new Set();
@@ -36,17 +38,21 @@ let inView = true;
 const reading = () => held || hovered || feed.scrollTop > 60 || feed.querySelector(":focus-visible") !== null;
 
 function cardOf(id) {
-  if (!cards.has(id)) {
-    cards.set(id, blank(id));
-    order.push(id);
-  }
+  if (!cards.has(id)) cards.set(id, blank(id));
   return cards.get(id);
+}
+
+/** Forgets cards that are neither shown nor about to be. */
+function forget() {
+  order.splice(CARDS_MAX);
+  const shown = new Set(order);
+  for (const id of cards.keys()) if (!shown.has(id) && !isArriving(id)) cards.delete(id);
 }
 
 function raise(id) {
   order = [id, ...order.filter((other) => other !== id)];
   rises = true;
-  for (const gone of order.splice(CARDS_MAX)) cards.delete(gone);
+  forget();
 }
 
 /** Takes a line of the stream. */
@@ -57,9 +63,10 @@ export function hear(line) {
   const card = cardOf(line.conversation_id);
   if (fresh && line.event !== "opened") fillNames();
   if (!learn(card, line)) return;
-  if (fresh || line.event === "message_received") raise(card.id);
+  noteArrival(card, line.event === "message_received");
+  if (line.event === "turn_decided" || line.event === "queued") raise(card.id);
   dirty.add(card.id);
-  if (reading()) unseen.add(card.id);
+  if (reading() && order.includes(card.id)) unseen.add(card.id);
   draw();
 }
 
@@ -74,6 +81,7 @@ function paint() {
   showPause(paused);
   if (paused) return;
   unseen.clear();
+  showArrivals();
   for (const id of dirty) {
     if (elements.has(id) && cards.has(id)) refresh(elements.get(id), cards.get(id));
   }
@@ -149,9 +157,25 @@ const fillNames = gather(() => {
     const card = cards.get(row.conversation_id);
     if (!card || card.name) return;
     learnRow(card, row);
+    noteArrival(card, false);
     dirty.add(card.id);
-  })).then(draw, () => {});
+    if (card.decided && !order.includes(card.id)) raise(card.id);
+  })).then(draw).then(explainFirst).catch(() => {});
 }, 1500);
+
+/** Lists do not tell why: for what is in sight it is asked one by one. */
+async function explainFirst() {
+  const dull = order.slice(0, MOVING).map((id) => cards.get(id)).filter(({ decision }) => decision?.classification?.explanation.length === 0);
+  for (const card of dull) {
+    const { events } = await call(`/v1/conversations/${card.id}/events`);
+    const line = events.findLast(({ event }) => event === "turn_decided");
+    // Meanwhile the stream may have told of a newer one.
+    if (!line?.detail.classification || card.decision.atMs !== null) continue;
+    card.decision = { ...card.decision, classification: line.detail.classification };
+    dirty.add(card.id);
+    draw();
+  }
+}
 
 const list = async () => (await call("/v1/conversations", { query: { limit: SEED } })).conversations;
 
@@ -160,18 +184,23 @@ export async function reload() {
   if (!seeded) feed.replaceChildren(...skeletons(6, "card"));
   const rows = await list().catch(() => null);
   if (!rows) return;
-  for (const row of rows) learnRow(cardOf(row.conversation_id), row);
-  order.sort((a, b) => cards.get(b).atMs - cards.get(a).atMs);
-  for (const gone of order.splice(CARDS_MAX)) cards.delete(gone);
+  for (const row of rows) {
+    const card = cardOf(row.conversation_id);
+    learnRow(card, row);
+    noteArrival(card, false);
+  }
+  order = [...cards.values()].filter(({ decided }) => decided).sort((a, b) => b.atMs - a.atMs).map(({ id }) => id);
+  forget();
   order.forEach((id) => dirty.add(id));
   rises = true;
-  if (order.length === 0) {
+  if (cards.size === 0) {
     feed.replaceChildren(emptyState("live", words.live.emptyTitle, words.live.emptyHint));
     rises = false;
   }
   feed.setAttribute("aria-busy", "false");
   draw();
   requestAnimationFrame(() => (seeded = true));
+  explainFirst().catch(() => {});
 }
 
 export function start() {

@@ -13,6 +13,8 @@ const REFRESH_EVERY_MS = 5000;
 const STRIP_MINUTES = 60;
 /** Columns of a chart at most; longer times share a column. */
 const COLUMNS_MAX = 60;
+/** Fewer would read as less time than was asked for. */
+const COLUMNS_MIN = 15;
 const INTENTS_SHOWN = 8;
 /** The last minutes that count as "now". */
 const NOW_MINUTES = 3;
@@ -64,28 +66,47 @@ function showStrip() {
 const perMinuteText = (value) => new Intl.NumberFormat("pt-BR", { maximumFractionDigits: 1 }).format(value);
 
 const throughput = chart({
-  title: said.throughput, hint: said.chartHint, shape: "columns", whole: true,
+  name: "throughput", title: said.throughput, hint: said.chartHint, shape: "columns", whole: true,
   series: [{ key: "auto", kind: "auto", name: said.auto }, { key: "human", kind: "human", name: said.human }],
   valueText: count, timeText: ({ ms }) => atClock(ms),
   tell: ({ auto, human }) => [`${said.auto}: ${perMinuteText(auto)}`, `${said.human}: ${perMinuteText(human)}`],
 });
 
 const latency = chart({
-  title: said.latency, hint: said.chartHint, shape: "line", whole: false,
-  series: [{ key: "p95", kind: "auto", name: said.p95 }],
+  name: "latency", title: said.latency, hint: said.chartHint, shape: "line", whole: false,
+  series: [{ key: "p95", kind: "auto", name: said.slow95 }, { key: "p50", kind: "faint", name: said.median50 }],
   valueText: duration, timeText: ({ ms }) => atClock(ms),
-  tell: ({ p95 }) => [p95 === null ? said.noAnswer : duration(p95)],
+  tell: ({ p50, p95 }) => (p95 === null ? [said.noAnswer] : [`${said.slow95}: ${duration(p95)}`, p50 !== null && `${said.median50}: ${duration(p50)}`]),
 });
 
-/** The series in at most so many columns: throughput on average, times by the worst. */
-function columnsOf(series) {
+const rate = chart({
+  name: "rate", title: said.rate, hint: said.chartHint, shape: "line", top: 1,
+  series: [{ key: "rate", kind: "auto", name: said.rate }],
+  valueText: percent, timeText: ({ ms }) => atClock(ms),
+  tell: ({ rate: share }) => [share === null ? said.noAnswer : percent(share)],
+});
+
+/** The series in at most so many columns: throughput on average, times by the worst. Empty minutes
+ * before the first message are left out, down to a readable few. */
+function columnsOf(asked) {
+  const used = ({ messages, auto, human }) => messages + auto + human > 0;
+  // The minute under way would read as a fall.
+  const done = asked.slice(0, -1);
+  const whole = done.some(used) ? done : asked;
+  const first = whole.findIndex(used);
+  const series = whole.slice(Math.max(0, Math.min(first, whole.length - COLUMNS_MIN)));
   const width = Math.ceil(series.length / COLUMNS_MAX);
   const points = [];
   for (let at = 0; at < series.length; at += width) {
     const part = series.slice(at, at + width);
     const mean = (key) => part.reduce((all, one) => all + one[key], 0) / part.length;
-    const times = part.map(({ p95_ms }) => p95_ms).filter((ms) => ms !== null);
-    points.push({ ms: part[0].minute * 60_000, auto: mean("auto"), human: mean("human"), p95: times.length ? Math.max(...times) : null });
+    const worst = (key) => {
+      const times = part.map((one) => one[key] ?? null).filter((ms) => ms !== null);
+      return times.length ? Math.max(...times) : null;
+    };
+    const [auto, human] = [mean("auto"), mean("human")];
+    const share = auto + human > 0 ? auto / (auto + human) : null;
+    points.push({ ms: part[0].minute * 60_000, auto, human, rate: share, p50: worst("p50_ms"), p95: worst("p95_ms") });
   }
   return { points, width };
 }
@@ -104,9 +125,10 @@ const legend = () => h("span", { class: "legend" },
 const panel = (title, extra, ...content) =>
   h("section", { class: "panel" }, h("header", { class: "panel-head" }, h("h2", null, title), extra), content);
 
-const content = h("div", { class: "figures-grid" }, tiles, throughput.element, latency.element,
-  panel(said.byChannel, legend(), channels), panel(said.byIntent, legend(), intents, moreButton),
-  panel(said.sentiment, null, tones));
+const content = h("div", { class: "figures-grid" }, tiles,
+  h("div", { class: "charts" }, throughput.element, rate.element, latency.element),
+  h("div", { class: "beside" }, panel(said.byChannel, legend(), channels), panel(said.sentiment, null, tones)),
+  panel(said.byIntent, legend(), intents, moreButton));
 
 function showTiles(s) {
   const { opened, resolved_auto: auto, resolved_human: human } = s.conversations;
@@ -160,7 +182,8 @@ function showPage(s) {
   const { points, width } = columnsOf(s.series);
   showTiles(s);
   throughput.update(points, said.perStep(width));
-  latency.update(points, "");
+  rate.update(points, said.ofMessages);
+  latency.update(points, said.perStep(width));
   showBars(s);
   showTones(s);
 }

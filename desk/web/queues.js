@@ -48,16 +48,14 @@ const queryOf = () => ({
 const shown = new Map();
 
 function sector(id) {
-  const figures = { waiting: "main", assigned: "", overdue: "" };
-  const values = Object.fromEntries(Object.keys(figures).map((name) => [name, h("b")]));
+  const values = { waiting: h("b"), assigned: h("b"), overdue: h("b") };
   const oldest = h("span");
   const element = h("button", {
     type: "button", class: "sector", "data-testid": `queue-${id}`,
     on: { click: () => choose({ toQueue: queue === id ? null : id }) },
   },
   h("span", { class: "sector-name" }, nameOf(words.queueNames, id)),
-  h("span", { class: "figures" }, Object.entries(figures).map(([name, kind]) =>
-    h("span", { class: `figure ${name} ${kind}` }, values[name], h("small", null, said[name])))),
+  Object.entries(values).map(([name, value]) => h("span", { class: `figure ${name}` }, value, " ", said[name])),
   h("span", { class: "oldest" }, icon("clock"), oldest));
   const tell = (told) => {
     for (const [name, value] of Object.entries(values)) value.textContent = count(told[name]);

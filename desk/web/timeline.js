@@ -58,7 +58,6 @@ export class Timeline {
     /** Agents' replies whose delivery has not been told yet, oldest first. */
     this.undelivered = [];
     this.lastDelivery = null;
-    this.lastDecision = null;
   }
 
   add(lines) {
@@ -92,12 +91,7 @@ const SHOW = {
     const text = messageText(detail);
     return bubble(ours ? "right agent" : "left", ours ? said.ourSide : null, text, line, { attachments: detail.attachments });
   },
-  turn_decided(timeline, _, line) {
-    // Only the latest decision stands open.
-    timeline.lastDecision?.removeAttribute("open");
-    timeline.lastDecision = explained(line, true);
-    return h("li", { class: "decision" }, timeline.lastDecision);
-  },
+  turn_decided: (_, __, line) => h("li", { class: "decision" }, explained(line)),
   action_done: (_, detail, line) => thin(detail.result === "failed" ? "alert" : "check", actionText(detail), line),
   queued: (_, detail, line) =>
     thin("queues", said.events.queued(nameOf(words.queueNames, line.queue), nameOf(words.reasons, detail.reason)), line),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Json;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -38,7 +37,7 @@ pub(super) fn router(doors: Router, metrics: Arc<Metrics>, health: Arc<Health>) 
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(expose))
-        .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+        .route("/openapi.json", get(describe))
         .with_state(Operations { metrics, health });
     doors
         .merge(operations)
@@ -53,8 +52,21 @@ async fn ready(State(operations): State<Operations>) -> Response {
     if wrong.is_empty() {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "not_ready": wrong }))).into_response()
+        let problem = json!({
+            "type": "urn:correnteza:problem:not_ready",
+            "title": "Service Unavailable",
+            "status": 503,
+            "code": "not_ready",
+            "detail": "a part of the line has stopped; the log says why",
+            "not_ready": wrong,
+        });
+        let kind = [(CONTENT_TYPE, "application/problem+json")];
+        (StatusCode::SERVICE_UNAVAILABLE, kind, problem.to_string()).into_response()
     }
+}
+
+async fn describe() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT)
 }
 
 async fn expose(State(operations): State<Operations>) -> Response {
@@ -80,10 +92,12 @@ async fn refusals(request: axum::extract::Request, next: Next) -> Response {
     let words = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
     let words = String::from_utf8_lossy(&words).trim().to_owned();
     let title = status.canonical_reason().unwrap_or("refused");
+    let code = title.to_lowercase().replace(' ', "_");
     let problem = json!({
-        "type": "about:blank",
+        "type": format!("urn:correnteza:problem:{code}"),
         "title": title,
         "status": status.as_u16(),
+        "code": code,
         "detail": if words.is_empty() { "see /openapi.json for what there is" } else { &words },
     });
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -10,9 +10,9 @@ use super::bound::lower_bound;
 use serde::{Deserialize, Serialize};
 
 /// Coverage at which the sequence starts, in steps: lower, one early error would end it.
-const STEP_START: u32 = 6;
-/// Steps from no coverage to full: 5 % each.
-const STEPS: u32 = 20;
+const STEP_START: u32 = 30;
+/// Steps from no coverage to full: 1 % each.
+const STEPS: u32 = 100;
 /// The lowest precision anything is answered at, when the target cannot be certified.
 const LEVEL_MIN: f64 = 0.50;
 /// Step between the levels tried.
@@ -144,15 +144,18 @@ fn highest_level(rows: &[Held], target: f64) -> Option<(f64, Accepted)> {
         .find_map(|level| Some((level, sequence(&all, level)?)))
 }
 
-/// The lowest gate (at least even odds) that lets no more than `share_max` of the rows out of scope
-/// over the threshold.
+/// The lowest gate (at least even odds) that lets so few rows out of scope over the threshold that
+/// the 95 % upper bound of their share is at most `share_max`; none where no number of rows will do.
 fn gate(rows: &[Held], threshold: f64, share_max: f64) -> f64 {
     let outside = rows.iter().filter(|row| !row.in_scope);
-    let allowed = (outside.clone().count() as f64 * share_max).floor();
+    let all = outside.clone().count() as u64;
+    let upper_bound = |over: u64| 1.0 - lower_bound(all - over, all);
+    let allowed = (0..=all).take_while(|over| upper_bound(*over) <= share_max).last();
+    let allowed = allowed.unwrap_or_default();
     let over = outside.filter(|row| row.confidence >= threshold);
     let mut gates: Vec<f64> = over.map(|row| row.gate).collect();
     gates.sort_by(|a, b| b.total_cmp(a));
-    let first_refused = gates.iter().zip(0u32..).find(|(_, n)| f64::from(*n) >= allowed);
+    let first_refused = gates.iter().zip(0u64..).find(|(_, n)| *n >= allowed);
     // The next number over the gate of the first row that must stay out.
     first_refused.map_or(0.5, |(gate, _)| gate.next_up().max(0.5))
 }

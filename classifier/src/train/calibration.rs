@@ -1,5 +1,8 @@
 //! Held-out scores → calibration, thresholds and figures.
 //!
+//! Rows written to be hard take no part in it, because thresholds must hold for what customers
+//! usually write.
+//!
 //! Invariant: what the card reports and what thresholds are certified on is judged by a calibration
 //! fitted without the row (cross-fitting over the same folds); the calibration that is published is
 //! fitted on all rows.
@@ -45,19 +48,19 @@ pub(crate) fn calibrate(
     options: &TrainOptions,
 ) -> Calibrated {
     let oos = oos_class(task, &checked.names);
-    let row = |row: usize, label: &usize| HeldRow { evidence: held.evidence(row), label: *label };
-    let rows: Vec<HeldRow<'_>> =
-        checked.labels.iter().enumerate().map(|(i, label)| row(i, label)).collect();
-    let judged = cross_fit(task, &rows, folds, oos, options.folds);
-    let raw = judge_all(&rows, &Calibration::raw(oos));
-    if let (Ok(path), Task::Intent) = (std::env::var("DUMP"), task) {
-        let mut out = String::new();
-        for (i, j) in judged.iter().enumerate() {
-            let e = held.evidence(i);
-            out += &format!("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{:?}\t{}\n", checked.names[j.label], checked.names[j.by.class], j.by.confidence, j.by.in_scope, j.by.probability, e.reading.known, folds[i], checked.texts[i], e.scores.iter().map(|s| format!("{s:.4}")).collect::<Vec<_>>().join(","));
+    let all = checked.labels.iter().zip(folds).zip(&checked.hard).enumerate();
+    let (mut rows, mut hard, mut row_folds) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, ((label, fold), is_hard)) in all {
+        let held_row = HeldRow { evidence: held.evidence(row), label: *label };
+        if *is_hard {
+            hard.push(held_row);
+        } else {
+            rows.push(held_row);
+            row_folds.push(*fold);
         }
-        std::fs::write(path, out).unwrap();
     }
+    let judged = cross_fit(task, &rows, &row_folds, oos, options.folds);
+    let raw = judge_all(&rows, &Calibration::raw(oos));
     let held: Vec<Held> = judged.iter().map(|judged| held_row(judged, oos)).collect();
     let classes = checked.names.len();
     let promise = Promise {
@@ -66,8 +69,20 @@ pub(crate) fn calibrate(
         oos_share_max: options.oos_share_max,
     };
     let thresholds = Thresholds::certify(&held, classes, promise);
-    let figures = figures(task, &judged, &raw, oos, classes);
-    Calibrated { calibration: fit::fit(&rows, oos, task.is_binary()), thresholds, figures }
+    let calibration = fit::fit(&rows, oos, task.is_binary());
+    let figures = HeldOutFigures {
+        hard_accuracy: accuracy(&judge_all(&hard, &calibration), oos),
+        ..figures(task, &judged, &raw, oos, classes)
+    };
+    Calibrated { calibration, thresholds, figures }
+}
+
+/// Share right of the in-scope rows; `None` without such rows.
+fn accuracy(judged: &[Judged], oos: Option<usize>) -> Option<f64> {
+    let inside = judged.iter().filter(|row| oos != Some(row.label));
+    let right = inside.clone().filter(|row| row.by.class == row.label).count();
+    let n = inside.count();
+    (n > 0).then(|| right as f64 / n as f64)
 }
 
 /// Judges each fold by a calibration fitted on the other folds.
@@ -166,6 +181,7 @@ fn figures(
         oos_auroc: oos.and_then(|_| auroc(&gate(true), &gate(false))),
         confidence_ece: ece(&all),
         auroc: if task.is_binary() { auroc(&positive(true), &positive(false)) } else { None },
+        hard_accuracy: None,
     }
 }
 

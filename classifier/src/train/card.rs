@@ -35,6 +35,10 @@ pub struct HeldOutFigures {
     pub confidence_ece: f64,
     /// For yes or no: how well the probability ranks.
     pub auroc: Option<f64>,
+    /// Share right among the in-scope rows written to be hard, which no other figure counts; absent
+    /// without such rows.
+    #[serde(default)]
+    pub hard_accuracy: Option<f64>,
 }
 
 /// One recipe that was tried, and its held-out figures.
@@ -74,6 +78,9 @@ pub struct DataChecks {
     pub contradictory: usize,
     /// Left out: a near-duplicate of a row that must stay unseen.
     pub leaked: usize,
+    /// Of those trained on: written to be hard, so that nothing is certified on them.
+    #[serde(default)]
+    pub hard: usize,
     /// Labels with few rows.
     pub thin_labels: Vec<String>,
 }

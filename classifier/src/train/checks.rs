@@ -17,12 +17,17 @@ const LABEL_ROWS_THIN: usize = 40;
 /// Share of rows that may contradict one another before the data are refused.
 const CONTRADICTORY_MAX: f64 = 0.02;
 
+/// Ordinary rows below which the hard ones are measured on as well.
+const ORDINARY_ROWS_MIN: usize = 500;
+
 /// Rows that passed, as parallel lists.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) texts: Vec<String>,
     /// Class number of each text.
     pub(crate) labels: Vec<usize>,
+    /// Trained on, but not measured on?
+    pub(crate) hard: Vec<bool>,
     /// Sorted.
     pub(crate) names: Vec<String>,
     pub(crate) checks: DataChecks,
@@ -71,8 +76,20 @@ pub(crate) fn check(
     let class = |label: &str| names.binary_search_by(|name| name.as_str().cmp(label)).ok();
     let labels = kept.iter().filter_map(|(_, label)| class(label)).collect();
     let data_sha256 = digest(&kept);
+    let hard = hard(task, rows, &kept);
+    checks.hard = hard.iter().filter(|hard| **hard).count();
     let texts = kept.into_iter().map(|(text, _)| text.to_owned()).collect();
-    Ok(Checked { texts, labels, names, checks, data_sha256 })
+    Ok(Checked { texts, labels, hard, names, checks, data_sha256 })
+}
+
+/// Which rows are hard; none where too few others are left to measure on, and none for yes or no:
+/// the traps are in what is wanted, not in the tone, and ordinary messages are rarely a yes.
+fn hard(task: Task, rows: &[Row], kept: &[Labelled<'_>]) -> Vec<bool> {
+    let texts: HashSet<&str> =
+        rows.iter().filter(|row| row.hard).map(|row| row.text.trim()).collect();
+    let hard: Vec<bool> = kept.iter().map(|(text, _)| texts.contains(text)).collect();
+    let ordinary = hard.iter().filter(|hard| !**hard).count();
+    if task.is_binary() || ordinary < ORDINARY_ROWS_MIN { vec![false; kept.len()] } else { hard }
 }
 
 type Labelled<'a> = (&'a str, &'a str);
@@ -182,6 +199,23 @@ mod tests {
         let refused = check(Task::Intent, &rows, &[], false);
         assert!(matches!(refused, Err(TrainError::Contradictory { rows: 3 })));
         assert_eq!(check(Task::Intent, &rows, &[], true).unwrap().checks.kept, 15);
+    }
+
+    #[test]
+    fn hard_rows_are_marked_where_enough_others_are_left() {
+        let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap());
+        let text = |i: usize| format!("boleto {}{}{}", letter(i), letter(i / 26), letter(i / 676));
+        let ordinary = |n: usize| -> Vec<Row> {
+            (0..n).map(|i| Row::new(text(i), if i % 2 == 0 { "a" } else { "b" })).collect()
+        };
+        let hard = Row { hard: true, ..Row::new("quero boleto e pix", "a") };
+        for (n, marked) in [(ORDINARY_ROWS_MIN, 1), (ORDINARY_ROWS_MIN - 1, 0)] {
+            let mut rows = ordinary(n);
+            rows.push(hard.clone());
+            let checked = check(Task::Intent, &rows, &[], false).unwrap();
+            assert_eq!((checked.checks.kept, checked.checks.hard), (n + 1, marked));
+            assert_eq!(checked.hard.last(), Some(&(marked == 1)));
+        }
     }
 
     #[test]

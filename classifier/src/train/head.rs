@@ -133,14 +133,15 @@ fn card(
                 telling: fitted.telling(class, TELLING),
             })
             .collect(),
-        promise: promise(&calibrated.thresholds),
+        promise: promise(&calibrated.thresholds, checked.checks.hard > 0),
         failed_bars: failed_bars(&calibrated.figures),
     }
 }
 
 /// What the certified thresholds promise, in words.
-fn promise(thresholds: &Thresholds) -> String {
-    let (coverage, rows) = (thresholds.coverage * 100.0, thresholds.pooled.accepted);
+fn promise(thresholds: &Thresholds, has_hard_rows: bool) -> String {
+    let (coverage, accepted) = (thresholds.coverage * 100.0, thresholds.pooled.accepted);
+    let rows = if has_hard_rows { "ordinary rows" } else { "rows" };
     let target = thresholds.target * 100.0;
     match thresholds.certified {
         None => {
@@ -148,12 +149,12 @@ fn promise(thresholds: &Thresholds) -> String {
         }
         Some(level) if level + 1e-9 < thresholds.target => format!(
             "{target:.0} % could not be certified on these rows; certified with 95 % confidence: \
-             {:.0} % of what is answered is right, on {coverage:.0} % of the rows ({rows})",
+             {:.0} % of what is answered is right, on {coverage:.0} % of the {rows} ({accepted})",
             level * 100.0
         ),
         Some(level) => format!(
             "certified with 95 % confidence: {:.0} % of what is answered is right, on \
-             {coverage:.0} % of the rows ({rows})",
+             {coverage:.0} % of the {rows} ({accepted})",
             level * 100.0
         ),
     }

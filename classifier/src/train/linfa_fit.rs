@@ -110,6 +110,7 @@ mod tests {
     use crate::score::weights::Weights;
     use crate::serve::head::Head;
     use crate::serve::scratch::Scratch;
+    use crate::train::checks::check;
     use crate::train::documents::Documents;
     use crate::train::head::train;
     use crate::train::options::TrainOptions;
@@ -259,19 +260,21 @@ mod tests {
         // The training path reads documents in bulk; serving must compute the same values.
         let recipe = Recipe::provider_intent();
         let kinds = GramKinds::NONE.union(recipe.kinds);
-        let documents = Documents::read(rows.iter().map(|row| row.text.as_str()), kinds);
+        // Short messages repeat ("pix"): training keeps one of each.
+        let texts = check(Task::Intent, &rows, &[], true).unwrap().texts;
+        let documents = Documents::read(texts.iter().map(String::as_str), kinds);
         let all: Vec<usize> = (0..documents.len()).collect();
         let vocabulary = Vocabulary::select(&documents, &all, &recipe);
         assert_eq!(vocabulary.len(), features);
         let mut bulk = Vec::new();
-        for (i, row) in rows.iter().enumerate() {
+        for (i, text) in texts.iter().enumerate() {
             vocabulary.values(&documents, i, &mut bulk);
             bulk.sort_unstable_by_key(|(feature, _)| *feature);
-            let mut served = head.values(&row.text, &mut scratch);
+            let mut served = head.values(text, &mut scratch);
             served.sort_unstable_by_key(|(feature, _)| *feature);
-            assert_eq!(bulk.len(), served.len(), "{}", row.text);
+            assert_eq!(bulk.len(), served.len(), "{text}");
             for (a, b) in bulk.iter().zip(&served) {
-                assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{}", row.text);
+                assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{text}");
             }
         }
     }

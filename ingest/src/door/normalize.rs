@@ -110,7 +110,10 @@ pub(super) fn message(
             let own = format!("{}/{id}", key.contact);
             (keys.message(&place, &own), Some(id))
         }
-        Identity::Key(id) => (keys.message(&place, &format!("key/{id}")), None),
+        // A key used again for another customer must not make two messages one.
+        Identity::Key(id) => {
+            (keys.message(&place, &format!("{}/key/{id}", key.contact)), None)
+        }
         Identity::None => (MessageId(random_bytes()), None),
     };
     let text = heard.text.filter(|text| !text.is_empty());

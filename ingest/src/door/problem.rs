@@ -2,7 +2,7 @@
 //! caller did wrong.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,9 @@ use serde_json::json;
 
 use super::AcceptError;
 use super::history::HistoryError;
+
+/// Longest explanation of a refusal, in characters.
+const DETAIL_CHARS_MAX: usize = 400;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +60,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        // What was sent is quoted in part at most.
+        let detail: String = self.detail.chars().take(DETAIL_CHARS_MAX).collect();
         let body = json!({
             "type": format!("urn:correnteza:problem:{}", self.code),
             "title": self.status.canonical_reason().unwrap_or("refused"),
             "status": self.status.as_u16(),
             "code": self.code,
-            "detail": self.detail,
+            "detail": detail,
         });
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
@@ -123,12 +128,12 @@ impl From<HistoryError> for Problem {
 #[derive(Debug, Clone, Copy)]
 struct BodyLimit(usize);
 
-/// Sets the largest body, in bytes.
+/// Sets the largest body, in bytes, for these extractors and the framework's own.
 pub fn body_limit<S: Clone + Send + Sync + 'static>(
     router: axum::Router<S>,
     bytes_max: usize,
 ) -> axum::Router<S> {
-    router.layer(axum::Extension(BodyLimit(bytes_max)))
+    router.layer(axum::Extension(BodyLimit(bytes_max))).layer(DefaultBodyLimit::max(bytes_max))
 }
 
 /// A whole body, within the limit.

@@ -35,13 +35,24 @@ pub(super) struct Customer {
 }
 
 impl ApiMessage {
-    pub(super) fn new(channel: String, customer_id: String, text: String) -> Self {
-        let customer =
-            Customer { id: Some(customer_id), name: None, phone: None, email: None };
+    /// Of a caller with one name for everything: a number on channels that have numbers, an address
+    /// where there is an @, else an id.
+    pub(super) fn new(channel: String, customer: String, text: String) -> Self {
+        let mut found = Customer { id: None, name: None, phone: None, email: None };
+        let digits = customer.bytes().filter(u8::is_ascii_digit).count();
+        let letters = customer.chars().any(char::is_alphabetic);
+        let numbers = matches!(channel.as_str(), "whatsapp" | "sms" | "phone");
+        if customer.contains('@') {
+            found.email = Some(customer);
+        } else if numbers && !letters && (10..=15).contains(&digits) {
+            found.phone = Some(customer);
+        } else {
+            found.id = Some(customer);
+        }
         Self {
             tenant: None,
             channel,
-            customer,
+            customer: found,
             text,
             message_id: None,
             attributes: BTreeMap::new(),
@@ -106,7 +117,9 @@ impl Customer {
             }
         };
         add(ContactIdKind::Crm, self.id);
-        add(ContactIdKind::E164, self.phone.map(|phone| phone_number(&phone)));
+        // One without digits is nobody's: it must not become everybody's.
+        let phone = self.phone.filter(|phone| phone.bytes().any(|byte| byte.is_ascii_digit()));
+        add(ContactIdKind::E164, phone.map(|phone| phone_number(&phone)));
         add(ContactIdKind::Email, self.email.map(|email| email.trim().to_lowercase()));
         if ids.is_empty() {
             let detail = "customer needs an id, a phone or an email";
@@ -117,5 +130,38 @@ impl Customer {
             return Err(Problem::invalid("too_long", "ids and names have at most 256 bytes"));
         }
         Ok(Contact { ids, name: self.name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(customer: serde_json::Value) -> Option<Vec<(ContactIdKind, String)>> {
+        let customer: Customer = serde_json::from_value(customer).unwrap();
+        let contact = customer.contact().ok()?;
+        Some(contact.ids.into_iter().map(|id| (id.kind, id.value)).collect())
+    }
+
+    #[test]
+    fn a_phone_without_digits_is_nobodys() {
+        let email = (ContactIdKind::Email, "ana@exemplo.com.br".to_owned());
+        for phone in ["", " ", "não tem"] {
+            let customer = serde_json::json!({ "phone": phone, "email": "Ana@exemplo.com.br" });
+            assert_eq!(ids(customer), Some(vec![email.clone()]));
+            assert_eq!(ids(serde_json::json!({ "phone": phone })), None);
+        }
+    }
+
+    #[test]
+    fn one_name_for_everything_is_told_by_its_form() {
+        let kind = |channel: &str, name: &str| {
+            let message = ApiMessage::new(channel.to_owned(), name.to_owned(), "oi".to_owned());
+            message.customer.contact().unwrap().ids.remove(0).kind
+        };
+        assert_eq!(kind("whatsapp", "+55 (11) 98765-4321"), ContactIdKind::E164);
+        assert_eq!(kind("email", "ana@exemplo.com.br"), ContactIdKind::Email);
+        assert_eq!(kind("phone", "C000000123"), ContactIdKind::Crm);
+        assert_eq!(kind("web_chat", "11987654321"), ContactIdKind::Crm);
     }
 }

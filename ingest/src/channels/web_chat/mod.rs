@@ -37,12 +37,16 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/chat", HTML, include_str!("page/chat.html")),
     ("/chat/mark.svg", SVG, include_str!("page/mark.svg")),
     ("/chat/chat.css", CSS, include_str!("page/chat.css")),
+    ("/chat/messages.css", CSS, include_str!("page/messages.css")),
     ("/chat/chat.js", JS, include_str!("page/chat.js")),
     ("/chat/session.js", JS, include_str!("page/session.js")),
     ("/chat/link.js", JS, include_str!("page/link.js")),
     ("/chat/outbox.js", JS, include_str!("page/outbox.js")),
+    ("/chat/talk.js", JS, include_str!("page/talk.js")),
     ("/chat/view.js", JS, include_str!("page/view.js")),
+    ("/chat/text.js", JS, include_str!("page/text.js")),
     ("/chat/words.js", JS, include_str!("page/words.js")),
+    ("/chat/dom.js", JS, include_str!("page/dom.js")),
 ];
 
 #[derive(Clone)]

@@ -1,25 +1,34 @@
 //! The provider's JSON, as far as it is understood. Fields come and go unannounced: everything is
 //! optional, what is not known is passed over.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+/// `null` is as good as nothing.
+fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(from).map(Option::unwrap_or_default)
+}
 
 /// A webhook's body.
 #[derive(Deserialize)]
 pub(super) struct Body {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) entry: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Entry {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) changes: Vec<Change>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Change {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) value: Changed,
 }
 
@@ -27,21 +36,21 @@ pub(super) struct Change {
 #[derive(Deserialize, Default)]
 pub(super) struct Changed {
     pub(super) metadata: Option<Metadata>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) contacts: Vec<WireContact>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) messages: Vec<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) message_echoes: Vec<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) statuses: Vec<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) calls: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Metadata {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) phone_number_id: String,
 }
 
@@ -89,7 +98,7 @@ pub(super) struct Status {
     pub(super) recipient_participant_id: Option<String>,
     pub(super) recipient_participant_user_id: Option<String>,
     pub(super) biz_opaque_callback_data: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) errors: Vec<WireError>,
 }
 

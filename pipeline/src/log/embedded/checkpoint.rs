@@ -11,15 +11,27 @@ use rusqlite::Connection;
 use super::files;
 use crate::log::LogError;
 
-/// Record bytes or commits after which a checkpoint is begun beside the writer.
-const BESIDE_BYTES: usize = 4 << 20;
-const BESIDE_COMMITS: usize = 1_000;
-/// Pages (4 KiB) in the write-ahead log at which the writer itself finishes the checkpoint, so that
-/// the file can begin anew.
-const PAGES_MAX: i64 = 8_192;
+/// When pages go back into the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckpointPolicy {
+    /// Record bytes after which a checkpoint is begun beside the writer.
+    pub beside_bytes: usize,
+    /// Commits after which it is.
+    pub beside_commits: usize,
+    /// Pages (4 KiB) in the write-ahead log at which the writer itself finishes the checkpoint, so
+    /// that the file can begin anew.
+    pub pages_max: i64,
+}
+
+impl Default for CheckpointPolicy {
+    fn default() -> Self {
+        Self { beside_bytes: 4 << 20, beside_commits: 1_000, pages_max: 8_192 }
+    }
+}
 
 /// The writer's side.
 pub(super) struct Checkpoints {
+    policy: CheckpointPolicy,
     wake: SyncSender<()>,
     /// Set by the thread when the write-ahead log has grown too long.
     too_long: Arc<AtomicBool>,
@@ -29,17 +41,18 @@ pub(super) struct Checkpoints {
 
 /// The thread's side.
 pub(super) struct Checkpointer {
+    policy: CheckpointPolicy,
     database: PathBuf,
     wake: Receiver<()>,
     too_long: Arc<AtomicBool>,
 }
 
-pub(super) fn pair(database: PathBuf) -> (Checkpoints, Checkpointer) {
-    let (sender, receiver) = sync_channel(1);
+pub(super) fn pair(database: PathBuf, policy: CheckpointPolicy) -> (Checkpoints, Checkpointer) {
+    let (wake, receiver) = sync_channel(1);
     let too_long = Arc::new(AtomicBool::new(false));
     (
-        Checkpoints { wake: sender, too_long: Arc::clone(&too_long), bytes: 0, commits: 0 },
-        Checkpointer { database, wake: receiver, too_long },
+        Checkpoints { policy, wake, too_long: Arc::clone(&too_long), bytes: 0, commits: 0 },
+        Checkpointer { policy, database, wake: receiver, too_long },
     )
 }
 
@@ -52,7 +65,7 @@ impl Checkpoints {
             // grow as long as there is always something to write.
             let _ = checkpoint(connection, "RESTART");
         }
-        if self.bytes >= BESIDE_BYTES || self.commits >= BESIDE_COMMITS {
+        if self.bytes >= self.policy.beside_bytes || self.commits >= self.policy.beside_commits {
             (self.bytes, self.commits) = (0, 0);
             let _ = self.wake.try_send(());
         }
@@ -72,7 +85,9 @@ impl Checkpointer {
         let connection = files::writer(&self.database)?;
         while self.wake.recv().is_ok() {
             match checkpoint(&connection, "PASSIVE") {
-                Ok(pages) if pages > PAGES_MAX => self.too_long.store(true, Ordering::Relaxed),
+                Ok(pages) if pages > self.policy.pages_max => {
+                    self.too_long.store(true, Ordering::Relaxed);
+                }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "a checkpoint of the log failed"),
             }

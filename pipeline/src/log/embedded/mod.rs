@@ -26,6 +26,7 @@ use rusqlite::{Connection, OptionalExtension};
 use schemas::topics::{Topic, TopicSpec};
 use tokio::sync::oneshot;
 
+pub use self::checkpoint::CheckpointPolicy;
 use self::files::Directory;
 use self::member::{EmbeddedMember, closed};
 use self::shared::{Shared, TopicState, size_of};
@@ -60,6 +61,8 @@ pub struct Options {
     pub queued_bytes_max: usize,
     /// Newest records of each topic kept in memory, in bytes.
     pub ring_bytes: usize,
+    /// When the write-ahead log's pages go back into the database.
+    pub checkpoints: CheckpointPolicy,
 }
 
 impl Options {
@@ -72,6 +75,7 @@ impl Options {
             durability: Durability::Fsync,
             queued_bytes_max: 16 << 20,
             ring_bytes: 1 << 20,
+            checkpoints: CheckpointPolicy::default(),
         }
     }
 }
@@ -120,7 +124,7 @@ impl EmbeddedLog {
         };
         let (ops, receiver) = channel();
         let (committed, commits) = channel();
-        let (checkpoints, checkpointer) = checkpoint::pair(database.clone());
+        let (checkpoints, checkpointer) = checkpoint::pair(database.clone(), options.checkpoints);
         let writer = files::writer(&database)?;
         let writer = Writer::new(Arc::clone(&shared), writer, committed, checkpoints);
         let barrier = Arc::clone(&shared);

@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::client::log_error;
-use super::{REQUEST_WITHIN, Shared, wire};
+use super::{Shared, wire};
 use crate::log::{Group, LogError, PartitionUnit, StateReader, StateRow};
 use crate::record::Offset;
 use crate::watermarks::Watermarks;
@@ -100,8 +100,9 @@ pub(super) fn restore(
     let failed = |error| log_error("restore from the changelog", &error);
     let consumer: BaseConsumer = shared.clients.reader().create().map_err(failed)?;
     let name = shared.clients.topic_name(changelog);
+    let (low, end) = shared.ends(&name, partition)?;
+    let (low, end) = (low.cast_signed(), end.cast_signed());
     let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-    let (low, end) = consumer.fetch_watermarks(&name, partition, REQUEST_WITHIN).map_err(failed)?;
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(&name, partition, KafkaOffset::Offset(low)).map_err(failed)?;
     consumer.assign(&assignment).map_err(failed)?;

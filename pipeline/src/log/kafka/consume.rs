@@ -51,7 +51,7 @@ impl Epochs {
         Lease { partition, epoch: *next }
     }
 
-    fn lease(&self, partition: u32) -> Option<Lease> {
+    pub(super) fn lease(&self, partition: u32) -> Option<Lease> {
         self.held.lock().get(&partition).map(|epoch| Lease { partition, epoch: *epoch })
     }
 

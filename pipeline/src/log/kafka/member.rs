@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
@@ -25,6 +26,8 @@ use crate::record::{Offset, Record};
 
 /// Batches on their way from the thread to the member.
 const BATCHES_MAX: usize = 4;
+/// Pause before a seek the client was not ready for is asked again.
+const SEEK_PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) struct KafkaMember {
     shared: Arc<Shared>,
@@ -95,18 +98,7 @@ impl KafkaMember {
         let name = self.shared.clients.topic_name(self.group.input);
         let starting = std::mem::take(&mut self.starting);
         let consumer = Arc::clone(&self.consumer);
-        blocking(move || {
-            let failed = |error| log_error("begin to read", &error);
-            let mut list = TopicPartitionList::new();
-            for (partition, position) in starting {
-                let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-                let at = KafkaOffset::Offset(position.cast_signed());
-                list.add_partition_offset(&name, partition, at).map_err(failed)?;
-            }
-            consumer.seek_partitions(list.clone(), REQUEST_WITHIN).map_err(failed)?;
-            consumer.resume(&list).map_err(failed)
-        })
-        .await
+        blocking(move || position(&consumer, &name, starting)).await
     }
 
     /// Where the group left a partition when it has no changelog: the offset's metadata tells.
@@ -127,6 +119,49 @@ impl KafkaMember {
             .first()
             .and_then(|element| commit::left_in(element.metadata()))
             .unwrap_or_default())
+    }
+}
+
+/// Moves paused partitions to where they are read from, and lets them be read.
+///
+/// A seek is refused, partition by partition, until the client has finished assigning: it is asked
+/// again, or reading would begin somewhere else.
+fn position(
+    consumer: &BaseConsumer<Heard>,
+    topic: &str,
+    mut starting: HashMap<u32, Offset>,
+) -> Result<(), LogError> {
+    let failed = |error| log_error("begin to read", &error);
+    let until = Instant::now() + REQUEST_WITHIN;
+    loop {
+        let mut list = TopicPartitionList::new();
+        for (partition, position) in &starting {
+            let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
+            let at = KafkaOffset::Offset(position.cast_signed());
+            list.add_partition_offset(topic, partition, at).map_err(failed)?;
+        }
+        let sought = consumer.seek_partitions(list, REQUEST_WITHIN).map_err(failed)?;
+        let mut ready = TopicPartitionList::new();
+        let mut refused = None;
+        for element in sought.elements() {
+            match element.error() {
+                Ok(()) => {
+                    ready.add_partition(topic, element.partition());
+                    starting.remove(&element.partition().unsigned_abs());
+                }
+                // Given away again in the meantime.
+                Err(_) if consumer.context().epochs.lease(element.partition().unsigned_abs()).is_none() => {
+                    starting.remove(&element.partition().unsigned_abs());
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        consumer.resume(&ready).map_err(failed)?;
+        match refused {
+            None => return Ok(()),
+            Some(error) if Instant::now() > until => return Err(failed(error)),
+            Some(_) => std::thread::sleep(SEEK_PAUSE),
+        }
     }
 }
 
@@ -184,12 +219,10 @@ impl Member for KafkaMember {
                 None => (Self::left(&shared, &consumer, &group, partition)?, Arc::new(NoState)),
             };
             let name = shared.clients.topic_name(group.input);
-            let (_, end) = consumer
-                .fetch_watermarks(&name, partition, REQUEST_WITHIN)
-                .map_err(|error| log_error("read the end of a partition", &error))?;
+            let (_, end) = shared.ends(&name, lease.partition)?;
             Ok(Restored {
                 position: left.position,
-                end: end.unsigned_abs(),
+                end,
                 watermarks: left.watermarks,
                 pins: left.pins,
                 state,

@@ -10,6 +10,7 @@ mod changelog;
 mod client;
 mod commit;
 mod consume;
+mod ends;
 mod member;
 mod tail;
 mod wire;
@@ -29,6 +30,7 @@ use schemas::topics::{Retention, Topic, TopicSpec};
 
 use self::append::Publisher;
 use self::client::Clients;
+use self::ends::Ends;
 use self::member::KafkaMember;
 use self::tail::KafkaTail;
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
@@ -80,6 +82,7 @@ struct Shared {
     partitions: u32,
     replication: i32,
     publisher: Publisher,
+    ends: Ends,
     /// Switches that stop members from polling, by group.
     #[cfg(feature = "testkit")]
     freezers: Mutex<Vec<(smol_str::SmolStr, Arc<std::sync::atomic::AtomicBool>)>>,
@@ -94,12 +97,14 @@ impl KafkaLog {
         let (partitions, replication) = (options.partitions, options.replication);
         let clients = Clients::new(options);
         let publisher = Publisher::new(&clients)?;
+        let ends = Ends::new(&clients)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 clients,
                 partitions,
                 replication,
                 publisher,
+                ends,
                 #[cfg(feature = "testkit")]
                 freezers: Mutex::default(),
             }),
@@ -159,7 +164,17 @@ impl Log for KafkaLog {
                 }
             }
         }
-        Ok(())
+        // Made, but perhaps without leaders yet: nobody is let in before every partition answers.
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            for name in &names {
+                for partition in 0..shared.partitions {
+                    shared.ends(name, partition)?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn partitions(&self) -> u32 {
@@ -212,14 +227,12 @@ fn lag(shared: &Shared, group: &Group) -> Result<u64, LogError> {
         .map_err(|error| client::log_error("read committed offsets", &error))?;
     let mut lag = 0;
     for element in committed.elements() {
-        let (low, high) = consumer
-            .fetch_watermarks(&name, element.partition(), REQUEST_WITHIN)
-            .map_err(|error| client::log_error("read the end of a partition", &error))?;
+        let (low, high) = shared.ends(&name, element.partition().unsigned_abs())?;
         let at = match element.offset() {
-            KafkaOffset::Offset(at) => at,
+            KafkaOffset::Offset(at) => at.unsigned_abs(),
             _ => low,
         };
-        lag += (high - at).max(0).unsigned_abs();
+        lag += high.saturating_sub(at);
     }
     Ok(lag)
 }

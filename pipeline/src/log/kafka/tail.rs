@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::log_error;
-use super::{REQUEST_WITHIN, Shared, wire};
+use super::{Shared, wire};
 use crate::log::{From, LogError, Tail};
 use crate::record::Stored;
 
@@ -38,16 +38,14 @@ impl KafkaTail {
         for (name, topic) in &names {
             for partition in 0..shared.partitions {
                 let number = i32::try_from(partition).unwrap_or(i32::MAX);
-                let (low, high) =
-                    consumer.fetch_watermarks(name, number, REQUEST_WITHIN).map_err(failed)?;
+                let (low, high) = shared.ends(name, partition)?;
                 let at = match from {
                     From::Now => high,
                     From::Start => low,
-                    From::Positions(at) => {
-                        at.get(&(*topic, partition)).map_or(low, |at| at.cast_signed())
-                    }
+                    From::Positions(at) => at.get(&(*topic, partition)).copied().unwrap_or(low),
                 };
-                list.add_partition_offset(name, number, KafkaOffset::Offset(at)).map_err(failed)?;
+                let at = KafkaOffset::Offset(at.cast_signed());
+                list.add_partition_offset(name, number, at).map_err(failed)?;
             }
         }
         consumer.assign(&list).map_err(failed)?;

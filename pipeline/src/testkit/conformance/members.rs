@@ -19,9 +19,11 @@ pub async fn a_zombie_is_fenced_and_harmless(harness: &mut dyn Harness) {
     let partition = crate::partition::of(b"k", log.partitions());
     // A member takes the records and is paused before it has done anything with them.
     let mut zombie = log.join(&tally_group()).await.unwrap();
-    let limit = Limit { records_max: 100, bytes_max: 1 << 20, wait: PATIENCE };
+    let limit = Limit { records_max: 100, bytes_max: 1 << 20, wait: ROUND };
     let mut lease = None;
+    let started = std::time::Instant::now();
     let records = loop {
+        assert!(started.elapsed() < PATIENCE, "it was never given the records");
         match zombie.next(limit).await.unwrap() {
             Event::Assigned(leases) => {
                 for given in leases {
@@ -68,6 +70,7 @@ pub async fn a_zombie_is_fenced_and_harmless(harness: &mut dyn Harness) {
         matches!(committed_by_zombie, Err(LogError::Fenced { .. })),
         "a paused zombie's commit is fenced, not {committed_by_zombie:?}"
     );
+    let limit = Limit { wait: PATIENCE, ..limit };
     assert!(matches!(zombie.next(limit).await, Err(LogError::Fenced { .. })));
     let mut second = bench.second(&log).await;
     settle(&log, &mut second).await.unwrap();

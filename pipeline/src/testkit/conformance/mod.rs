@@ -236,8 +236,10 @@ pub(super) async fn restored(
     member: &mut dyn crate::log::Member,
     partition: u32,
 ) -> crate::log::Restored {
-    let limit = crate::log::Limit { records_max: 1, bytes_max: 1, wait: PATIENCE };
+    let limit = crate::log::Limit { records_max: 1, bytes_max: 1, wait: ROUND };
+    let started = std::time::Instant::now();
     loop {
+        assert!(started.elapsed() < PATIENCE, "partition {partition} was never given to it");
         if let crate::log::Event::Assigned(leases) = member.next(limit).await.unwrap()
             && let Some(lease) = leases.into_iter().find(|lease| lease.partition == partition)
         {

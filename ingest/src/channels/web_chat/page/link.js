@@ -21,6 +21,7 @@ export function connect({ hello, frame, state }) {
     if (ended) return;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const mine = new WebSocket(`${scheme}//${location.host}/v1/chat/ws`);
+    let greeted = false;
     socket = mine;
     state(navigator.onLine ? (everOpen ? "reconnecting" : "connecting") : "offline");
     timer = setTimeout(() => drop(mine), WELCOME_WITHIN_MS);
@@ -28,13 +29,14 @@ export function connect({ hello, frame, state }) {
     mine.addEventListener("message", ({ data }) => {
       if (mine !== socket) return;
       const told = JSON.parse(data);
-      if (told.t === "welcome") {
-        clearTimeout(timer);
-        everOpen = true;
-        pause = FIRST_PAUSE_MS;
-      }
       frame(told);
-      if (told.t === "welcome" && mine === socket) state("open");
+      // A later welcome only tells of another conversation; a restart has left this socket behind.
+      if (told.t !== "welcome" || greeted || mine !== socket) return;
+      greeted = true;
+      clearTimeout(timer);
+      everOpen = true;
+      pause = FIRST_PAUSE_MS;
+      state("open");
     });
     mine.addEventListener("close", () => drop(mine));
   }

@@ -19,6 +19,7 @@ const cue = byId("cue");
 const own = new Map();
 let lastDay = "";
 let atEnd = true;
+let lastTop = 0;
 
 function toEnd() {
   scroll.scrollTop = scroll.scrollHeight;
@@ -58,11 +59,11 @@ export function divider(text) {
   place(element);
 }
 
-function showState(mark, state) {
-  mark.className = `state ${state}`;
+function showState({ element, mark }, state) {
+  element.dataset.state = state;
   const symbol = { waiting: "clock", sending: "clock", sent: "sent", received: "received" }[state];
   const told = words.states[state];
-  mark.replaceChildren(icon(symbol), state === "waiting" || state === "sending" ? told : heard(told));
+  mark.replaceChildren(icon(symbol), state === "waiting" ? told : heard(told));
   mark.title = told;
 }
 
@@ -70,7 +71,7 @@ function showState(mark, state) {
 export function mine({ cid, text, atMs, state, seq }) {
   const known = cid && own.get(cid);
   if (known) {
-    if (state) showState(known.mark, state);
+    if (state) showState(known, state);
     if (seq !== undefined && known.element.dataset.open) {
       delete known.element.dataset.open;
       place(known.element);
@@ -79,10 +80,10 @@ export function mine({ cid, text, atMs, state, seq }) {
   }
   divide(atMs);
   const mark = h("span", { class: "state" });
-  showState(mark, state);
-  const element = h("li", { class: "message customer", "data-testid": "message", data: { from: "customer", state } },
+  const element = h("li", { class: "message customer", "data-testid": "message", data: { from: "customer" } },
     h("div", { class: "bubble" }, heard(words.saidBy(words.authors.customer)), text),
     h("p", { class: "meta" }, h("time", null, clock.format(atMs)), mark));
+  showState({ element, mark }, state);
   if (seq === undefined) element.dataset.open = "1";
   if (cid) own.set(cid, { element, mark });
   place(element);
@@ -93,7 +94,7 @@ export function mine({ cid, text, atMs, state, seq }) {
 export function mineOnTheWay(cids, state) {
   for (const cid of cids) {
     const known = own.get(cid);
-    if (known) showState(known.mark, state);
+    if (known) showState(known, state);
   }
 }
 
@@ -125,11 +126,11 @@ export function theirs({ from, name, text, atMs, buttons = [], choose }) {
 
 /** What happened, in the middle. Answers with a way to reword it. */
 export function notice(kind, text) {
-  const words = h("span", null, text);
+  const told = h("span", null, text);
   const symbol = { queued: "queue", agent: "agent", over: "over" }[kind];
-  place(h("li", { class: `notice ${kind}`, "data-testid": "notice", data: { kind } }, icon(symbol), words));
+  place(h("li", { class: `notice ${kind}`, "data-testid": "notice", data: { kind } }, icon(symbol), told));
   follow(false);
-  return (other) => (words.textContent = other);
+  return (other) => (told.textContent = other);
 }
 
 /** Shows that an answer is being thought of; null: no longer. */
@@ -145,8 +146,12 @@ export function showCue(kind) {
 
 export function startView() {
   scroll.addEventListener("scroll", () => {
-    atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_PX;
-    if (atEnd) newer.hidden = true;
+    const near = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_PX;
+    // Only who scrolls up leaves the end: what grows below does not take it away.
+    if (near) atEnd = true;
+    else if (scroll.scrollTop < lastTop) atEnd = false;
+    lastTop = scroll.scrollTop;
+    if (near) newer.hidden = true;
   }, { passive: true });
   // The keyboard of a phone takes room from below.
   new ResizeObserver(() => atEnd && toEnd()).observe(scroll);

@@ -29,7 +29,6 @@ export const words = {
   status: {
     bot: "Assistente virtual",
     queued: "Aguardando atendente",
-    place: (position) => `${position}ª posição na fila`,
     agent: (name) => `${name} está com você`,
     over: "Atendimento encerrado",
   },
@@ -37,7 +36,7 @@ export const words = {
   notices: {
     queued: "Você está na fila para falar com uma pessoa.",
     queuedAgain: "Você voltou para a fila. Outra pessoa vai continuar daqui.",
-    place: (position) => `Sua posição: ${position}ª.`,
+    place: (position) => `Sua posição agora: ${position}ª.`,
     wait: (seconds) => `Espera de cerca de ${minutes(seconds)} min.`,
     agent: (name) => `${name} entrou na conversa.`,
     over: "Atendimento encerrado. Se precisar de mais alguma coisa, é só escrever.",

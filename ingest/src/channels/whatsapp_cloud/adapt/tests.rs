@@ -111,6 +111,16 @@ fn kinds_are_understood() {
 }
 
 #[test]
+fn null_is_as_good_as_nothing() {
+    let message = json!({"id": "wamid.1", "from": "5511987654321", "type": "text", "text": {"body": "oi"}});
+    let value = json!({"metadata": null, "contacts": null, "statuses": null, "messages": [message]});
+    let changes = json!([{"value": null}, {"value": value}]);
+    let body = json!({"entry": [{"changes": null}, {"changes": changes}]});
+    assert_eq!(adapt(body.to_string().as_bytes()).map(|events| events.len()), Ok(1));
+    assert_eq!(adapt(br#"{"entry":null}"#), Ok(Vec::new()));
+}
+
+#[test]
 fn a_contact_without_a_phone_is_a_contact() {
     let body = json!({"entry": [{"changes": [{"value": {"messages": [
         {"from_user_id": "BR.9", "id": "w", "type": "text", "text": {"body": "oi"}},

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Starts one Kafka 4 broker (KRaft) on a free port of 127.0.0.1 and prints host:port.
+# usage: start.sh WORKDIR    jars are kept in .services/kafka-lib, data and logs go to WORKDIR
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+lib="$root/.services/kafka-lib"
+work=$1
+
+if [ ! -f "$lib/.complete" ]; then
+    rm -rf "$lib"
+    mvn -B -q -ntp -f "$here/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$lib" >&2
+    touch "$lib/.complete"
+fi
+
+free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+port=""
+for _ in $(seq 50); do
+    try=$((20000 + RANDOM % 10000))
+    if free "$try" && free $((try + 1)); then port=$try; break; fi
+done
+[ -n "$port" ] || { echo "no free port found" >&2; exit 1; }
+
+rm -rf "$work"
+mkdir -p "$work"
+cat > "$work/log4j2.properties" <<L
+status=error
+appender.f.type=File
+appender.f.name=f
+appender.f.fileName=$work/server.log
+appender.f.layout.type=PatternLayout
+appender.f.layout.pattern=[%d] %p %c: %m%n
+rootLogger.level=info
+rootLogger.appenderRef.f.ref=f
+L
+cat > "$work/server.properties" <<C
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$work/data
+num.network.threads=2
+num.io.threads=2
+num.partitions=1
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=2
+group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=4194304
+C
+java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$work/log4j2.properties" \
+    -cp "$lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qk -c "$work/server.properties" >"$work/format.log" 2>&1
+LOG_DIR=$work setsid nohup java -Xms64m -Xmx256m -XX:+UseSerialGC -Djava.awt.headless=true \
+    -Dlog4j2.configurationFile="$work/log4j2.properties" -cp "$lib/*" kafka.Kafka "$work/server.properties" \
+    >"$work/stdout.log" 2>&1 </dev/null &
+pid=$!
+echo "$pid" > "$work/pid"
+for _ in $(seq 1200); do
+    if grep -q "Kafka Server started" "$work/server.log" 2>/dev/null; then
+        echo "127.0.0.1:$port"
+        exit 0
+    fi
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+done
+echo "the broker did not start; its last lines:" >&2
+tail -20 "$work/stdout.log" "$work/server.log" >&2 || true
+kill "$pid" 2>/dev/null || true
+exit 1

@@ -1,0 +1,21 @@
+//! The product under `kill -9` and load, judged from outside.
+//!
+//! Customers write at a steady rate and note what is acknowledged; a channel counts what it is sent;
+//! the server is killed again and again; at rest, everything its doors show is gathered and judged.
+//! The judge is not believed before it has caught every fault planted for it.
+
+mod channel;
+mod customers;
+mod facts;
+mod gather;
+mod judge;
+mod kill9;
+mod planted;
+
+pub use channel::Channel;
+pub use customers::{Customers, Journal, Load};
+pub use facts::{Facts, Line, Sent, Written};
+pub use gather::gather;
+pub use judge::{Violation, judge};
+pub use kill9::{Asked, Report, kill9};
+pub use planted::{missed, plant_in_store};

@@ -1,0 +1,9 @@
+//! The product tried from outside: the real binary is started, spoken to over HTTP, killed, and
+//! judged by what its doors acknowledged and what it holds afterwards.
+//!
+//! Invariant: nothing here links a room of the product whose work it judges; the corpus (texts to
+//! send) is the only thing borrowed.
+
+pub mod api;
+pub mod chaos;
+pub mod server;
