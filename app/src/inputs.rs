@@ -144,11 +144,8 @@ async fn written(
     for (topic, name, content) in texts {
         let version = version_of(content).to_string();
         let key = format!("{name}|{version}");
-        let setting = Setting {
-            name: (*name).to_owned(),
-            version,
-            content: content.as_bytes().to_vec(),
-        };
+        let setting =
+            Setting { name: (*name).to_owned(), version, content: content.as_bytes().to_vec() };
         records.push(Record::new(*topic, key.into_bytes(), setting.to_bytes()?, now_ms));
     }
     let topics: Vec<Topic> = records.iter().map(|record| record.topic).collect();
@@ -191,7 +188,10 @@ fn swapped<B: Send + Sync + 'static>(
             .get(&(name.to_owned(), version.to_owned()))
             .ok_or_else(|| missing(version, "restore the data directory from a backup"))?;
         let content = parse(text).map_err(|why| {
-            missing(version, &format!("this release cannot read it ({why}); drain with the release before"))
+            missing(
+                version,
+                &format!("this release cannot read it ({why}); drain with the release before"),
+            )
         })?;
         Ok(Arc::new(Versioned { version: version.into(), content }))
     };

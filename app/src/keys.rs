@@ -42,7 +42,10 @@ pub fn keyring<'a>(
         let Some(found) = secrets.get(tenant) else { continue };
         let bytes = BASE32_DNSSEC.decode(found.secret.as_bytes()).ok();
         let Some(bytes) = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
-            bail!("{}: the secret of '{tenant}' is damaged; restore the file from a backup", path.display());
+            bail!(
+                "{}: the secret of '{tenant}' is damaged; restore the file from a backup",
+                path.display()
+            );
         };
         keys.push(TenantKeys::derive(tenant, &found.key_id, &bytes));
     }

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
 
+/// How many versions of the models are kept.
+const KEPT_VERSIONS: usize = 4;
+
 /// What a training child tells its parent, a JSON line each.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,17 +59,50 @@ pub fn open_or_train(dir: &Path) -> anyhow::Result<Models> {
     Ok(Models::open(dir)?)
 }
 
-/// The models as a side input of `classify`: by version.
-pub fn side_input(models: Models, dir: &Path) -> Arc<Swapped<Models>> {
-    let version = models.version().into();
-    let place = dir.display().to_string();
-    let missing = move |version: &str| Missing {
-        name: "models".to_owned(),
-        version: version.into(),
-        remedy: format!("put the models back that were in {place} before the last stop"),
-    };
-    let first = Arc::new(Versioned { version, content: models });
-    Arc::new(Swapped::new(first, move |version: &str| Err(missing(version))))
+/// The models as a side input of `classify`: by version. Earlier versions are kept in `data_dir`, so
+/// that what was in hand when the server stopped is read again with the models it began with.
+///
+/// # Errors
+/// When the models cannot be kept.
+pub fn side_input(
+    models: Models,
+    dir: &Path,
+    data_dir: &Path,
+) -> anyhow::Result<Arc<Swapped<Models>>> {
+    let kept = data_dir.join("models-kept");
+    keep(dir, &kept, models.version())
+        .with_context(|| format!("cannot keep the models in {}", kept.display()))?;
+    let first = Arc::new(Versioned { version: models.version().into(), content: models });
+    Ok(Arc::new(Swapped::new(first, move |version: &str| {
+        let opened = Models::open(&kept.join(version)).map_err(|error| Missing {
+            name: "models".to_owned(),
+            version: version.into(),
+            remedy: format!("put them back into {}: {error}", kept.join(version).display()),
+        })?;
+        Ok(Arc::new(Versioned { version: version.into(), content: opened }))
+    })))
+}
+
+/// Copies the heads in `dir` to `kept/version`, and lets go of all but the latest few.
+fn keep(dir: &Path, kept: &Path, version: &str) -> std::io::Result<()> {
+    let place = kept.join(version);
+    if !place.exists() {
+        let unfinished = kept.join(format!("{version}.unfinished"));
+        std::fs::create_dir_all(&unfinished)?;
+        for name in Task::ALL.map(Task::file_name) {
+            if dir.join(name).exists() {
+                std::fs::copy(dir.join(name), unfinished.join(name))?;
+            }
+        }
+        std::fs::rename(unfinished, &place)?;
+    }
+    let mut versions = std::fs::read_dir(kept)?
+        .map(|entry| entry.and_then(|entry| Ok((entry.metadata()?.modified()?, entry.path()))))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    versions.retain(|(_, path)| *path != place);
+    versions.sort();
+    let old = versions.len().saturating_sub(KEPT_VERSIONS - 1);
+    versions.into_iter().take(old).try_for_each(|(_, path)| std::fs::remove_dir_all(path))
 }
 
 /// Runs this program again with `arguments` to train, and passes on what it tells.
@@ -95,7 +131,9 @@ pub fn train_in_child(
     let status = child.wait()?;
     match done {
         Some(done) => done,
-        None => bail!("the training process ended without a word ({status}); is there enough memory?"),
+        None => {
+            bail!("the training process ended without a word ({status}); is there enough memory?")
+        }
     }
 }
 
@@ -109,11 +147,7 @@ pub fn told(progress: Progress) -> Told {
         Step::Fitting => "fitting",
         Step::Writing => "writing",
     };
-    Told::Step {
-        task: progress.task.name().to_owned(),
-        step: step.to_owned(),
-        rows: progress.rows,
-    }
+    Told::Step { task: progress.task.name().to_owned(), step: step.to_owned(), rows: progress.rows }
 }
 
 /// Says a line to the parent.

@@ -55,11 +55,7 @@ impl Access {
 }
 
 /// Lets through whoever may use the desk.
-async fn check(
-    State(access): State<Access>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
     if access.admits(&request) {
         next.run(request).await
     } else {

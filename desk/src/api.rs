@@ -158,21 +158,23 @@ fn states(asked: Option<&str>) -> Result<(Vec<ConversationState>, Order), Proble
     Ok(match asked {
         None => (Vec::new(), Order::Recent),
         Some("queued") => (vec![Queued], Order::Urgency),
-        Some("open") => (vec![Triage, BotAnswered, Queued, Assigned, WaitingCustomer], Order::Recent),
+        Some("open") => {
+            (vec![Triage, BotAnswered, Queued, Assigned, WaitingCustomer], Order::Recent)
+        }
         Some("mine") => (vec![Assigned, WaitingCustomer], Order::Recent),
         Some(name) => {
             let state = ConversationState::named(name).ok_or_else(|| {
-                Problem::invalid("unknown_state", "state must be queued, open, mine or a state's name")
+                Problem::invalid(
+                    "unknown_state",
+                    "state must be queued, open, mine or a state's name",
+                )
             })?;
             (vec![state], Order::Recent)
         }
     })
 }
 
-async fn show(
-    State(desk): State<Desk>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let row = desk.row(&id).await?;
     let (keys, _) = desk.keys(Some(&row.tenant))?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
@@ -298,7 +300,11 @@ async fn command(
     };
     let (at_ms, record) = line.as_ref();
     if let ConversationEvent::Refused(refused) = &record.event {
-        return Err(Problem::new(StatusCode::CONFLICT, &refused.reason, why(&refused.reason, record.owner.as_deref())));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            &refused.reason,
+            why(&refused.reason, record.owner.as_deref()),
+        ));
     }
     let mut shown = views::line(keys, *at_ms, record, Text::Whole);
     if let Some(shown) = shown.as_object_mut() {
@@ -323,8 +329,9 @@ fn why(reason: &str, owner: Option<&str>) -> String {
 
 fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string()))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string())
+    })?;
     Ok(bytes)
 }
 

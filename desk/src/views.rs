@@ -117,7 +117,9 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "result": done.result,
             "finding": done.finding,
         }),
-        ConversationEvent::Queued(queued) => json!({ "turn": queued.turn, "reason": queued.reason }),
+        ConversationEvent::Queued(queued) => {
+            json!({ "turn": queued.turn, "reason": queued.reason })
+        }
         ConversationEvent::ReplySent(sent) => json!({
             "turn": sent.turn,
             "purpose": sent.purpose,

@@ -37,4 +37,11 @@ pub trait OnceLedger: Send + Sync {
     /// # Errors
     /// [`LedgerError`].
     async fn settle(&self, key: &OnceKey, outcome: Vec<u8>) -> Result<(), LedgerError>;
+
+    /// Takes a claim back: it certainly did not happen, and may be begun again. Durable before it
+    /// answers.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then the claim stays open.
+    async fn release(&self, key: &OnceKey) -> Result<(), LedgerError>;
 }

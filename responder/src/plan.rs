@@ -23,13 +23,15 @@ use crate::catalogue::{Catalogue, Occasion, Use};
 /// The stage.
 pub struct Plan {
     keyring: Arc<Keyring>,
-    utc_offset_minutes: i32,
+    /// By tenant.
+    utc_offset_minutes: BTreeMap<String, i32>,
 }
 
 impl Plan {
-    /// Plans for the tenants of `keyring`, whose clocks are `utc_offset_minutes` ahead of UTC.
+    /// Plans for the tenants of `keyring`. Each one's clock is `utc_offset_minutes` ahead of UTC; one
+    /// that is not named lives by UTC.
     #[must_use]
-    pub fn new(keyring: Arc<Keyring>, utc_offset_minutes: i32) -> Self {
+    pub fn new(keyring: Arc<Keyring>, utc_offset_minutes: BTreeMap<String, i32>) -> Self {
         Self { keyring, utc_offset_minutes }
     }
 }
@@ -74,7 +76,8 @@ impl Stage for Plan {
                 return Ok(None);
             };
             if due.tell_protocol {
-                let line = catalogue.protocol(&self.values(keys, catalogue, &record, &due, input.time_ms));
+                let line =
+                    catalogue.protocol(&self.values(keys, catalogue, &record, &due, input.time_ms));
                 if let Some(line) = line {
                     said.text = format!("{}\n\n{line}", said.text);
                 }
@@ -170,7 +173,8 @@ impl Plan {
         if let Some(first) = name.as_deref().and_then(|name| name.split_whitespace().next()) {
             values.insert("nome".to_owned(), first.to_owned());
         }
-        if let Some((today, effective)) = dates(now_ms, self.utc_offset_minutes) {
+        let offset = self.utc_offset_minutes.get(&record.tenant).copied().unwrap_or_default();
+        if let Some((today, effective)) = dates(now_ms, offset) {
             values.insert("data".to_owned(), today);
             values.insert("data_efetiva".to_owned(), effective);
         }
@@ -190,9 +194,8 @@ fn dates(now_ms: i64, utc_offset_minutes: i32) -> Option<(String, String)> {
         business_days +=
             i32::from(!matches!(effective.weekday(), Weekday::Saturday | Weekday::Sunday));
     }
-    let text = |day: jiff::civil::Date| {
-        format!("{:02}/{:02}/{:04}", day.day(), day.month(), day.year())
-    };
+    let text =
+        |day: jiff::civil::Date| format!("{:02}/{:02}/{:04}", day.day(), day.month(), day.year());
     Some((text(today), text(effective)))
 }
 

@@ -47,7 +47,9 @@ pub fn decide(
     }
     match state.state {
         ConversationState::Assigned | ConversationState::WaitingCustomer => return Decision::Owned,
-        ConversationState::Queued => return to_people(settings, state, classification, RouteReason::AlreadyQueued),
+        ConversationState::Queued => {
+            return to_people(settings, state, classification, RouteReason::AlreadyQueued);
+        }
         _ => {}
     }
     match reason_for_people(settings, state, turn, classification) {
@@ -72,9 +74,10 @@ fn reason_for_people<'a>(
         return Err(RouteReason::NeedsPerson);
     }
     let classification = classification.ok_or(RouteReason::Unclassified)?;
-    let (intent, policy) =
-        classification.intent().and_then(|id| Some((id, settings.intents.get(id)?)))
-            .ok_or(RouteReason::Unclassified)?;
+    let (intent, policy) = classification
+        .intent()
+        .and_then(|id| Some((id, settings.intents.get(id)?)))
+        .ok_or(RouteReason::Unclassified)?;
     let likely = classification.confidence >= settings.limits.queue_confidence_min;
     if policy.person_at_once && likely {
         return Err(RouteReason::PersonAsked);

@@ -204,7 +204,10 @@ mod tests {
     fn the_built_in_policy_covers_every_intent() {
         let settings = Settings::built_in().unwrap();
         assert_eq!(settings.intents.len(), 31, "30 intents and out of scope");
-        assert!(!settings.intents["cancelar"].auto, "a cancellation is never a machine's to refuse");
+        assert!(
+            !settings.intents["cancelar"].auto,
+            "a cancellation is never a machine's to refuse"
+        );
         assert!(settings.intents["falar_atendente"].person_at_once);
     }
 

@@ -216,8 +216,12 @@ fn line_of(record: &Conversation) -> String {
         ConversationEvent::Refused(refused) => {
             line += &format!(" {} {:?}: {}", refused.agent, refused.action, refused.reason);
         }
-        ConversationEvent::ReplySent(sent) => line += &format!(" {:?} {:?}", sent.purpose, sent.result),
-        ConversationEvent::ActionDone(done) => line += &format!(" {:?} {}", done.result, done.finding),
+        ConversationEvent::ReplySent(sent) => {
+            line += &format!(" {:?} {:?}", sent.purpose, sent.result)
+        }
+        ConversationEvent::ActionDone(done) => {
+            line += &format!(" {:?} {}", done.result, done.finding)
+        }
         _ => {}
     }
     line += &format!(" -> {}", record.state.as_str());
@@ -413,9 +417,11 @@ fn the_same_wish_a_third_time_goes_to_people() {
 #[test]
 fn what_the_crm_or_the_channel_cannot_do_people_do() {
     let mut story = Story::new();
-    story
-        .says("boleto", sure("segunda_via"))
-        .action("open_invoice", ActionResult::Failed, "timeout");
+    story.says("boleto", sure("segunda_via")).action(
+        "open_invoice",
+        ActionResult::Failed,
+        "timeout",
+    );
     insta::assert_snapshot!(story.told(), @r"
     1 opened -> triage
     2 message_received -> triage
@@ -532,8 +538,14 @@ fn a_move() -> impl Strategy<Value = Move> {
 
 fn play(moves: &[Move]) -> Story {
     const INTENTS: [&str; 8] = [
-        "sem_conexao", "segunda_via", "saudacao", "agradecimento", "cancelar", "falar_atendente",
-        "senha_wifi", "fora_escopo",
+        "sem_conexao",
+        "segunda_via",
+        "saudacao",
+        "agradecimento",
+        "cancelar",
+        "falar_atendente",
+        "senha_wifi",
+        "fora_escopo",
     ];
     use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
     let mut story = Story::new();
@@ -543,17 +555,15 @@ fn play(moves: &[Move]) -> Story {
                 story.says("…", scored(INTENTS[*intent], f64::from(*sure) / 100.0));
             }
             Move::Action(result) => {
-                let result = [Done, Failed, IdentityRequired, NotFound, Uncertain]
-                    [usize::from(*result)];
+                let result =
+                    [Done, Failed, IdentityRequired, NotFound, Uncertain][usize::from(*result)];
                 story.action("line_check", result, "line_ok");
                 story.action("open_invoice", result, "open");
             }
             Move::Delivered(turn, what) => {
-                let purpose = [
-                    ReplyPurpose::Answer,
-                    ReplyPurpose::HandoffNotice,
-                    ReplyPurpose::AgentReply,
-                ][usize::from(what % 3)];
+                let purpose =
+                    [ReplyPurpose::Answer, ReplyPurpose::HandoffNotice, ReplyPurpose::AgentReply]
+                        [usize::from(what % 3)];
                 let result = [
                     DeliveryResult::Sent,
                     DeliveryResult::Failed,

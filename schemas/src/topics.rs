@@ -95,7 +95,7 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
     topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
     topic(METRICS_STATE, "MinuteMetrics", Retention::CompactedHours(48), false),
-    topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(30 * 24), false),
+    topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(7 * 24), false),
     topic(SETTINGS, "Setting", Retention::Compacted, false),
     topic(ANSWERS, "Setting", Retention::Compacted, false),
 ];

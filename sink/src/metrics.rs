@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::CodecError;
 use schemas::conversation::{Conversation, ConversationEvent};
-use schemas::message::DeliveryResult;
+use schemas::message::{DeliveryResult, Direction};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{METRICS_STATE, Topic};
 
@@ -71,7 +71,11 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
     let mut one = |name: String| names.push((name, 1));
     match &record.event {
         ConversationEvent::Opened(_) => one(format!("opened/{channel}")),
-        ConversationEvent::MessageReceived(_) => one(format!("messages/{channel}")),
+        // What someone of ours wrote is in no turn and never settles: counted apart.
+        ConversationEvent::MessageReceived(received) => match received.head.direction {
+            Direction::Inbound => one(format!("messages/{channel}")),
+            Direction::Outbound => one(format!("outbound/{channel}")),
+        },
         ConversationEvent::TurnDecided(decided) => {
             one(format!("turns/{}/{}", decided.route.as_str(), decided.reason.as_str()));
             if let Some(c) = &decided.classification {
@@ -95,7 +99,10 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
     }
     for settled in &record.settled {
         names.push((format!("settled/{}", settled.route.as_str()), i64::from(settled.messages)));
-        names.push((format!("settled_{channel}/{}", settled.route.as_str()), i64::from(settled.messages)));
+        names.push((
+            format!("settled_{channel}/{}", settled.route.as_str()),
+            i64::from(settled.messages),
+        ));
     }
     names
 }

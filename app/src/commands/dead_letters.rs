@@ -67,7 +67,10 @@ fn list(settings: &Settings) -> anyhow::Result<()> {
         let from = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
         let reason = letter.reason.as_str();
         let place = place_of(&record);
-        text += &format!("{place:<10} {:<14} {reason:<15} {from:<22} {}\n", letter.stage, letter.detail);
+        text += &format!(
+            "{place:<10} {:<14} {reason:<15} {from:<22} {}\n",
+            letter.stage, letter.detail
+        );
     }
     print(text.trim_end())
 }
@@ -101,10 +104,8 @@ fn show(settings: &Settings, place: &str) -> anyhow::Result<()> {
 /// Puts letters back at the input of the stage that could not use them, each once.
 async fn replay(settings: &Settings, place: &str) -> anyhow::Result<()> {
     let chosen = if place == "all" { letters(settings)? } else { vec![find(settings, place)?] };
-    let options = Options {
-        partitions: settings.log.partitions,
-        ..Options::at(&settings.server.data_dir)
-    };
+    let options =
+        Options { partitions: settings.log.partitions, ..Options::at(&settings.server.data_dir) };
     let log = EmbeddedLog::open(&options, Arc::new(Metrics::new()?))?;
     log.ensure(TOPICS).await?;
     let mut replayed = 0;

@@ -22,8 +22,8 @@ fn task(name: &str) -> anyhow::Result<Task> {
 }
 
 fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     read_rows(&text).with_context(|| format!("in {}", path.display()))
 }
 
@@ -73,7 +73,8 @@ fn fitted(asked: &Fit) -> anyhow::Result<Value> {
         bail!("--task and --data are needed");
     };
     let options = TrainOptions { force: asked.force, ..TrainOptions::default() };
-    let trained = train_head(task(name)?, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
+    let trained =
+        train_head(task(name)?, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
     write_head(&asked.out, &trained)?;
     Ok(serde_json::to_value(trained.card())?)
 }

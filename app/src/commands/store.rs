@@ -7,11 +7,12 @@ use anyhow::{Context, bail};
 use pipeline::clock::SystemClock;
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
-use pipeline::{Log, Policy, Setup, spawn_effect};
+use pipeline::{Effect, Log, Policy, Setup, spawn_effect};
 use schemas::topics::{self, CONVERSATIONS, INBOUND, METRICS_STATE, TOPICS};
 use sink::Store;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::store::sqlite::SqliteStore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::print;
@@ -30,14 +31,20 @@ pub fn rebuild(settings: &Settings) -> anyhow::Result<()> {
         let _ = std::fs::remove_file(dir.join(name));
     }
     super::runtime()?.block_on(async {
-        let options =
-            Options { partitions: settings.log.partitions, ..Options::at(dir) };
+        let options = Options { partitions: settings.log.partitions, ..Options::at(dir) };
         let metrics = Arc::new(Metrics::new()?);
         let log = EmbeddedLog::open(&options, Arc::clone(&metrics))?;
         log.ensure(TOPICS).await?;
         covered(dir).await?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&beside)?);
-        fill(&log, &store, metrics).await
+        let new = Arc::new(SqliteStore::open(&beside)?);
+        let store: Arc<dyn Store> = Arc::clone(&new) as _;
+        fill(&log, &store, metrics).await?;
+        // The log keeps minutes for two days, the store as long as the history.
+        if dir.join(FILE).exists() {
+            let carried = new.carry_minutes(&dir.join(FILE)).await?;
+            print(&format!("  {carried} minutes older than the log's are carried over"))?;
+        }
+        anyhow::Ok(())
     })?;
     for suffix in ["-wal", "-shm", ""] {
         let _ = std::fs::remove_file(dir.join(format!("{FILE}{suffix}")));
@@ -66,8 +73,8 @@ async fn covered(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the store's effects from the start of the log to its end. Their groups are their own, so the
-/// positions of the server's are not touched.
+/// Runs the store's effects from the start of the log to its end, as the server would with an empty
+/// store: a store says itself how far it has come.
 async fn fill(
     log: &EmbeddedLog,
     store: &Arc<dyn Store>,
@@ -83,21 +90,43 @@ async fn fill(
     };
     let stop = CancellationToken::new();
     let policy = sink::effects::policy();
-    let groups = [
-        Setup::effect_group("rebuild-accepted", INBOUND),
-        Setup::effect_group("rebuild-history", CONVERSATIONS),
-        Setup::effect_group("rebuild-metrics", METRICS_STATE),
-    ];
-    let [accepted, history, minutes] = groups;
-    let runners = [
-        spawn_effect(Arc::new(KeepAccepted(Arc::clone(store))), accepted, setup.clone(), policy, stop.clone()),
-        spawn_effect(Arc::new(KeepHistory(Arc::clone(store))), history, setup.clone(), policy, stop.clone()),
-        spawn_effect(Arc::new(KeepMetrics(Arc::clone(store))), minutes, setup, policy, stop.clone()),
-    ];
-    caught_up(log, store).await?;
+    let accepted = Setup::effect_group(KeepAccepted::NAME, INBOUND);
+    let history = Setup::effect_group(KeepHistory::NAME, CONVERSATIONS);
+    let minutes = Setup::effect_group(KeepMetrics::NAME, METRICS_STATE);
+    let mut running = JoinSet::new();
+    for runner in [
+        spawn_effect(
+            Arc::new(KeepAccepted(Arc::clone(store))),
+            accepted,
+            setup.clone(),
+            policy,
+            stop.clone(),
+        ),
+        spawn_effect(
+            Arc::new(KeepHistory(Arc::clone(store))),
+            history,
+            setup.clone(),
+            policy,
+            stop.clone(),
+        ),
+        spawn_effect(
+            Arc::new(KeepMetrics(Arc::clone(store))),
+            minutes,
+            setup,
+            policy,
+            stop.clone(),
+        ),
+    ] {
+        running.spawn(runner.ended());
+    }
+    tokio::select! {
+        done = caught_up(log, store) => done?,
+        // One that ends by itself has failed: the others would be waited for in vain.
+        Some(ended) = running.join_next() => ended??,
+    }
     stop.cancel();
-    for runner in runners {
-        runner.ended().await?;
+    while let Some(ended) = running.join_next().await {
+        ended??;
     }
     Ok(())
 }

@@ -14,7 +14,11 @@ pub(super) fn mistakes(settings: &Settings) -> Vec<String> {
     {
         let mut within = |name: &str, value: i64, range: RangeInclusive<i64>| {
             if !range.contains(&value) {
-                wrong.push(format!("{name} is {value} and must be {} to {}", range.start(), range.end()));
+                wrong.push(format!(
+                    "{name} is {value} and must be {} to {}",
+                    range.start(),
+                    range.end()
+                ));
             }
         };
         let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
@@ -46,17 +50,25 @@ fn tenants(settings: &Settings) -> Vec<String> {
     let plain = |name: &str| {
         !name.is_empty()
             && name.len() <= 40
-            && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+            && name
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
     };
     for name in settings.tenants.keys().filter(|name| !plain(name)) {
         wrong.push(format!("tenants.{name}: names are 1 to 40 of a-z, 0-9, - and _"));
+    }
+    let default = settings.default_tenant();
+    if !settings.tenants.contains_key(default) {
+        wrong.push(format!("server.default_tenant: there is no tenant '{default}'"));
     }
     for (account, found) in &settings.channels.whatsapp_cloud {
         let place = format!("channels.whatsapp_cloud.{account}");
         if !settings.tenants.contains_key(&found.tenant) {
             wrong.push(format!("{place}.tenant: there is no tenant '{}'", found.tenant));
         }
-        for (key, secret) in [("app_secret", &found.app_secret), ("verify_token", &found.verify_token)] {
+        for (key, secret) in
+            [("app_secret", &found.app_secret), ("verify_token", &found.verify_token)]
+        {
             if secret.is_empty() {
                 wrong.push(format!("{place}.{key} must not be empty"));
             }

@@ -58,7 +58,7 @@ macro_rules! sections {
 
 sections! {
     /// `[server]`
-    Server { listen: SocketAddr, data_dir: PathBuf, token: String, drain_s: u64 }
+    Server { listen: SocketAddr, default_tenant: String, data_dir: PathBuf, token: String, drain_s: u64 }
     /// `[log]`
     Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
     /// `[door]`
@@ -120,6 +120,15 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// Whose customers write when a request does not say.
+    #[must_use]
+    pub fn default_tenant(&self) -> &str {
+        match self.server.default_tenant.as_str() {
+            "" => self.tenants.keys().next().map_or("", String::as_str),
+            named => named,
+        }
+    }
+
     /// Reads the configuration: defaults, `file`, environment.
     ///
     /// # Errors
@@ -184,9 +193,10 @@ struct Sections {
 
 impl Sections {
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let value = self.tree.remove(name).unwrap_or_else(|| {
-            Value::new(None, ValueKind::Table(config::Map::default()))
-        });
+        let value = self
+            .tree
+            .remove(name)
+            .unwrap_or_else(|| Value::new(None, ValueKind::Table(config::Map::default())));
         value
             .try_deserialize()
             .map_err(|error: config::ConfigError| self.wrong.push(format!("[{name}] {error}")))
@@ -200,7 +210,8 @@ impl Sections {
             (self.take("deliver"), self.take("retention"), self.take("telemetry")),
             (self.take("tenants"), self.take::<Channels>("channels")),
         );
-        let unknown: Vec<String> = self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
+        let unknown: Vec<String> =
+            self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
         self.wrong.extend(unknown);
         let (
             (server, log, door, grouping),

@@ -41,10 +41,7 @@ impl History for StoredHistory {
         }))
     }
 
-    async fn latest_of(
-        &self,
-        contact: &LineKey,
-    ) -> Result<Vec<(i64, Conversation)>, HistoryError> {
+    async fn latest_of(&self, contact: &LineKey) -> Result<Vec<(i64, Conversation)>, HistoryError> {
         let latest = self.store.latest_of(contact).await.map_err(failed)?;
         match latest {
             // A conversation that is over is not gone on with.

@@ -83,7 +83,11 @@ pub(super) fn start(
     let setup = || parts.setup.clone();
     let keyring = || Arc::clone(&parts.keyring);
     let inputs = &parts.inputs;
-    let offset = settings.tenants.values().map(|tenant| tenant.utc_offset_minutes).next();
+    let offsets = settings
+        .tenants
+        .iter()
+        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
+        .collect();
     let nothing = Arc::new(Nothing::default());
     let store_policy = sink::effects::policy();
     let keep = || Arc::clone(&parts.store);
@@ -92,7 +96,7 @@ pub(super) fn start(
         spawn_stage(Classify::default(), classify, setup(), parts.models.clone(), stop.clone())?,
         spawn_stage(Router::new(keyring()), route, setup(), inputs.policy.clone(), stop.clone())?,
         spawn_stage(
-            Plan::new(keyring(), offset.unwrap_or(-180)),
+            Plan::new(keyring(), offsets),
             plan,
             setup(),
             inputs.catalogue.clone(),

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use ingest::Door;
 use ingest::channels::api::ApiSettings;
 use ingest::channels::{api, web_chat, whatsapp_cloud};
 use ingest::door::{DoorSettings, Hub, body_limit};
-use ingest::Door;
 use pipeline::clock::{Clock, SystemClock};
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
@@ -56,16 +56,12 @@ pub async fn run(settings: Settings, demo: bool) -> anyhow::Result<()> {
     tracing::info!("stopping: no more is taken in, what is in hand is finished");
     let drain = Duration::from_secs(settings.server.drain_s);
     stop.cancel();
-    let drained = tokio::time::timeout(drain, async {
-        while tasks.join_next().await.is_some() {}
-    });
+    let drained = tokio::time::timeout(drain, async { while tasks.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("some requests did not finish in time; what was accepted is safe");
     }
     line_stop.cancel();
-    let finished = tokio::time::timeout(drain, async {
-        while line.join_next().await.is_some() {}
-    });
+    let finished = tokio::time::timeout(drain, async { while line.join_next().await.is_some() {} });
     if finished.await.is_err() {
         tracing::warn!("the line did not finish in time; it goes on from its last commit");
     }
@@ -134,7 +130,7 @@ impl Server {
             let dir = dir.clone();
             move || models::open_or_train(&dir)
         });
-        let models = models::side_input(opened.await??, &dir);
+        let models = models::side_input(opened.await??, &dir, &settings.server.data_dir)?;
         let inputs = Inputs::load(&self.log, settings, self.clock.now_ms()).await?;
         let intent_groups = inputs.intent_groups.clone();
         let log: Arc<dyn Log> = Arc::new(self.log.clone());
@@ -202,7 +198,7 @@ impl Server {
         intent_groups: std::collections::BTreeMap<String, String>,
         stop: &CancellationToken,
     ) -> axum::Router {
-        let default_tenant = settings.tenants.keys().next().cloned().unwrap_or_default();
+        let default_tenant = settings.default_tenant().to_owned();
         let history =
             StoredHistory { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
         let door_settings = DoorSettings {

@@ -1,5 +1,5 @@
 //! A provider's day, for `serve --demo`: customers come at the pace of the hour, write in several
-//! pieces, come back, and two agents look after the queues.
+//! pieces, come back, and a team of agents looks after the queues.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ const BUSIEST_A_SECOND: f64 = 0.8;
 /// A simulated hour takes so long.
 const HOUR: Duration = Duration::from_secs(60);
 /// How often an agent looks for work.
-const AGENT_EVERY: Duration = Duration::from_secs(4);
+const AGENT_EVERY: Duration = Duration::from_secs(2);
 const CHANNELS: [&str; 6] = ["whatsapp", "whatsapp", "whatsapp", "web_chat", "email", "sms"];
-const AGENTS: [&str; 2] = ["Ana", "Bruno"];
+const AGENTS: [&str; 5] = ["Ana", "Bruno", "Carla", "Diego", "Elaine"];
 const REPLIES: [&str; 4] = [
     "Oi! Já estou vendo seu caso aqui, um momento.",
     "Conferi no sistema e já ajustei para você. Pode testar de novo?",
@@ -47,9 +47,9 @@ pub async fn live(demo: Demo, stop: CancellationToken) -> anyhow::Result<()> {
     let client = Client::new(&demo.url, &demo.token)?;
     let texts = Texts::load()?;
     let customers = stop.run_until_cancelled(customers(client.clone(), texts));
-    let ana = stop.run_until_cancelled(agent(client.clone(), AGENTS[0], 11));
-    let bruno = stop.run_until_cancelled(agent(client, AGENTS[1], 23));
-    tokio::join!(customers, ana, bruno);
+    let agents = AGENTS.iter().zip(11..).map(|(name, seed)| agent(client.clone(), name, seed));
+    let agents = stop.run_until_cancelled(futures::future::join_all(agents));
+    tokio::join!(customers, agents);
     Ok(())
 }
 
@@ -64,7 +64,8 @@ async fn customers(client: Client, texts: Texts) {
         while tokio::time::Instant::now() < until {
             let pace = Duration::from_secs_f64(1.0 / (BUSIEST_A_SECOND * busy).max(0.02));
             // Arrivals are not a metronome's: half to one and a half times the pace.
-            let pause = pace.mul_f64(0.5 + f64::from(u32::try_from(dice.below(1000)).unwrap_or(500)) / 1000.0);
+            let pause = pace
+                .mul_f64(0.5 + f64::from(u32::try_from(dice.below(1000)).unwrap_or(500)) / 1000.0);
             tokio::time::sleep(pause).await;
             n += 1;
             let (client, texts) = (client.clone(), texts.clone());
@@ -77,7 +78,7 @@ async fn customers(client: Client, texts: Texts) {
 /// One customer's visit: a few pieces, now and then the same piece twice, perhaps a second wish.
 async fn customer(client: Client, texts: &Texts, mut dice: Dice, n: u64) {
     let channel = CHANNELS.get(usize::try_from(dice.below(6)).unwrap_or_default());
-    let customer = dice.below(400);
+    let customer = dice.below(4_000);
     let turns = 1 + dice.below(2);
     for turn in 0..turns {
         let mut pieces = Vec::new();
@@ -106,7 +107,9 @@ async fn agent(client: Client, name: &str, seed: u64) {
     let mut dice = Dice::new(seed);
     loop {
         tokio::time::sleep(AGENT_EVERY + Duration::from_millis(dice.below(4_000))).await;
-        let Ok(found) = client.get("/v1/conversations?state=queued&limit=5").await else { continue };
+        let Ok(found) = client.get("/v1/conversations?state=queued&limit=5").await else {
+            continue;
+        };
         let waiting = found.get("conversations").and_then(Value::as_array).cloned();
         // The newest of a long queue are left to whoever looks at the page.
         let Some(id) = waiting
@@ -124,7 +127,7 @@ async fn agent(client: Client, name: &str, seed: u64) {
         let text = reply.copied().unwrap_or_default();
         let _ = client.command(id, "reply", &json!({ "agent": name, "text": text })).await;
         tokio::time::sleep(Duration::from_millis(1_000 + dice.below(2_000))).await;
-        if dice.happens(0.8) {
+        if dice.happens(0.95) {
             let _ = client.command(id, "resolve", &json!({ "agent": name })).await;
         }
     }

@@ -40,7 +40,12 @@ impl Tally {
         })
     }
 
-    fn note(&mut self, intended: Instant, sent: Instant, came: Result<(u16, Value), reqwest::Error>) {
+    fn note(
+        &mut self,
+        intended: Instant,
+        sent: Instant,
+        came: Result<(u16, Value), reqwest::Error>,
+    ) {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.lateness.saturating_record(micros(sent - intended));
         match came {
@@ -59,7 +64,8 @@ impl Tally {
 
     fn view(&self, sent: u64) -> Value {
         #[allow(clippy::cast_precision_loss)] // microseconds of a run
-        let ms = |histogram: &Histogram<u64>, at: f64| histogram.value_at_quantile(at) as f64 / 1000.0;
+        let ms =
+            |histogram: &Histogram<u64>, at: f64| histogram.value_at_quantile(at) as f64 / 1000.0;
         json!({
             "sent": sent,
             "statuses": self.statuses,

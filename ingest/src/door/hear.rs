@@ -151,7 +151,5 @@ fn read(record: &Stored) -> Option<Heard> {
         Conversation::from_bytes(value)
             .map(|found| Heard::Conversation { at_ms: record.time_ms, record: Arc::new(found) })
     };
-    heard
-        .map_err(|error| tracing::warn!(topic = %record.topic, %error, "unreadable"))
-        .ok()
+    heard.map_err(|error| tracing::warn!(topic = %record.topic, %error, "unreadable")).ok()
 }

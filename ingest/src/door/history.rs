@@ -42,10 +42,7 @@ pub trait History: Send + Sync {
     ///
     /// # Errors
     /// [`HistoryError`].
-    async fn latest_of(
-        &self,
-        contact: &LineKey,
-    ) -> Result<Vec<(i64, Conversation)>, HistoryError>;
+    async fn latest_of(&self, contact: &LineKey) -> Result<Vec<(i64, Conversation)>, HistoryError>;
 
     /// Where a conversation stands in its queue, if it waits.
     ///

@@ -88,7 +88,12 @@ pub struct HeardStatus {
     pub callback: Option<String>,
 }
 
-pub(super) fn key_of(keys: &TenantKeys, tenant: &str, channel: Channel, contact: &Contact) -> LineKey {
+pub(super) fn key_of(
+    keys: &TenantKeys,
+    tenant: &str,
+    channel: Channel,
+    contact: &Contact,
+) -> LineKey {
     let name = contact.ids.first().map_or_else(String::new, |id| {
         format!("{}:{}:{}", id.kind.as_str(), id.scope.as_deref().unwrap_or_default(), id.value)
     });
@@ -111,15 +116,12 @@ pub(super) fn message(
             (keys.message(&place, &own), Some(id))
         }
         // A key used again for another customer must not make two messages one.
-        Identity::Key(id) => {
-            (keys.message(&place, &format!("{}/key/{id}", key.contact)), None)
-        }
+        Identity::Key(id) => (keys.message(&place, &format!("{}/key/{id}", key.contact)), None),
         Identity::None => (MessageId(random_bytes()), None),
     };
     let text = heard.text.filter(|text| !text.is_empty());
     let sealed = text.as_deref().map(|text| keys.seal(message_id.as_bytes(), text.as_bytes()));
-    let event_time_ms =
-        heard.event_time_ms.unwrap_or(now_ms).min(now_ms + EVENT_AHEAD_MS_MAX);
+    let event_time_ms = heard.event_time_ms.unwrap_or(now_ms).min(now_ms + EVENT_AHEAD_MS_MAX);
     let head = MessageHead {
         message_id,
         channel: heard.channel,

@@ -135,7 +135,8 @@ impl Progress {
                     result: done.result,
                     finding: done.finding.clone(),
                 });
-                let answered = !matches!(done.result, ActionResult::Failed | ActionResult::Uncertain);
+                let answered =
+                    !matches!(done.result, ActionResult::Failed | ActionResult::Uncertain);
                 mine.acting = !answered;
                 mine.due = record.answer_due.as_ref().map(|due| due.purpose);
                 mine.at_ms = at_ms;
@@ -153,10 +154,8 @@ impl Progress {
                 mine.at_ms = at_ms;
             }
             ConversationEvent::ReplySent(sent) if sent.turn == mine.turn => {
-                let arrived = matches!(
-                    sent.result,
-                    DeliveryResult::Sent | DeliveryResult::ReturnedToCaller
-                );
+                let arrived =
+                    matches!(sent.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
                 if let (true, Some(text_sealed)) = (arrived, sent.text_sealed.clone()) {
                     self.reply = Some(Said {
                         text_sealed,

@@ -150,8 +150,8 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
 
 async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<LengthLimitError>());
+        let too_large =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
         if too_large {
             let detail = format!("the body is larger than {bytes_max} bytes; send less at once");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)

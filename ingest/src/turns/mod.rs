@@ -122,8 +122,7 @@ impl Stage for Turns {
 
 /// Keeps what is worth keeping, and asks to be woken when something is to be done about it.
 fn keep(cx: &mut Cx<'_>, state: TurnsState, settings: &Settings) {
-    let forget_ms =
-        state.seen.last().map(|last| last.at_ms + settings.forget_hours * HOUR_MS);
+    let forget_ms = state.seen.last().map(|last| last.at_ms + settings.forget_hours * HOUR_MS);
     let deadline = state.open.as_ref().map(|open| open.closes_at_ms).or(forget_ms);
     cx.wake_at(deadline);
     cx.state = (state != TurnsState::default()).then_some(state);
@@ -155,8 +154,7 @@ fn message_came(
         closes_at_ms: now_ms,
         messages: Vec::new(),
     });
-    open.closes_at_ms =
-        (now_ms + grouping.window_ms).min(open.opened_at_ms + grouping.age_ms_max);
+    open.closes_at_ms = (now_ms + grouping.window_ms).min(open.opened_at_ms + grouping.age_ms_max);
     open.messages.push(OpenMessage {
         message_id: head.message_id,
         kind: head.kind,
@@ -211,7 +209,8 @@ fn close(
 ) -> Result<(), SealError> {
     let Some(open) = state.open.take() else { return Ok(()) };
     let sealed = open.messages.iter().filter_map(|message| message.text_sealed.as_ref());
-    let texts: Vec<String> = sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
+    let texts: Vec<String> =
+        sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
     let text = joined(&texts);
     let choice: Option<Choice> = last.and_then(|head| head.choice.clone());
     state.last_turn += 1;

@@ -36,11 +36,11 @@ impl<S: Stage> Held<S> {
     ) -> Result<Self, RunError> {
         let timers = Timers::new(restored.state.deadlines()?);
         let pins = std::str::from_utf8(&restored.pins).unwrap_or_default();
-        let (pinned, pin_committed) = if pins.is_empty() {
-            (broadcasts.latest(), false)
-        } else {
-            (broadcasts.at(pins)?, true)
-        };
+        let latest = broadcasts.latest();
+        // Only a span that may have been read before needs the version it was read with.
+        let replays = restored.position < restored.end && !pins.is_empty();
+        let pinned = if replays { broadcasts.at(pins)? } else { latest };
+        let pin_committed = pinned.version == pins;
         Ok(Self {
             lease,
             position: restored.position,

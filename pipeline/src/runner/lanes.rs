@@ -2,10 +2,12 @@
 //! or must be tried again holds up nobody else.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -186,6 +188,22 @@ impl<E: Effect> Lane<E> {
         }
     }
 
+    /// Applies a batch. Where that panics, each of its records is tried again alone, and the one that
+    /// does it is set aside.
+    async fn applied(&self, inputs: &[Envelope<E::In>]) -> Vec<Outcome> {
+        let applied = AssertUnwindSafe(self.effect.apply(inputs)).catch_unwind().await;
+        let Err(_) = applied else { return applied.unwrap_or_default() };
+        let alone = inputs.len() == 1;
+        tracing::error!(stage = E::NAME, records = inputs.len(), "the effect panicked");
+        let outcome = || match alone {
+            true => Outcome::Reject("the effect panicked".to_owned()),
+            false => {
+                Outcome::Retry { after: Duration::ZERO, why: "a panic in its batch".to_owned() }
+            }
+        };
+        inputs.iter().map(|_| outcome()).collect()
+    }
+
     async fn work(&self, works: Vec<Work<E::In>>) {
         let keys = keys_of(&works);
         let (tickets, inputs): (Vec<Ticket>, Vec<Envelope<E::In>>) = works
@@ -193,7 +211,7 @@ impl<E: Effect> Lane<E> {
             .filter(|work| !work.ticket.revoked.is_cancelled())
             .map(|work| (work.ticket, work.envelope))
             .unzip();
-        let mut outcomes = self.effect.apply(&inputs).await;
+        let mut outcomes = self.applied(&inputs).await;
         let missing = || Outcome::Reject("the effect gave no outcome".to_owned());
         outcomes.resize_with(inputs.len(), missing);
         let crashed = self.setup.at(Step::Applied).is_err();

@@ -134,7 +134,9 @@ fn open_invoice(customer: u64) -> CrmAnswer {
             ("linha_digitavel", line),
             (
                 "pix",
-                format!("00020126580014br.gov.bcb.pix0136{code:016x}-demo5204000053039865405{reais}.905802BR"),
+                format!(
+                    "00020126580014br.gov.bcb.pix0136{code:016x}-demo5204000053039865405{reais}.905802BR"
+                ),
             ),
         ],
     )
@@ -159,10 +161,7 @@ mod tests {
     use schemas::message::ContactId;
 
     fn contact(kind: ContactIdKind, value: &str) -> Contact {
-        Contact {
-            ids: vec![ContactId { kind, value: value.to_owned(), scope: None }],
-            name: None,
-        }
+        Contact { ids: vec![ContactId { kind, value: value.to_owned(), scope: None }], name: None }
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl Act {
         if self.crm.is_idempotent(&asked.action) {
             return self.perform(&asked).await;
         }
-        let once = OnceKey(format!("{}/{}/act/{}", request.conversation_id, request.turn, asked.action));
+        let once =
+            OnceKey(format!("{}/{}/act/{}", request.conversation_id, request.turn, asked.action));
         match self.ledger.claim(&once).await {
             Err(error) => Err(retry(error.to_string())),
             Ok(Claim::Open) => Ok(Ended::without_fields(ActionResult::Uncertain, "uncertain")),

@@ -101,8 +101,11 @@ impl Deliver {
             return Ok(Ended::with(DeliveryResult::Failed, Some("no_sender")));
         };
         let outgoing = self.open(key, reply)?;
+        if self.clock.now_ms() >= reply.due.expires_at_ms {
+            return Ok(Ended::with(DeliveryResult::Expired, None));
+        }
         if sender.is_idempotent() {
-            return Ok(self.attempt(sender.as_ref(), &outgoing, reply.due.expires_at_ms).await);
+            return attempt(sender.as_ref(), &outgoing).await;
         }
         let once = OnceKey(outgoing.id.clone());
         match self.ledger.claim(&once).await {
@@ -110,15 +113,18 @@ impl Deliver {
             Ok(Claim::Open) => Ok(Ended::with(DeliveryResult::Uncertain, Some("interrupted"))),
             Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
                 .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
-            Ok(Claim::Won) => {
-                let ended =
-                    self.attempt(sender.as_ref(), &outgoing, reply.due.expires_at_ms).await;
-                let bytes = serde_json::to_vec(&ended).unwrap_or_default();
-                match self.ledger.settle(&once, bytes).await {
-                    Ok(()) => Ok(ended),
-                    Err(error) => Err(retry(error.to_string())),
+            Ok(Claim::Won) => match attempt(sender.as_ref(), &outgoing).await {
+                Ok(ended) => {
+                    let bytes = serde_json::to_vec(&ended).unwrap_or_default();
+                    let settled = self.ledger.settle(&once, bytes).await;
+                    settled.map(|()| ended).map_err(|error| retry(error.to_string()))
                 }
-            }
+                // Certainly not sent: the claim is taken back, or the next try could not tell.
+                Err(again) => match self.ledger.release(&once).await {
+                    Ok(()) => Err(again),
+                    Err(error) => Err(retry(error.to_string())),
+                },
+            },
         }
     }
 
@@ -147,32 +153,20 @@ impl Deliver {
             buttons: reply.buttons.clone(),
         })
     }
+}
 
-    /// Tries until it is sent, refused for good, of unknown end, or too old.
-    async fn attempt(&self, sender: &dyn Sender, outgoing: &Outgoing, expires_at_ms: i64) -> Ended {
-        let mut pause = SEND_RETRY_AFTER;
-        loop {
-            if self.clock.now_ms() >= expires_at_ms {
-                return Ended::with(DeliveryResult::Expired, None);
-            }
-            match sender.send(outgoing).await {
-                Ok(Sent { provider_message_id }) => {
-                    return Ended { result: DeliveryResult::Sent, provider_message_id, error: None };
-                }
-                Err(SendError::NotAccepted { why, retry_after }) => {
-                    let wait = retry_after.unwrap_or(pause);
-                    tracing::warn!(channel = sender.name(), why, ?wait, "not accepted; tried again");
-                    tokio::time::sleep(wait).await;
-                    pause = (pause * 2).min(Duration::from_secs(30));
-                }
-                Err(SendError::Refused(why)) => {
-                    return Ended::with(DeliveryResult::Failed, Some(&why));
-                }
-                Err(SendError::Unknown(why)) => {
-                    return Ended::with(DeliveryResult::Uncertain, Some(&why));
-                }
-            }
+/// One try. `Err`: certainly not accepted, to be tried again when the channel wants to hear of it;
+/// the lane does not wait for that.
+async fn attempt(sender: &dyn Sender, outgoing: &Outgoing) -> Result<Ended, Outcome> {
+    match sender.send(outgoing).await {
+        Ok(Sent { provider_message_id }) => {
+            Ok(Ended { result: DeliveryResult::Sent, provider_message_id, error: None })
         }
+        Err(SendError::NotAccepted { why, retry_after }) => {
+            Err(Outcome::Retry { after: retry_after.unwrap_or(SEND_RETRY_AFTER), why })
+        }
+        Err(SendError::Refused(why)) => Ok(Ended::with(DeliveryResult::Failed, Some(&why))),
+        Err(SendError::Unknown(why)) => Ok(Ended::with(DeliveryResult::Uncertain, Some(&why))),
     }
 }
 

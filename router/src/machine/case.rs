@@ -172,7 +172,8 @@ impl<'a> Case<'a> {
         settled: Vec<Settlement>,
         notice: Option<AnswerVia>,
     ) {
-        let by_intent = self.state.last_intent.as_ref().and_then(|id| self.settings.intents.get(id));
+        let by_intent =
+            self.state.last_intent.as_ref().and_then(|id| self.settings.intents.get(id));
         let queue = self
             .state
             .queue
@@ -180,9 +181,8 @@ impl<'a> Case<'a> {
             .or_else(|| by_intent.map(|policy| policy.queue.clone()))
             .unwrap_or_else(|| self.settings.default_queue.clone());
         self.enqueue(queue, self.state.priority);
-        let due = notice.map(|via| {
-            self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via)
-        });
+        let due = notice
+            .map(|via| self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via));
         let event = ConversationEvent::Queued(Queued { turn, reason });
         self.tell(event, With { visible: true, settled, due });
         self.ask_people(turn, reason, None, None);
@@ -232,10 +232,7 @@ impl<'a> Case<'a> {
 
     /// A person has the conversation.
     pub(super) fn is_owned(&self) -> bool {
-        matches!(
-            self.state.state,
-            ConversationState::Assigned | ConversationState::WaitingCustomer
-        )
+        matches!(self.state.state, ConversationState::Assigned | ConversationState::WaitingCustomer)
     }
 
     /// Nothing can happen to it any more.

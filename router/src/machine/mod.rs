@@ -47,10 +47,8 @@ impl Stage for Router {
             return Verdict::Reject("the key is not tenant:contact".to_owned());
         };
         let settings = cx.broadcast();
-        let open = cx
-            .state
-            .clone()
-            .map(|state| Case::resume(&key.tenant, settings, state, input.time_ms));
+        let open =
+            cx.state.clone().map(|state| Case::resume(&key.tenant, settings, state, input.time_ms));
         let case = match self.begin(open, &key, settings, &input) {
             Ok(case) => case,
             Err(Begun::Over(verdict)) => return verdict,
@@ -112,9 +110,8 @@ impl Router {
 }
 
 fn act(mut case: Case<'_>, body: ClassifiedBody) -> (Verdict, Case<'_>) {
-    let this = |id: &schemas::ids::ConversationId, case: &Case<'_>| {
-        *id == case.state.conversation_id
-    };
+    let this =
+        |id: &schemas::ids::ConversationId, case: &Case<'_>| *id == case.state.conversation_id;
     let elsewhere = Verdict::Drop(DropReason::Irrelevant);
     let verdict = match body {
         ClassifiedBody::Received(received) => {

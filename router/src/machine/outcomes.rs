@@ -80,8 +80,7 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
     if !case.note_reply(outcome.turn, outcome.purpose, outcome.part) {
         return Verdict::Drop(DropReason::Duplicate);
     }
-    let arrived =
-        matches!(outcome.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
+    let arrived = matches!(outcome.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
     let (turn, purpose) = (outcome.turn, outcome.purpose);
     let pending = if purpose == ReplyPurpose::Answer { take(case, turn, true) } else { None };
     let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
@@ -147,16 +146,13 @@ pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
 pub(super) fn overdue(case: &mut Case<'_>, pending: &PendingTurn) {
     if case.is_owned() {
         let settled = settle(pending, Route::Owned, RouteReason::Owned);
-        let queued = schemas::conversation::Queued {
-            turn: Some(pending.turn),
-            reason: RouteReason::Owned,
-        };
+        let queued =
+            schemas::conversation::Queued { turn: Some(pending.turn), reason: RouteReason::Owned };
         // Nothing changes hands; the line only says how the turn ended.
         case.tell(ConversationEvent::Queued(queued), With { settled, ..With::default() });
         return;
     }
-    let reason =
-        if pending.answered { RouteReason::NoAnswer } else { RouteReason::ActionFailed };
+    let reason = if pending.answered { RouteReason::NoAnswer } else { RouteReason::ActionFailed };
     let settled = settle(pending, Route::Human, reason);
     case.hand_over(Some(pending.turn), reason, settled, Some(pending.via));
 }

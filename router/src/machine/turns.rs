@@ -63,8 +63,8 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             let news = reason != RouteReason::AlreadyQueued;
             let queue = if news { queue } else { case.state.queue.clone().unwrap_or(queue) };
             case.enqueue(queue, priority);
-            let due = news
-                .then(|| case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via));
+            let due =
+                news.then(|| case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via));
             let with = With { visible: news, settled: settled(Route::Human, reason), due };
             case.tell(event(Route::Human, reason, None, classification.clone()), with);
             if news {

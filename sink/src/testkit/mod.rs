@@ -127,8 +127,7 @@ pub async fn lists_are_filtered_and_in_order(store: &dyn Store) {
     let recent = store.conversations(TENANT, &Filter::default(), Order::Recent, 2).await.unwrap();
     assert_eq!(recent.len(), 2);
     assert!(recent[0].updated_at_ms >= recent[1].updated_at_ms);
-    let before =
-        Filter { updated_before_ms: Some(recent[1].updated_at_ms), ..Filter::default() };
+    let before = Filter { updated_before_ms: Some(recent[1].updated_at_ms), ..Filter::default() };
     let next = store.conversations(TENANT, &before, Order::Recent, 10).await.unwrap();
     assert_eq!(next.len(), 4, "the next page");
     let nobody = Filter { owner: Some("ninguém".to_owned()), ..Filter::default() };

@@ -90,10 +90,7 @@ impl Story {
                 reason,
                 classification: Some(Classification {
                     model_version: "m".to_owned(),
-                    intents: vec![IntentScore {
-                        id: "sem_conexao".to_owned(),
-                        probability: 0.9,
-                    }],
+                    intents: vec![IntentScore { id: "sem_conexao".to_owned(), probability: 0.9 }],
                     confidence: 0.9,
                     in_scope: true,
                     threshold: 0.8,

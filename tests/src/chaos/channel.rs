@@ -30,8 +30,7 @@ impl Channel {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/replies", listener.local_addr()?);
         let sent = Arc::new(Mutex::new(Vec::new()));
-        let router =
-            Router::new().route("/replies", post(take)).with_state(Arc::clone(&sent));
+        let router = Router::new().route("/replies", post(take)).with_state(Arc::clone(&sent));
         let serving = tokio::spawn(async move {
             // Ends with the run; a channel that fails shows as replies that never came.
             let _ = axum::serve(listener, router).await.context("the channel ended");

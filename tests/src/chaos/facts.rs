@@ -43,11 +43,7 @@ impl Line {
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         let messages = self.detail.get("messages").and_then(Value::as_array);
-        messages
-            .into_iter()
-            .flatten()
-            .filter_map(|id| id.as_str().map(str::to_owned))
-            .collect()
+        messages.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
     }
 }
 

@@ -111,10 +111,8 @@ fn order(facts: &Facts, found: &mut BTreeSet<Violation>) {
         place.entry(line.str("message_id")).or_insert(next);
     }
     for (customer, written) in &facts.written {
-        let places: Vec<usize> = written
-            .iter()
-            .filter_map(|one| place.get(one.message_id.as_str()).copied())
-            .collect();
+        let places: Vec<usize> =
+            written.iter().filter_map(|one| place.get(one.message_id.as_str()).copied()).collect();
         if !places.is_sorted() {
             found.insert(Violation::OutOfOrder(customer.clone()));
         }
@@ -213,7 +211,9 @@ fn replies(facts: &Facts, found: &mut BTreeSet<Violation>) {
         }
         // An answer to a turn nobody decided.
         found.extend(
-            answers.into_keys().map(|turn| Violation::Contradicted(format!("{conversation}/{turn}"))),
+            answers
+                .into_keys()
+                .map(|turn| Violation::Contradicted(format!("{conversation}/{turn}"))),
         );
     }
     channel(facts, &told, found);

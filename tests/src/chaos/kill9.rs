@@ -106,18 +106,16 @@ pub async fn kill9(
 }
 
 /// Gathers until nothing is wrong, or nothing that time would mend.
-async fn at_rest(
-    server: &Server,
-    journal: &Journal,
-    channel: &Channel,
-) -> anyhow::Result<Facts> {
+async fn at_rest(server: &Server, journal: &Journal, channel: &Channel) -> anyhow::Result<Facts> {
     let until = Instant::now() + REST_WITHIN;
     let api = server.api();
     // What comes last is decided last: looked at first, it saves gathering in vain.
     for last in journal.values().filter_map(|written| written.last()) {
         let path = format!("/v1/messages/{}", last.message_id);
         let left = until.saturating_duration_since(Instant::now());
-        let _ = api.until(&path, left, |answer| answer.status == 200 && !answer.body["route"].is_null()).await;
+        let _ = api
+            .until(&path, left, |answer| answer.status == 200 && !answer.body["route"].is_null())
+            .await;
     }
     loop {
         let facts = gather(&api, journal, channel.sent()).await?;
@@ -159,7 +157,10 @@ impl Report {
     #[must_use]
     pub fn text(&self) -> String {
         let at = |share: usize| {
-            self.ready.get(self.ready.len().saturating_sub(1) * share / 100).copied().unwrap_or_default()
+            self.ready
+                .get(self.ready.len().saturating_sub(1) * share / 100)
+                .copied()
+                .unwrap_or_default()
         };
         format!(
             "{} kills, {} messages acknowledged, {} answered by the machine, {} replies at the channel\n\

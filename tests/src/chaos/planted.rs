@@ -81,7 +81,7 @@ fn swap(facts: &mut Facts) -> Option<()> {
 
 fn tear(facts: &mut Facts) -> Option<()> {
     let lines = busy(facts)?;
-    lines.remove(last(lines, "turn_decided")?);
+    lines.remove(at(lines, "turn_decided")?);
     Some(())
 }
 
@@ -159,20 +159,56 @@ fn set_aside(facts: &mut Facts) -> Option<()> {
 const FAULTS: &[Fault] = &[
     Fault { name: "a message lost", plant: lose, is: |v| matches!(v, Violation::Lost(_)) },
     Fault { name: "a message twice", plant: double, is: |v| matches!(v, Violation::Doubled(_)) },
-    Fault { name: "a message nobody wrote", plant: invent, is: |v| matches!(v, Violation::Invented(_)) },
+    Fault {
+        name: "a message nobody wrote",
+        plant: invent,
+        is: |v| matches!(v, Violation::Invented(_)),
+    },
     Fault { name: "another text", plant: alter, is: |v| matches!(v, Violation::Altered(_)) },
     Fault { name: "messages swapped", plant: swap, is: |v| matches!(v, Violation::OutOfOrder(_)) },
     Fault { name: "a gap", plant: tear, is: |v| matches!(v, Violation::Torn(_)) },
-    Fault { name: "no decision", plant: leave_undecided, is: |v| matches!(v, Violation::Undecided(_)) },
-    Fault { name: "decided twice", plant: decide_twice, is: |v| matches!(v, Violation::DecidedTwice(_)) },
-    Fault { name: "decided early", plant: decide_early, is: |v| matches!(v, Violation::DecidedUnseen(_)) },
-    Fault { name: "no answer", plant: forget_the_answer, is: |v| matches!(v, Violation::Unanswered(_)) },
-    Fault { name: "answered twice", plant: answer_twice, is: |v| matches!(v, Violation::AnsweredTwice(_)) },
+    Fault {
+        name: "no decision",
+        plant: leave_undecided,
+        is: |v| matches!(v, Violation::Undecided(_)),
+    },
+    Fault {
+        name: "decided twice",
+        plant: decide_twice,
+        is: |v| matches!(v, Violation::DecidedTwice(_)),
+    },
+    Fault {
+        name: "decided early",
+        plant: decide_early,
+        is: |v| matches!(v, Violation::DecidedUnseen(_)),
+    },
+    Fault {
+        name: "no answer",
+        plant: forget_the_answer,
+        is: |v| matches!(v, Violation::Unanswered(_)),
+    },
+    Fault {
+        name: "answered twice",
+        plant: answer_twice,
+        is: |v| matches!(v, Violation::AnsweredTwice(_)),
+    },
     Fault { name: "sent twice", plant: send_twice, is: |v| matches!(v, Violation::SentTwice(_)) },
-    Fault { name: "sent unknown", plant: send_unknown, is: |v| matches!(v, Violation::SentUnknown(_)) },
+    Fault {
+        name: "sent unknown",
+        plant: send_unknown,
+        is: |v| matches!(v, Violation::SentUnknown(_)),
+    },
     Fault { name: "never sent", plant: never_send, is: |v| matches!(v, Violation::NeverSent(_)) },
-    Fault { name: "doors disagree", plant: contradict, is: |v| matches!(v, Violation::Contradicted(_)) },
-    Fault { name: "a dead letter", plant: set_aside, is: |v| matches!(v, Violation::DeadLetters(_)) },
+    Fault {
+        name: "doors disagree",
+        plant: contradict,
+        is: |v| matches!(v, Violation::Contradicted(_)),
+    },
+    Fault {
+        name: "a dead letter",
+        plant: set_aside,
+        is: |v| matches!(v, Violation::DeadLetters(_)),
+    },
 ];
 
 /// Plants every fault into `facts`, one at a time; gives how many there are and which the judge did

@@ -80,7 +80,10 @@ impl ApiMessage {
                 Identity::Provider(id)
             }
             (None, Some(_)) => {
-                return Err(Problem::invalid("bad_message_id", "message_id must be 1 to 256 bytes"));
+                return Err(Problem::invalid(
+                    "bad_message_id",
+                    "message_id must be 1 to 256 bytes",
+                ));
             }
             (None, None) => Identity::None,
         };

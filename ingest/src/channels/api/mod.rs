@@ -159,7 +159,9 @@ async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response
         id.parse().map_err(|error| Problem::not_found(format!("no such message: {error}")))?;
     let trace = api.door.history().trace(id).await?;
     let Some(trace) = trace else {
-        return Err(Problem::not_found("no such message; one accepted a moment ago may take a second"));
+        return Err(Problem::not_found(
+            "no such message; one accepted a moment ago may take a second",
+        ));
     };
     match decided(&api.door, &trace.key, id).await? {
         Some(decision) => Ok(Json(decision).into_response()),

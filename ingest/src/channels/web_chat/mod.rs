@@ -61,9 +61,11 @@ pub fn routes(door: Door, default_tenant: &str, stop: CancellationToken) -> Rout
     let pages: Router<Chat> = FILES.iter().fold(Router::new(), |router, &(path, kind, content)| {
         router.route(path, get(move || async move { file(kind, content) }))
     });
-    pages
-        .route("/v1/chat/ws", get(socket))
-        .with_state(Chat { door, default_tenant: default_tenant.into(), stop })
+    pages.route("/v1/chat/ws", get(socket)).with_state(Chat {
+        door,
+        default_tenant: default_tenant.into(),
+        stop,
+    })
 }
 
 fn file(kind: &'static str, content: &'static str) -> Response {

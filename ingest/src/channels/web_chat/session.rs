@@ -62,7 +62,8 @@ pub(super) async fn run(
     default_tenant: &str,
     mut socket: WebSocket,
 ) -> Result<(), Ended> {
-    let hello = timeout(HELLO_WITHIN, next_said(&mut socket)).await.map_err(|_| Ended::NoHello)??;
+    let hello =
+        timeout(HELLO_WITHIN, next_said(&mut socket)).await.map_err(|_| Ended::NoHello)??;
     let Said::Hello { session, tenant, name, last_seq } = hello else { return Err(Ended::NoHello) };
     let tenant = tenant.unwrap_or_else(|| default_tenant.to_owned());
     let id = session.unwrap_or_else(|| {
@@ -74,9 +75,9 @@ pub(super) async fn run(
         Err(error) => return refuse(&mut socket, "unknown_tenant", &error.to_string()).await,
     };
     let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
-    let key = door.contact(&tenant, Channel::WebChat, &contact(&id, None)).map_err(|_| {
-        Ended::Refused("unknown_tenant")
-    })?;
+    let key = door
+        .contact(&tenant, Channel::WebChat, &contact(&id, None))
+        .map_err(|_| Ended::Refused("unknown_tenant"))?;
     // From here on nothing is missed; what came before is in the store or in the last moments.
     let watch = door.watch(&key);
     let mut session = Session {
@@ -142,9 +143,11 @@ impl Session<'_> {
 
     async fn serve(&mut self, socket: &mut WebSocket, mut watch: Watch) -> Result<(), Ended> {
         loop {
-            let look_again = self.waiting.front().map(|(at, _, _)| *at).or(self
-                .gap_since
-                .map(|_| Instant::now() + Duration::from_millis(100)));
+            let look_again = self
+                .waiting
+                .front()
+                .map(|(at, _, _)| *at)
+                .or(self.gap_since.map(|_| Instant::now() + Duration::from_millis(100)));
             let far = Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 said = next_said(socket) => self.said(socket, said?).await?,
@@ -293,11 +296,7 @@ fn contact(session: &str, name: Option<String>) -> Contact {
     Contact { ids: vec![id], name }
 }
 
-async fn refuse(
-    socket: &mut WebSocket,
-    code: &'static str,
-    detail: &str,
-) -> Result<(), Ended> {
+async fn refuse(socket: &mut WebSocket, code: &'static str, detail: &str) -> Result<(), Ended> {
     send(socket, &Frame::Error { code, detail: detail.to_owned() }).await?;
     Err(Ended::Refused(code))
 }

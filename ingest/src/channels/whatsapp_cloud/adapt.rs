@@ -39,13 +39,16 @@ pub fn adapt(body: &[u8]) -> Result<Vec<Event>, String> {
 fn of_change(changed: Changed) -> Vec<Event> {
     let account = changed.metadata.map(|meta| meta.phone_number_id).unwrap_or_default();
     let contacts = &changed.contacts;
-    let inbound = changed.messages.into_iter().filter_map(|value| {
-        message(read(value)?, &account, contacts, Direction::Inbound)
-    });
-    let echoes = changed.message_echoes.into_iter().filter_map(|value| {
-        message(read(value)?, &account, contacts, Direction::Outbound)
-    });
-    let calls = changed.calls.into_iter().filter_map(|value| call(read(value)?, &account, contacts));
+    let inbound = changed
+        .messages
+        .into_iter()
+        .filter_map(|value| message(read(value)?, &account, contacts, Direction::Inbound));
+    let echoes = changed
+        .message_echoes
+        .into_iter()
+        .filter_map(|value| message(read(value)?, &account, contacts, Direction::Outbound));
+    let calls =
+        changed.calls.into_iter().filter_map(|value| call(read(value)?, &account, contacts));
     let statuses = changed.statuses.into_iter().filter_map(|value| status(read(value)?, contacts));
     let messages = inbound.chain(echoes).chain(calls);
     messages
@@ -57,19 +60,28 @@ fn of_change(changed: Changed) -> Vec<Event> {
 /// An element of a list; one that is not even an object is passed over.
 fn read<T: DeserializeOwned>(value: Value) -> Option<T> {
     serde_json::from_value(value)
-        .map_err(|error| tracing::warn!(%error, "an element of a WhatsApp webhook is unreadable"))
+        // The error's own words quote the value, which may be the customer's.
+        .map_err(|error: serde_json::Error| {
+            let kind = error.classify();
+            tracing::warn!(?kind, "an element of a WhatsApp webhook is unreadable");
+        })
         .ok()
 }
 
 /// Who wrote. The business-scoped id comes first where there is one: the phone may be missing, and
 /// is not the contact's name then.
-fn contact(phone: Option<&str>, user_id: Option<&str>, contacts: &[WireContact]) -> Option<Contact> {
+fn contact(
+    phone: Option<&str>,
+    user_id: Option<&str>,
+    contacts: &[WireContact],
+) -> Option<Contact> {
     let filled = |id: Option<&str>| id.filter(|id| !id.is_empty()).map(str::to_owned);
     let (phone, user_id) = (filled(phone), filled(user_id));
     let known = contacts
         .iter()
         .find(|known| {
-            (phone.is_some() && known.wa_id == phone) || (user_id.is_some() && known.user_id == user_id)
+            (phone.is_some() && known.wa_id == phone)
+                || (user_id.is_some() && known.user_id == user_id)
         })
         .or_else(|| contacts.first().filter(|_| phone.is_none() && user_id.is_none()));
     let user_id = user_id.or_else(|| known.and_then(|known| known.user_id.clone()));
@@ -130,17 +142,18 @@ fn message(
 }
 
 /// Calls are told by another list and are kept as messages: people must see them.
-fn call(
-    wire: WireMessage,
-    account: &str,
-    contacts: &[WireContact],
-) -> Option<HeardMessage> {
+fn call(wire: WireMessage, account: &str, contacts: &[WireContact]) -> Option<HeardMessage> {
     let text = |name: &str| wire.parts.get(name).and_then(Value::as_str).map(str::to_owned);
     let event = text("event").unwrap_or_else(|| "call".to_owned());
     let ours = text("direction").as_deref() == Some("BUSINESS_INITIATED");
     let direction = if ours { Direction::Outbound } else { Direction::Inbound };
     let id = wire.id.clone();
-    let mut heard = message(WireMessage { kind: Some("call".to_owned()), ..wire }, account, contacts, direction)?;
+    let mut heard = message(
+        WireMessage { kind: Some("call".to_owned()), ..wire },
+        account,
+        contacts,
+        direction,
+    )?;
     // A call's events share its id and are different messages.
     heard.identity = id.map_or(Identity::None, |id| Identity::Provider(format!("{id}/{event}")));
     heard.kind = MessageKind::Call;
@@ -194,9 +207,9 @@ fn choice_of(named: &str, part: &Value) -> Option<Choice> {
     };
     match named {
         "button" => choice(at(part, &["payload"]), at(part, &["text"])),
-        "interactive" => ["button_reply", "list_reply"].into_iter().find_map(|kind| {
-            choice(at(part, &[kind, "id"]), at(part, &[kind, "title"]))
-        }),
+        "interactive" => ["button_reply", "list_reply"]
+            .into_iter()
+            .find_map(|kind| choice(at(part, &[kind, "id"]), at(part, &[kind, "title"]))),
         _ => None,
     }
 }

@@ -87,7 +87,9 @@ async fn verification(
     let right = !ours.is_empty() && bool::from(token.as_bytes().ct_eq(ours));
     match (asked.mode.as_deref(), right, asked.challenge) {
         (Some("subscribe"), true, Some(challenge)) => Ok(challenge.into_response()),
-        _ => Err(Problem::new(StatusCode::FORBIDDEN, "wrong_token", "the verify token is not ours")),
+        _ => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "wrong_token", "the verify token is not ours"))
+        }
     }
 }
 
@@ -104,9 +106,8 @@ async fn event(
         let detail = "X-Hub-Signature-256 does not fit the body";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "bad_signature", detail));
     }
-    let events = adapt(&body).map_err(|why| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", why)
-    })?;
+    let events =
+        adapt(&body).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "malformed_json", why))?;
     let mut records = vec![raw(&webhook.door, &name, signature, &body)?];
     for event in events {
         records.push(match event {
@@ -119,7 +120,12 @@ async fn event(
 }
 
 /// The request as it came, for audit and for trying the adapter again.
-fn raw(door: &Door, account: &str, signature: Option<&str>, body: &Bytes) -> Result<Record, Problem> {
+fn raw(
+    door: &Door,
+    account: &str,
+    signature: Option<&str>,
+    body: &Bytes,
+) -> Result<Record, Problem> {
     let now_ms = door.now_ms();
     let headers = signature.map(|value| ("x-hub-signature-256".to_owned(), value.to_owned()));
     let request = RawRequest {

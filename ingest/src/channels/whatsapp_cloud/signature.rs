@@ -38,7 +38,14 @@ mod tests {
         flipped[3] ^= 1;
         assert!(!verify("secret", &flipped, Some(&good)));
         assert!(!verify("other", body, Some(&good)));
-        for bad in [None, Some(""), Some("sha256="), Some("sha256=zz"), Some(&good[..20]), Some(&good[7..])] {
+        for bad in [
+            None,
+            Some(""),
+            Some("sha256="),
+            Some("sha256=zz"),
+            Some(&good[..20]),
+            Some(&good[7..]),
+        ] {
             assert!(!verify("secret", body, bad), "{bad:?}");
         }
         assert!(!verify("", body, Some(&signed("", body))), "no secret, no trust");

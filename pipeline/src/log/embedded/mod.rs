@@ -263,6 +263,16 @@ impl Log for EmbeddedLog {
     }
 }
 
+impl EmbeddedLog {
+    /// Notes how a claim ended; `None`: as if it had never been made.
+    async fn end_claim(&self, key: &OnceKey, outcome: Option<Vec<u8>>) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || LedgerError("the log has been closed".to_owned());
+        self.open.ops.send(Op::Settle { key: key.clone(), outcome, reply }).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
 #[async_trait]
 impl OnceLedger for EmbeddedLog {
     async fn claim(&self, key: &OnceKey) -> Result<Claim, LedgerError> {
@@ -273,9 +283,10 @@ impl OnceLedger for EmbeddedLog {
     }
 
     async fn settle(&self, key: &OnceKey, outcome: Vec<u8>) -> Result<(), LedgerError> {
-        let (reply, answer) = oneshot::channel();
-        let gone = || LedgerError("the log has been closed".to_owned());
-        self.open.ops.send(Op::Settle { key: key.clone(), outcome, reply }).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.end_claim(key, Some(outcome)).await
+    }
+
+    async fn release(&self, key: &OnceKey) -> Result<(), LedgerError> {
+        self.end_claim(key, None).await
     }
 }

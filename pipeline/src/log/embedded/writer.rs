@@ -37,7 +37,7 @@ pub(super) enum Op {
     /// Durable before it answers.
     Claim { key: OnceKey, reply: Reply<Claim, LedgerError> },
     /// Durable before it answers.
-    Settle { key: OnceKey, outcome: Vec<u8>, reply: Reply<(), LedgerError> },
+    Settle { key: OnceKey, outcome: Option<Vec<u8>>, reply: Reply<(), LedgerError> },
     /// Drops the oldest records of a topic, a portion at a time; answers how many went.
     Forget { topic: Topic, before_ms: i64, records_max: usize, reply: Reply<usize, LogError> },
     /// Ends the thread after what was queued before it.
@@ -235,11 +235,16 @@ fn apply(
         }
         Op::Settle { key, outcome, reply } => {
             done.answers.push(Answer::Settle(reply));
-            transaction
-                .prepare_cached(
+            // Without an outcome the claim is taken back.
+            let statement = match outcome {
+                Some(_) => {
                     "INSERT INTO once (name, outcome) VALUES (?1, ?2) \
-                     ON CONFLICT (name) DO UPDATE SET outcome = excluded.outcome",
-                )
+                     ON CONFLICT (name) DO UPDATE SET outcome = excluded.outcome"
+                }
+                None => "DELETE FROM once WHERE name = ?1 AND outcome IS ?2",
+            };
+            transaction
+                .prepare_cached(statement)
                 .and_then(|mut statement| statement.execute(params![key.0, outcome]))
                 .map(|_| ())
                 .map_err(|error| sql("settle", &error))

@@ -150,7 +150,13 @@ fn position(
                     starting.remove(&element.partition().unsigned_abs());
                 }
                 // Given away again in the meantime.
-                Err(_) if consumer.context().epochs.lease(element.partition().unsigned_abs()).is_none() => {
+                Err(_)
+                    if consumer
+                        .context()
+                        .epochs
+                        .lease(element.partition().unsigned_abs())
+                        .is_none() =>
+                {
                     starting.remove(&element.partition().unsigned_abs());
                 }
                 Err(error) => refused = Some(error),

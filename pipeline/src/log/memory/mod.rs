@@ -210,6 +210,11 @@ impl OnceLedger for MemoryLog {
         self.shared.inner.lock().ledger.insert(key.clone(), Some(outcome));
         Ok(())
     }
+
+    async fn release(&self, key: &OnceKey) -> Result<(), LedgerError> {
+        self.shared.inner.lock().ledger.remove(key);
+        Ok(())
+    }
 }
 
 struct MemoryTail {

@@ -107,10 +107,13 @@ pub async fn the_ledger_lets_one_begin_and_remembers(harness: &mut dyn Harness) 
     assert_eq!(ledger.claim(&once(1)).await.unwrap(), Claim::Open);
     assert_eq!(ledger.claim(&once(2)).await.unwrap(), Claim::Won);
     ledger.settle(&once(2), b"sent".to_vec()).await.unwrap();
+    assert_eq!(ledger.claim(&once(4)).await.unwrap(), Claim::Won);
+    ledger.release(&once(4)).await.unwrap();
     drop((ledger, other));
     harness.crash().await;
     let ledger = harness.ledger();
     assert_eq!(ledger.claim(&once(1)).await.unwrap(), Claim::Open);
     assert_eq!(ledger.claim(&once(2)).await.unwrap(), Claim::Settled(b"sent".to_vec()));
     assert_eq!(ledger.claim(&once(3)).await.unwrap(), Claim::Won);
+    assert_eq!(ledger.claim(&once(4)).await.unwrap(), Claim::Won, "a claim taken back");
 }

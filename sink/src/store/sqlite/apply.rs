@@ -84,32 +84,30 @@ fn stand(
     row: &ConversationRow,
 ) -> rusqlite::Result<()> {
     let turn = row.turn.as_ref();
-    transaction
-        .prepare_cached(UPSERT_CONVERSATION)?
-        .execute(params![
-            row.conversation_id.as_bytes(),
-            row.tenant,
-            contact,
-            row.protocol,
-            row.channel.as_str(),
-            row.state.as_str(),
-            row.owner,
-            row.queue,
-            rank(row.priority),
-            row.sla_due_ms,
-            row.opened_at_ms,
-            row.updated_at_ms,
-            row.seq,
-            row.contact_sealed.as_ref().map(sealed_to_bytes),
-            row.last_text_sealed.as_ref().map(sealed_to_bytes),
-            row.last_text_sealed.as_ref().map_or(0, |_| row.seq),
-            turn.map_or(0, |_| row.seq),
-            turn.and_then(|turn| turn.intent.as_deref()),
-            turn.and_then(|turn| turn.confidence),
-            turn.and_then(|turn| turn.sentiment.as_deref()),
-            turn.map(|turn| turn.route.as_str()),
-            turn.map(|turn| turn.reason.as_str()),
-        ])?;
+    transaction.prepare_cached(UPSERT_CONVERSATION)?.execute(params![
+        row.conversation_id.as_bytes(),
+        row.tenant,
+        contact,
+        row.protocol,
+        row.channel.as_str(),
+        row.state.as_str(),
+        row.owner,
+        row.queue,
+        rank(row.priority),
+        row.sla_due_ms,
+        row.opened_at_ms,
+        row.updated_at_ms,
+        row.seq,
+        row.contact_sealed.as_ref().map(sealed_to_bytes),
+        row.last_text_sealed.as_ref().map(sealed_to_bytes),
+        row.last_text_sealed.as_ref().map_or(0, |_| row.seq),
+        turn.map_or(0, |_| row.seq),
+        turn.and_then(|turn| turn.intent.as_deref()),
+        turn.and_then(|turn| turn.confidence),
+        turn.and_then(|turn| turn.sentiment.as_deref()),
+        turn.map(|turn| turn.route.as_str()),
+        turn.map(|turn| turn.reason.as_str()),
+    ])?;
     Ok(())
 }
 

@@ -57,6 +57,23 @@ impl SqliteStore {
         self.read(queries::oldest_ms).await
     }
 
+    /// Takes over the minute metrics of the store at `other` that this one does not have. Gives how
+    /// many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn carry_minutes(&self, other: &Path) -> Result<usize, StoreError> {
+        let other = other.to_string_lossy().into_owned();
+        self.write(move |connection| {
+            connection.execute("ATTACH ?1 AS other", [other])?;
+            let carried = connection
+                .execute("INSERT OR IGNORE INTO minutes SELECT * FROM other.minutes", [])?;
+            connection.execute("DETACH other", [])?;
+            Ok(carried)
+        })
+        .await
+    }
+
     /// Runs `work` on the writing connection, off the async workers.
     async fn write<T: Send + 'static>(
         &self,

@@ -185,8 +185,7 @@ pub(super) fn message(
         )?
         .query_row([id.as_bytes()], |row| {
             let contact: Vec<u8> = row.get(1)?;
-            let contact =
-                ContactKey::from_slice(&contact).ok_or_else(|| unreadable("contact"))?;
+            let contact = ContactKey::from_slice(&contact).ok_or_else(|| unreadable("contact"))?;
             let (channel, kind): (String, String) = (row.get(2)?, row.get(3)?);
             let sealed: Option<Vec<u8>> = row.get(5)?;
             let conversation: Option<Vec<u8>> = row.get(6)?;

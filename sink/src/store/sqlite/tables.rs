@@ -118,14 +118,12 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// A connection that only reads.
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY
-        | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| unavailable(&error))?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(|error| unavailable(&error))?;
-    connection
-        .pragma_update(None, "cache_size", -2_000)
-        .map_err(|error| unavailable(&error))?;
+    connection.pragma_update(None, "cache_size", -2_000).map_err(|error| unavailable(&error))?;
     Ok(connection)
 }
 

@@ -15,8 +15,10 @@ fn samples() -> Vec<(String, Value)> {
     let mut samples = Vec::new();
     for file in files {
         let path = file.unwrap().path();
-        let Ok(Value::Object(bodies)) =
-            serde_json::from_slice(&std::fs::read(&path).unwrap()) else { continue };
+        let Ok(Value::Object(bodies)) = serde_json::from_slice(&std::fs::read(&path).unwrap())
+        else {
+            continue;
+        };
         for (name, body) in bodies.into_iter().filter(|(_, body)| body.get("entry").is_some()) {
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
             samples.push((format!("{stem}/{name}"), body));
@@ -74,18 +76,23 @@ fn kinds_are_understood() {
         json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
     };
     let base = |kind: &str, part: Value| {
-        let mut message =
-            json!({"from": "5511987654321", "id": "wamid.A", "timestamp": "1697043223", "type": kind});
+        let mut message = json!({"from": "5511987654321", "id": "wamid.A", "timestamp": "1697043223", "type": kind});
         message[kind] = part;
         body(message)
     };
     let bodies = [
         base("text", json!({"body": "minha internet caiu"})),
         base("button", json!({"payload": "p1", "text": "Segunda via"})),
-        base("interactive", json!({"type": "list_reply", "list_reply": {"id": "l1", "title": "Planos"}})),
+        base(
+            "interactive",
+            json!({"type": "list_reply", "list_reply": {"id": "l1", "title": "Planos"}}),
+        ),
         base("interactive", Value::Null),
         base("audio", json!({"id": "m1", "mime_type": "audio/ogg", "voice": true})),
-        base("document", json!({"id": "m2", "mime_type": "application/pdf", "filename": "c.pdf", "caption": "comprovante"})),
+        base(
+            "document",
+            json!({"id": "m2", "mime_type": "application/pdf", "filename": "c.pdf", "caption": "comprovante"}),
+        ),
         base("reaction", json!({"message_id": "wamid.0", "emoji": "👍"})),
         base("revoke", json!({"original_message_id": "wamid.0"})),
         base("system", json!({"type": "user_changed_number", "body": "User A changed"})),
@@ -112,8 +119,10 @@ fn kinds_are_understood() {
 
 #[test]
 fn null_is_as_good_as_nothing() {
-    let message = json!({"id": "wamid.1", "from": "5511987654321", "type": "text", "text": {"body": "oi"}});
-    let value = json!({"metadata": null, "contacts": null, "statuses": null, "messages": [message]});
+    let message =
+        json!({"id": "wamid.1", "from": "5511987654321", "type": "text", "text": {"body": "oi"}});
+    let value =
+        json!({"metadata": null, "contacts": null, "statuses": null, "messages": [message]});
     let changes = json!([{"value": null}, {"value": value}]);
     let body = json!({"entry": [{"changes": null}, {"changes": changes}]});
     assert_eq!(adapt(body.to_string().as_bytes()).map(|events| events.len()), Ok(1));
