@@ -63,7 +63,7 @@ log.cleaner.dedupe.buffer.size=4194304
 C
 java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$work/log4j2.properties" \
     -cp "$lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qk -c "$work/server.properties" >"$work/format.log" 2>&1
-LOG_DIR=$work setsid nohup java -Xms64m -Xmx256m -XX:+UseSerialGC -Djava.awt.headless=true \
+LOG_DIR=$work setsid nohup java -Xms128m -Xmx640m -XX:+UseSerialGC -Djava.awt.headless=true \
     -Dlog4j2.configurationFile="$work/log4j2.properties" -cp "$lib/*" kafka.Kafka "$work/server.properties" \
     >"$work/stdout.log" 2>&1 </dev/null &
 pid=$!

@@ -38,6 +38,28 @@ pub async fn repeats_are_removed(harness: &mut dyn Harness) {
     assert_eq!(total.count, 10, "taken account of once");
 }
 
+/// What a reader has seen of its inputs' origins is restored with its position.
+pub async fn repeats_are_removed_also_after_a_restart(harness: &mut dyn Harness) {
+    let bench = Bench::new();
+    let log = harness.log();
+    log.append((0..10).map(|n| told("k", &Told::Add(n), 1)).collect()).await.unwrap();
+    let mut runner = bench.tally_until(&log, |step| step == Step::Published).await;
+    assert!(matches!(settle(&log, &mut runner).await, Err(RunError::Crashed(Step::Published))));
+    let mut second = bench.second(&log).await;
+    settle(&log, &mut second).await.unwrap();
+    drop((runner, second, log));
+    harness.crash().await;
+    // The first publishes all of it again, behind the position the second has committed.
+    let log = harness.log();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    let mut second = bench.second(&log).await;
+    settle(&log, &mut second).await.unwrap();
+    drop((runner, second));
+    assert_eq!(super::all(&log, OUT).await.len(), 20, "published twice");
+    assert_eq!(super::committed(&log, &second_group(), "k").await.unwrap().count, 10);
+}
+
 /// What is left of a run: outputs without repeats by key, and the second stage's states.
 #[derive(Debug, PartialEq)]
 struct Left {

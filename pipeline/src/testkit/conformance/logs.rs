@@ -1,12 +1,12 @@
 //! Promises of the log itself: append, tail, lag, ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::{Harness, IN, OUT, PATIENCE, all, key, settle, tally_group, told};
+use super::{Harness, IN, OUT, PATIENCE, STATE, all, key, settle, tally_group, told};
 use crate::ledger::{Claim, OnceKey};
-use crate::log::From;
-use crate::record::Record;
+use crate::log::{Event, From, Limit};
+use crate::record::{Headers, Record};
 use crate::testkit::tally::Told;
 
 use super::Bench;
@@ -116,4 +116,73 @@ pub async fn the_ledger_lets_one_begin_and_remembers(harness: &mut dyn Harness) 
     assert_eq!(ledger.claim(&once(2)).await.unwrap(), Claim::Settled(b"sent".to_vec()));
     assert_eq!(ledger.claim(&once(3)).await.unwrap(), Claim::Won);
     assert_eq!(ledger.claim(&once(4)).await.unwrap(), Claim::Won, "a claim taken back");
+}
+
+/// Not even the newest one's, when a compacted topic has let it go.
+pub async fn no_offset_is_handed_out_twice(harness: &mut dyn Harness) {
+    let record = |value: Option<&'static str>| Record {
+        topic: STATE,
+        partition: Some(1),
+        key: key("k"),
+        value: value.map(Into::into),
+        headers: Headers::default(),
+        time_ms: 1,
+    };
+    let mut last = None;
+    for _ in 0..3 {
+        for value in [Some("there"), None] {
+            let placed = harness.log().append(vec![record(value)]).await.unwrap().0[0];
+            assert!(last < Some(placed.1), "{} after {last:?}", placed.1);
+            last = Some(placed.1);
+        }
+        harness.crash().await;
+    }
+}
+
+pub async fn a_tail_begins_behind_the_positions_it_is_given(harness: &mut dyn Harness) {
+    let log = harness.log();
+    let record = |n: u32| {
+        (0..log.partitions()).map(move |partition| Record {
+            partition: Some(partition),
+            ..Record::new(IN, key("k"), n.to_string().into_bytes(), 1)
+        })
+    };
+    let mut positions = HashMap::new();
+    for n in 0..10 {
+        let placed = log.append(record(n).collect()).await.unwrap().0;
+        if n == 5 {
+            positions = placed.into_iter().map(|(at, offset)| ((IN, at), offset)).collect();
+        }
+    }
+    let mut tail = log.tail(&[IN], From::Positions(positions)).await.unwrap();
+    let mut seen: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    while seen.values().map(Vec::len).sum::<usize>() < 5 * log.partitions() as usize {
+        for record in tail.next().await.unwrap() {
+            let n = std::str::from_utf8(&record.value.unwrap()).unwrap().parse().unwrap();
+            seen.entry(record.partition).or_default().push(n);
+        }
+    }
+    assert!(seen.values().all(|seen| *seen == [5, 6, 7, 8, 9]), "{seen:?}");
+}
+
+pub async fn a_member_takes_no_more_at_once_than_it_asks_for(harness: &mut dyn Harness) {
+    let log = harness.log();
+    log.append((0..50).map(|n| told(&format!("k{n}"), &Told::Add(n), 1)).collect()).await.unwrap();
+    let mut member = log.join(&tally_group()).await.unwrap();
+    let (mut taken, started) = (0, std::time::Instant::now());
+    while taken < 50 {
+        let limit = Limit { records_max: 3, bytes_max: 1 << 20, wait: PATIENCE };
+        match member.next(limit).await.unwrap() {
+            Event::Records(records) => {
+                assert!(records.len() <= 3, "{} at once", records.len());
+                taken += records.len();
+            }
+            Event::Assigned(leases) => {
+                for lease in leases {
+                    member.restore(lease).await.unwrap();
+                }
+            }
+            _ => assert!(started.elapsed() < PATIENCE, "took {taken} of 50"),
+        }
+    }
 }

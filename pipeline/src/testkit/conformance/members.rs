@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
-use super::{Bench, Harness, OUT, PATIENCE, ROUND, committed, news, settle, tally_group, told};
+use super::{
+    Bench, Harness, OUT, PATIENCE, ROUND, all, committed, news, settle, tally_group, told,
+};
 use crate::Log;
 use crate::log::{Event, Limit, LogError, PartitionUnit, StateRow, Unit};
 use crate::record::{Headers, Origin, Record};
@@ -166,4 +168,82 @@ pub async fn members_come_and_go_with_work_in_hand(harness: &mut dyn Harness) {
             assert_eq!(total.count, *seen, "outputs of a key are in order and none is missing");
         }
     }
+}
+
+/// Rounds of `member`, which commits when it must only, until there are `outputs` in the log.
+async fn publish(log: &Arc<dyn Log>, member: &mut StageRunner<Tally>, outputs: usize) {
+    let started = std::time::Instant::now();
+    while all(log, OUT).await.len() < outputs {
+        let _ = member.step(ROUND).await.unwrap();
+        assert!(started.elapsed() < PATIENCE, "{outputs} outputs were never published");
+    }
+}
+
+pub async fn a_planned_stop_replays_nothing(harness: &mut dyn Harness) {
+    let (log, mut bench) = (harness.log(), Bench::new());
+    bench.policy.commit_every = std::time::Duration::from_secs(60);
+    let batch =
+        |from: u64| (from..from + 30).map(|n| told(&format!("k{}", n % 7), &Told::Add(n), 1));
+    log.append(batch(0).collect()).await.unwrap();
+    let mut first = bench.tally(&log).await;
+    publish(&log, &mut first, 30).await;
+    first.drain().await.unwrap();
+    assert_eq!(log.lag(&tally_group()).await.unwrap(), 0, "all of it is committed");
+    let mut members = vec![bench.tally(&log).await];
+    log.append(batch(30).collect()).await.unwrap();
+    publish(&log, &mut members[0], 60).await;
+    // Where there is room for a second member, what it is given was committed before.
+    if harness.members_max() > 1 {
+        members.push(bench.tally(&log).await);
+        share(&log, &mut members).await;
+        for _ in 0..5 {
+            for member in &mut members {
+                let _ = member.step(ROUND).await.unwrap();
+            }
+        }
+    }
+    for member in members {
+        member.drain().await.unwrap();
+    }
+    bench.policy.commit_every = std::time::Duration::ZERO;
+    let mut last = bench.tally(&log).await;
+    settle(&log, &mut last).await.unwrap();
+    assert_eq!(all(&log, OUT).await.len(), 60, "nothing is published twice");
+}
+
+pub async fn a_member_that_was_fenced_begins_again(harness: &mut dyn Harness) {
+    let (log, mut bench) = (harness.log(), Bench::new());
+    let batch = |from: u64| (from..from + 5).map(|n| told("k", &Told::Add(n), 1)).collect();
+    log.append(batch(0)).await.unwrap();
+    bench.policy.commit_every = std::time::Duration::from_secs(60);
+    let mut paused = bench.tally(&log).await;
+    publish(&log, &mut paused, 5).await;
+    // It was not heard of for too long, with work in hand. Its successor does it.
+    harness.expire("tally", crate::partition::of(b"k", log.partitions())).await;
+    bench.policy.commit_every = std::time::Duration::ZERO;
+    let mut successor = bench.tally(&log).await;
+    log.append(batch(5)).await.unwrap();
+    settle(&log, &mut successor).await.unwrap();
+    drop(successor);
+    let started = std::time::Instant::now();
+    let error = loop {
+        assert!(started.elapsed() < PATIENCE, "it was never told");
+        if let Err(error) = paused.step(ROUND).await {
+            break error;
+        }
+    };
+    assert!(error.rejoins(), "{error}");
+    paused.rejoin().await.unwrap();
+    log.append(batch(10)).await.unwrap();
+    let before = all(&log, OUT).await.len();
+    publish(&log, &mut paused, before + 5).await;
+    paused.drain().await.unwrap();
+    assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 15);
+    let outputs = news(&log, OUT).await.into_values().flatten();
+    let counts: Vec<u64> = outputs
+        .map(|output| {
+            crate::testkit::tally::Total::from_bytes(&output.value.unwrap()).unwrap().count
+        })
+        .collect();
+    assert_eq!(counts, (1..=15).collect::<Vec<_>>());
 }

@@ -271,6 +271,7 @@ macro_rules! conformance_suite {
             the_same_log_gives_the_same_outputs,
             a_replayed_span_is_read_with_the_versions_it_first_ran_with,
             repeats_are_removed,
+            repeats_are_removed_also_after_a_restart,
             outputs_do_not_wait_for_the_commit,
             a_crash_between_any_two_steps_changes_nothing,
             a_zombie_is_fenced_and_harmless,
@@ -278,7 +279,16 @@ macro_rules! conformance_suite {
             an_effect_commits_below_what_is_unfinished,
             an_effect_keeps_order_per_key_across_lanes,
             a_target_that_remembers_its_position_is_believed,
-            an_effect_rejects_into_dead_letters
+            an_effect_rejects_into_dead_letters,
+            an_effect_holds_no_more_than_its_budget,
+            a_deadline_waits_through_other_records,
+            outputs_carry_their_origin_and_what_came_with_the_record,
+            a_commit_writes_its_changes_in_order_of_keys,
+            no_offset_is_handed_out_twice,
+            a_tail_begins_behind_the_positions_it_is_given,
+            a_member_takes_no_more_at_once_than_it_asks_for,
+            a_planned_stop_replays_nothing,
+            a_member_that_was_fenced_begins_again
         );
     };
     ($harness:expr, $($name:ident),+) => {$(

@@ -9,7 +9,7 @@ use schemas::topics::DEAD_LETTERS;
 use super::{
     Bench, Harness, IN, OUT, all, committed, key, news, restored, script, settle, tally_group, told,
 };
-use crate::record::{Headers, Record};
+use crate::record::{Headers, Origin, Record, TraceContext};
 use crate::runner::{RunError, Step};
 use crate::testkit::tally::{Told, Total};
 
@@ -224,4 +224,80 @@ pub async fn a_replayed_span_is_read_with_the_versions_it_first_ran_with(
         .collect();
     assert_eq!(versions[..6], [1; 6], "what was published with version 1 is replayed with it");
     assert_eq!(versions[9..], [2; 3], "what came later is read with version 2");
+}
+
+pub async fn a_deadline_waits_through_other_records(harness: &mut dyn Harness) {
+    let (log, bench) = (harness.log(), Bench::new());
+    let batch = [
+        told("kept", &Told::WakeAt(5_000), 1),
+        told("kept", &Told::Add(1), 1),
+        told("put off", &Told::WakeAt(5_000), 1),
+        told("put off", &Told::WakeAt(7_000), 1),
+        told("gone", &Told::WakeAt(5_000), 1),
+        told("gone", &Told::Forget, 1),
+    ];
+    log.append(batch.to_vec()).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    // What waited when the partition was restored waits through other records, too.
+    drop(runner);
+    log.append(vec![told("kept", &Told::Add(2), 1)]).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    for (now_ms, kept, put_off) in [(5_001, 1, 0), (6_999, 1, 0), (7_001, 1, 1)] {
+        bench.clock.set(now_ms);
+        settle(&log, &mut runner).await.unwrap();
+        drop(runner);
+        let ticks = |total: Option<Total>| total.unwrap().ticks;
+        assert_eq!(ticks(committed(&log, &tally_group(), "kept").await), kept, "at {now_ms}");
+        assert_eq!(ticks(committed(&log, &tally_group(), "put off").await), put_off, "at {now_ms}");
+        assert_eq!(committed(&log, &tally_group(), "gone").await, None);
+        runner = bench.tally(&log).await;
+        settle(&log, &mut runner).await.unwrap();
+    }
+}
+
+pub async fn outputs_carry_their_origin_and_what_came_with_the_record(harness: &mut dyn Harness) {
+    let (log, bench) = (harness.log(), Bench::new());
+    let trace = TraceContext { trace_id: [7; 16], parent_id: [9; 8], flags: 1 };
+    let mut record = told("k", &Told::Emit(2), 77);
+    record.headers = Headers {
+        origin: Some(Origin { stage: "before".into(), partition: 3, offset: 42, index: 1 }),
+        trace: Some(trace),
+        replay_of: Some("x/1/2".into()),
+    };
+    let placed = log.append(vec![record]).await.unwrap().0[0];
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    drop(runner);
+    let outputs = all(&log, OUT).await;
+    assert_eq!(outputs.len(), 2);
+    for (output, index) in outputs.iter().zip(0..) {
+        let origin = Origin { stage: "tally".into(), partition: placed.0, offset: placed.1, index };
+        assert_eq!(output.headers.origin, Some(origin));
+        assert_eq!(output.headers.trace, Some(trace));
+        assert_eq!(output.headers.replay_of.as_deref(), Some("x/1/2"));
+        assert_eq!((&output.key[..], output.time_ms), (&b"k"[..], 77));
+    }
+}
+
+/// A changelog may be somebody's input: a commit writes its keys in one order, always.
+pub async fn a_commit_writes_its_changes_in_order_of_keys(harness: &mut dyn Harness) {
+    let (log, mut bench) = (harness.log(), Bench::new());
+    bench.policy.commit_every = std::time::Duration::from_secs(60);
+    let keys = ["d", "a", "j", "c", "b", "f", "e", "i", "h", "g"];
+    log.append(keys.map(|k| told(k, &Told::Add(1), 1)).to_vec()).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    while all(&log, OUT).await.len() < keys.len() {
+        let _ = runner.step(super::ROUND).await.unwrap();
+    }
+    runner.drain().await.unwrap();
+    let mut changes: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for record in all(&log, super::STATE).await {
+        changes.entry(record.partition).or_default().push(record.key);
+    }
+    assert_eq!(changes.values().map(Vec::len).sum::<usize>(), keys.len());
+    for changes in changes.values() {
+        assert!(changes.is_sorted(), "{changes:?}");
+    }
 }
