@@ -32,7 +32,6 @@ impl Access {
     }
 
     /// Lets only those through to `routes` who may use the desk.
-    #[must_use]
     pub fn guard(&self, routes: axum::Router) -> axum::Router {
         routes.layer(axum::middleware::from_fn_with_state(self.clone(), check))
     }

@@ -217,10 +217,10 @@ fn line_of(record: &Conversation) -> String {
             line += &format!(" {} {:?}: {}", refused.agent, refused.action, refused.reason);
         }
         ConversationEvent::ReplySent(sent) => {
-            line += &format!(" {:?} {:?}", sent.purpose, sent.result)
+            line += &format!(" {:?} {:?}", sent.purpose, sent.result);
         }
         ConversationEvent::ActionDone(done) => {
-            line += &format!(" {:?} {}", done.result, done.finding)
+            line += &format!(" {:?} {}", done.result, done.finding);
         }
         _ => {}
     }

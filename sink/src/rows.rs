@@ -183,7 +183,8 @@ pub fn of_conversation(input: &Envelope<Conversation>) -> Result<Vec<Row>, Strin
     }))])
 }
 
-/// The record without readable text: the store keeps only what a destroyed key takes with it.
+/// The record without the readable copies of texts: the store keeps those a destroyed key takes with
+/// it. The n-grams that decided, and titles of buttons, stay.
 fn unreadable(record: &Conversation) -> Conversation {
     let mut record = record.clone();
     match &mut record.event {
@@ -192,7 +193,11 @@ fn unreadable(record: &Conversation) -> Conversation {
         ConversationEvent::AgentReplied(replied) => replied.text_masked.clear(),
         _ => {}
     }
-    // What the planner owed is of no use to a reader of the history.
-    record.answer_due = None;
+    // That a text is still to come is of use to a reader of the history; where it goes is not.
+    if let Some(due) = &mut record.answer_due {
+        due.address.provider.clear();
+        due.address.account.clear();
+        due.address.contact_sealed.bytes.clear();
+    }
     record
 }

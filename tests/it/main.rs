@@ -9,4 +9,13 @@
     clippy::print_stderr
 )] // a test fails loudly, and says what it skips
 
+mod agents;
+mod browser;
+mod command_line;
+mod contracts;
 mod crash;
+mod openapi;
+mod privacy;
+mod tidy;
+mod web_chat;
+mod whatsapp;

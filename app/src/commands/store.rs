@@ -44,6 +44,7 @@ pub fn rebuild(settings: &Settings) -> anyhow::Result<()> {
             let carried = new.carry_minutes(&dir.join(FILE)).await?;
             print(&format!("  {carried} minutes older than the log's are carried over"))?;
         }
+        new.gather().await?;
         anyhow::Ok(())
     })?;
     for suffix in ["-wal", "-shm", ""] {

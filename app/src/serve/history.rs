@@ -20,6 +20,7 @@ pub(super) struct StoredHistory {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+#[allow(clippy::needless_pass_by_value)] // the shape map_err wants
 fn failed(error: StoreError) -> HistoryError {
     HistoryError(error.to_string())
 }

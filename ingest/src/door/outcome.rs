@@ -165,6 +165,10 @@ impl Progress {
                     });
                     mine.due = None;
                     mine.at_ms = at_ms;
+                } else if mine.due == Some(sent.purpose) {
+                    // It will not come; what the router makes of that follows.
+                    mine.due = None;
+                    mine.at_ms = at_ms;
                 }
             }
             _ => {}

@@ -6,7 +6,8 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use http_body_util::LengthLimitError;
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
 use pipeline::log::AppendError;
 use schemas::sealed::SealError;
 use serde::de::DeserializeOwned;
@@ -128,6 +129,10 @@ impl From<HistoryError> for Problem {
 #[derive(Debug, Clone, Copy)]
 struct BodyLimit(usize);
 
+/// A body too large is read on and dropped up to so many times the limit: one that is answered while it
+/// is still being sent never sees the answer.
+const DRAINED_MAX: usize = 8;
+
 /// Sets the largest body, in bytes, for these extractors and the framework's own.
 pub fn body_limit<S: Clone + Send + Sync + 'static>(
     router: axum::Router<S>,
@@ -148,17 +153,26 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     }
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
-        let too_large =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-        if too_large {
-            let detail = format!("the body is larger than {bytes_max} bytes; send less at once");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-        } else {
+async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    let mut seen = 0usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
             Problem::new(StatusCode::BAD_REQUEST, "cut_off", "the body ended before its end")
+        })?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= bytes_max {
+            bytes.extend_from_slice(data);
+        } else if seen > bytes_max.saturating_mul(DRAINED_MAX) {
+            break;
         }
-    })
+    }
+    if seen > bytes_max {
+        let detail = format!("the body is larger than {bytes_max} bytes; send less at once");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+    }
+    Ok(bytes.freeze())
 }
 
 /// A JSON body, within the limit and of the right type.

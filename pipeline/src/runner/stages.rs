@@ -20,7 +20,7 @@ use super::state::Entry;
 use crate::broadcast::Broadcasts;
 use crate::log::{Event, Group, Lease, Member, Unit};
 use crate::record::{Headers, Origin, Record, Stored};
-use crate::stage::{Context, Emitted, Envelope, Keyed, Output, Stage, Verdict};
+use crate::stage::{Context, DropReason, Emitted, Envelope, Keyed, Output, Stage, Verdict};
 use crate::telemetry::metrics::Batch;
 
 /// What one round of the loop did.
@@ -211,7 +211,6 @@ impl<S: Stage> StageRunner<S> {
         if record.headers.origin.as_ref().is_some_and(|origin| !held.watermarks.advance(origin)) {
             batch.repeats += 1;
         } else {
-            let before = outputs.len();
             let rejected = self.process(record, outputs)?;
             let reason = rejected.as_ref().map(|rejected| rejected.reason);
             if !self.brake.allows(&self.setup.policy.brake, reason) {
@@ -221,7 +220,6 @@ impl<S: Stage> StageRunner<S> {
                 return Err(RunError::Braked { reason: reason.unwrap_or_default() });
             }
             if let Some(rejected) = rejected {
-                outputs.truncate(before);
                 self.set_aside(record, rejected, outputs)?;
             }
         }
@@ -264,7 +262,7 @@ impl<S: Stage> StageRunner<S> {
         let entry = held.state.get(&key)?;
         let waits_for = entry.as_ref().and_then(|entry| entry.wake_at_ms);
         if deadline_ms.is_some() && deadline_ms != waits_for {
-            self.setup.metrics.dropped(S::NAME, "stale");
+            self.setup.metrics.dropped(S::NAME, DropReason::Stale.as_str());
             return Ok(None);
         }
         self.emitted.clear();

@@ -11,8 +11,10 @@ use prometheus::{
 const PREFIX: &str = "correnteza";
 
 /// Bucket edges in seconds, with an edge at each figure an objective is written in.
-const SECONDS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const SECONDS: &[f64] = &[
+    0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0,
+];
 
 /// The metrics of one process.
 pub struct Metrics {

@@ -57,6 +57,20 @@ impl SqliteStore {
         self.read(queries::oldest_ms).await
     }
 
+    /// Writes everything into the one file, so that it may be moved.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], also while somebody still reads.
+    pub async fn gather(&self) -> Result<(), StoreError> {
+        let busy = self
+            .write(|connection| {
+                connection
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+            })
+            .await?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Unavailable("it is being read".to_owned())) }
+    }
+
     /// Takes over the minute metrics of the store at `other` that this one does not have. Gives how
     /// many there were.
     ///

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Everything: format, lints, unit and conformance tests, the product from outside, a real browser, a
+# real Kafka. What this machine lacks is named, with what to install; what is skipped is counted.
+# usage: ./test.sh [words cargo test filters by]
+set -uo pipefail
+cd "$(dirname "$0")"
+
+work=$PWD/.services
+mkdir -p "$work"
+log=$work/test.log
+: > "$log"
+skipped=()
+failed=()
+began=$SECONDS
+
+say() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - began)); }
+skip() { skipped+=("$1"); printf 'SKIPPED: %s\n' "$1"; }
+step() {
+    local name=$1
+    shift
+    say "$name"
+    if ! "$@" 2>&1 | tee -a "$log"; then failed+=("$name"); fi
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Without these there is nothing to test.
+missing=()
+has cargo || missing+=("cargo (install Rust: rustup)")
+has cc || missing+=("cc (install a C compiler: build-essential)")
+if [ ${#missing[@]} -gt 0 ]; then
+    printf 'missing: %s\n' "${missing[@]}"
+    exit 1
+fi
+
+# Kafka's client is built from source, its broker is a Java program.
+features=(--features pipeline/kafka)
+client=()
+has make || client+=(make)
+has pkg-config || client+=(pkg-config)
+has pkg-config && ! pkg-config --exists libssl && client+=(libssl-dev)
+if [ ${#client[@]} -gt 0 ]; then
+    features=()
+    skip "Kafka: install ${client[*]}"
+fi
+
+step "format" cargo fmt --all --check
+step "lints" cargo clippy --workspace --all-targets "${features[@]}" --quiet -- -D warnings
+if has cargo-deny; then
+    step "licences and advisories" cargo deny --offline check licenses bans sources
+else
+    skip "licences and advisories: cargo install cargo-deny"
+fi
+
+step "build" cargo build --workspace --bins --tests "${features[@]}" --quiet
+export CORRENTEZA_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/correnteza
+
+if [ ${#features[@]} -gt 0 ]; then
+    broker=()
+    has java || broker+=("a JDK 17")
+    has mvn || broker+=(Maven)
+    if [ ${#broker[@]} -gt 0 ]; then
+        skip "Kafka's broker: install ${broker[*]}"
+    else
+        say "a Kafka broker"
+        trap 'tests/services/kafka/stop.sh "$work/kafka"' EXIT
+        if address=$(tests/services/kafka/start.sh "$work/kafka"); then
+            export KAFKA_BOOTSTRAP=$address
+            echo "Kafka at $address"
+        else
+            failed+=("a Kafka broker")
+        fi
+    fi
+fi
+if ! has chromedriver || ! has chromium; then
+    skip "pages in a browser: install chromium and chromium-driver"
+fi
+
+step "tests" cargo test --workspace "${features[@]}" --no-fail-fast -- --show-output "$@"
+
+say "done"
+sum() { grep -aoE "^test result: .*" "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
+# Tests that found nothing to run against say so themselves.
+mapfile -t quiet < <(grep -aoE "^SKIPPED: .*" "$log" | sort -u)
+for one in "${quiet[@]}"; do printf '%s\n' "$one"; done
+for one in "${skipped[@]}"; do printf 'SKIPPED: %s\n' "$one"; done
+for one in "${failed[@]}"; do printf 'FAILED: %s\n' "$one"; done
+broken=$(sum failed)
+[ "$broken" -gt 0 ] || broken=${#failed[@]}
+printf '%d passed, %d failed, %d skipped\n' "$(sum passed)" "$broken" $((${#skipped[@]} + ${#quiet[@]}))
+[ ${#failed[@]} -eq 0 ]
