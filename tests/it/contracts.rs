@@ -179,7 +179,7 @@ async fn what_cannot_be_taken_is_refused_in_one_form() {
         vec![b'a'; 2 << 20],
         b"\"}".to_vec(),
     ];
-    let tries: Vec<Try> = vec![
+    let tries: Vec<Try<'_>> = vec![
         ("/v1/messages", json_type, b"{".to_vec(), 400),
         ("/v1/messages", json_type, b"\xff\xfe".to_vec(), 400),
         ("/v1/messages", json_type, b"{}".to_vec(), 422),
