@@ -39,6 +39,7 @@ pub enum What {
     Truncate(usize),
     SyncBegin,
     SyncEnd,
+    SyncFailed,
     Remove,
 }
 
@@ -57,6 +58,7 @@ pub fn notes(trace: &Path) -> Vec<Note> {
             3 => What::SyncBegin,
             4 => What::SyncEnd,
             5 => What::Remove,
+            6 => What::SyncFailed,
             kind => panic!("the shim wrote a note of kind {kind}"),
         };
         let thread = u32::from_le_bytes(head[4..8].try_into().unwrap());
@@ -118,6 +120,13 @@ impl Disk {
                 } else {
                     self.files[note.file].synced(begun);
                 }
+            }
+            What::SyncFailed => {
+                let begun = self.begun.remove(&(note.thread, note.file)).unwrap();
+                // The kernel calls the pages clean and never writes them.
+                let pending = &mut self.files[note.file].pending;
+                eprintln!("a sync failed at {number}: {} writes are gone", pending.len());
+                pending.retain(|(number, _)| *number >= begun);
             }
             what => self.files[note.file].pending.push((number, what.clone())),
         }
@@ -212,7 +221,7 @@ fn apply(content: &mut Option<Vec<u8>>, what: &What) {
         }
         What::Truncate(length) => content.get_or_insert_default().resize(*length, 0),
         What::Remove => *content = None,
-        What::SyncBegin | What::SyncEnd => {}
+        What::SyncBegin | What::SyncEnd | What::SyncFailed => {}
     }
 }
 

@@ -100,6 +100,33 @@ fn live(from: &Path, shim: &Path, durability: Durability) -> Life {
     Life { begun_from, notes: disk::notes(&trace) }
 }
 
+/// A life in which the `nth` sync of the database fails. It acknowledges nothing from then on, so it is
+/// ended from outside.
+fn live_with_a_failed_sync(nth: usize, shim: &Path) -> Life {
+    let (begun_from, working, place) = (scratch(), scratch(), scratch());
+    let trace = place.path().join("trace");
+    let mut process = process(working.path());
+    process.env("LD_PRELOAD", shim).env(TRACE, &trace).env("POWER_CUT_FAIL", nth.to_string());
+    let mut process = process.spawn().unwrap();
+    let (started, mut told) = (Instant::now(), (0, Instant::now()));
+    loop {
+        let size = std::fs::metadata(working.path().join("told")).map_or(0, |file| file.len());
+        if size != told.0 {
+            told = (size, Instant::now());
+        }
+        // Silent for so long after it had begun to speak: it has given up.
+        let given_up = size > 0 && told.1.elapsed() > Duration::from_secs(2);
+        if given_up || process.try_wait().unwrap().is_some() {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it goes on after a failed sync");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = process.kill();
+    process.wait().unwrap();
+    Life { begun_from, notes: disk::notes(&trace) }
+}
+
 /// Moments to cut at: anywhere, and often where it is tight: just after something was told, while
 /// pages are copied back, when the write-ahead log begins anew.
 fn moments(notes: &[Note], count: usize, random: &mut Random) -> Vec<usize> {
@@ -122,6 +149,10 @@ fn moments(notes: &[Note], count: usize, random: &mut Random) -> Vec<usize> {
         .map(|at| at.min(notes.len()))
         .collect();
     moments.sort_unstable();
+    // And once when all is over.
+    if let Some(last) = moments.last_mut() {
+        *last = notes.len();
+    }
     moments
 }
 
@@ -196,6 +227,22 @@ fn what_was_promised_survives_a_power_cut() {
             sum(|held| held.besides),
         );
         from = left;
+    }
+}
+
+/// The kernel may drop what it could not write: from a failed sync on nothing is acknowledged, and no
+/// checkpoint lets the log begin anew over pages that are gone.
+#[test]
+fn what_was_promised_survives_a_sync_that_failed() {
+    let (mut random, place) = (Random(seed()), scratch());
+    let shim = shim(place.path());
+    for nth in [2, 4] {
+        let life = live_with_a_failed_sync(nth, &shim);
+        let failed = life.notes.iter().filter(|note| matches!(note.what, What::SyncFailed)).count();
+        assert_eq!(failed, 1, "a sync of the database failed");
+        let (found, _) = cuts(&life, Fault::None, 30, &mut random);
+        let broken: Vec<&String> = found.iter().filter_map(|found| found.as_ref().err()).collect();
+        assert!(broken.is_empty(), "{} of 30 cuts: {broken:#?}", broken.len());
     }
 }
 

@@ -53,20 +53,17 @@ impl Waiter {
 
 /// Works until the writer is gone. `wal` is `None` when the operating system's word is enough.
 pub(super) fn run(shared: &Shared, wal: Option<&File>, commits: &Receiver<Committed>) {
-    let mut failed = None;
     while let Ok(first) = commits.recv() {
         let mut group = vec![first];
         group.extend(commits.try_iter());
-        if let (Some(wal), None) = (wal, &failed) {
+        if let (Some(wal), None) = (wal, shared.failure.why()) {
             let started = Instant::now();
             if let Err(error) = wal.sync_data() {
-                // The kernel may have dropped the pages it could not write, and a later sync would
-                // not say so: nothing is acknowledged any more until a restart has recovered.
-                tracing::error!(%error, "the log's disk failed to sync; restart after mending it");
-                failed = Some(error.to_string());
+                shared.failure.note("a sync of the write-ahead log", &error);
             }
             shared.metrics.log_sync(started.elapsed());
         }
+        let failed = shared.failure.why();
         for Committed { ends, waiters } in group {
             if failed.is_none() {
                 ends.iter().for_each(|(topic, end)| {

@@ -1,7 +1,6 @@
 //! Checkpoints: the write-ahead log's pages go back into the database, mostly on a thread of their
 //! own, so that the writer seldom waits for the disk.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rusqlite::Connection;
 
 use super::files;
+use super::shared::Shared;
 use crate::log::LogError;
 
 /// When pages go back into the database.
@@ -32,6 +32,7 @@ impl Default for CheckpointPolicy {
 /// The writer's side.
 pub(super) struct Checkpoints {
     policy: CheckpointPolicy,
+    shared: Arc<Shared>,
     wake: SyncSender<()>,
     /// Set by the thread when the write-ahead log has grown too long.
     too_long: Arc<AtomicBool>,
@@ -42,17 +43,24 @@ pub(super) struct Checkpoints {
 /// The thread's side.
 pub(super) struct Checkpointer {
     policy: CheckpointPolicy,
-    database: PathBuf,
+    shared: Arc<Shared>,
     wake: Receiver<()>,
     too_long: Arc<AtomicBool>,
 }
 
-pub(super) fn pair(database: PathBuf, policy: CheckpointPolicy) -> (Checkpoints, Checkpointer) {
+pub(super) fn pair(shared: &Arc<Shared>, policy: CheckpointPolicy) -> (Checkpoints, Checkpointer) {
     let (wake, receiver) = sync_channel(1);
     let too_long = Arc::new(AtomicBool::new(false));
     (
-        Checkpoints { policy, wake, too_long: Arc::clone(&too_long), bytes: 0, commits: 0 },
-        Checkpointer { policy, database, wake: receiver, too_long },
+        Checkpoints {
+            policy,
+            shared: Arc::clone(shared),
+            wake,
+            too_long: Arc::clone(&too_long),
+            bytes: 0,
+            commits: 0,
+        },
+        Checkpointer { policy, shared: Arc::clone(shared), wake: receiver, too_long },
     )
 }
 
@@ -63,7 +71,7 @@ impl Checkpoints {
         if self.too_long.swap(false, Ordering::Relaxed) {
             // Almost all pages are back already; what is left is quick. Without this the file would
             // grow as long as there is always something to write.
-            let _ = checkpoint(connection, "RESTART");
+            checkpoint(&self.shared, connection, "RESTART");
         }
         if self.bytes >= self.policy.beside_bytes || self.commits >= self.policy.beside_commits {
             (self.bytes, self.commits) = (0, 0);
@@ -73,30 +81,34 @@ impl Checkpoints {
 
     /// Leaves a database that needs no recovery.
     pub(super) fn finish(&self, connection: &Connection) {
-        if let Err(error) = checkpoint(connection, "TRUNCATE") {
-            tracing::warn!(%error, "the log's last checkpoint failed; the next start recovers");
-        }
+        checkpoint(&self.shared, connection, "TRUNCATE");
     }
 }
 
 impl Checkpointer {
     /// Works until the writer is gone.
     pub(super) fn run(self) -> Result<(), LogError> {
-        let connection = files::writer(&self.database)?;
+        let connection = files::writer(&self.shared.database)?;
         while self.wake.recv().is_ok() {
-            match checkpoint(&connection, "PASSIVE") {
-                Ok(pages) if pages > self.policy.pages_max => {
-                    self.too_long.store(true, Ordering::Relaxed);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "a checkpoint of the log failed"),
+            let pages = checkpoint(&self.shared, &connection, "PASSIVE");
+            if pages.is_some_and(|pages| pages > self.policy.pages_max) {
+                self.too_long.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
     }
 }
 
-/// Pages in the write-ahead log after a checkpoint of kind `mode`.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
+/// A checkpoint of kind `mode`; gives the pages in the write-ahead log. None is made after the disk has
+/// failed: SQLite would count pages as safe whose sync went wrong, and begin the log anew over them.
+fn checkpoint(shared: &Shared, connection: &Connection, mode: &str) -> Option<i64> {
+    let _alone = shared.checkpointing.lock();
+    if shared.failure.why().is_some() {
+        return None;
+    }
+    let pragma = format!("PRAGMA wal_checkpoint({mode})");
+    connection
+        .query_row(&pragma, [], |row| row.get(1))
+        .map_err(|error| shared.failure.note("a checkpoint", &error))
+        .ok()
 }

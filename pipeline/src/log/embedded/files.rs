@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::log::LogError;
 
@@ -78,6 +79,10 @@ pub(super) fn writer(path: &Path) -> Result<Connection, LogError> {
         .and_then(|()| connection.pragma_update(None, "synchronous", "NORMAL"))
         .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", 0))
         .and_then(|()| connection.pragma_update(None, "cache_size", -8_000))
+        .map_err(|error| sql("configure the log", &error))?;
+    // The last connection to close must not checkpoint: after a failure of the disk nobody may.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(|error| sql("configure the log", &error))?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)

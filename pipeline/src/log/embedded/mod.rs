@@ -6,6 +6,7 @@
 
 mod barrier;
 mod checkpoint;
+mod failure;
 mod files;
 mod member;
 mod retention;
@@ -124,7 +125,7 @@ impl EmbeddedLog {
         };
         let (ops, receiver) = channel();
         let (committed, commits) = channel();
-        let (checkpoints, checkpointer) = checkpoint::pair(database.clone(), options.checkpoints);
+        let (checkpoints, checkpointer) = checkpoint::pair(&shared, options.checkpoints);
         let writer = files::writer(&database)?;
         let writer = Writer::new(Arc::clone(&shared), writer, committed, checkpoints);
         let barrier = Arc::clone(&shared);
@@ -139,6 +140,12 @@ impl EmbeddedLog {
         ];
         let setup = Mutex::new(connection);
         Ok(Self { open: Arc::new(Open { shared, ops, setup, threads, _directory: directory }) })
+    }
+
+    /// Waits until the disk fails to take what it was given, and tells why. Nothing is acknowledged
+    /// from then on: the process should end, so that a restart recovers.
+    pub async fn disk_failed(&self) -> Arc<str> {
+        self.open.shared.failure.happened().await
     }
 
     /// The offset behind the last record of `topic`.

@@ -11,6 +11,7 @@ use schemas::topics::Topic;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
+use super::failure::Failure;
 use super::files;
 use super::tables::{self, TopicTable};
 use crate::log::LogError;
@@ -90,6 +91,9 @@ pub(super) struct Shared {
     pub(super) partitions: u32,
     pub(super) ring_bytes: usize,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) failure: Failure,
+    /// Held by whoever checkpoints, until a failure is noted.
+    pub(super) checkpointing: Mutex<()>,
     topics: RwLock<HashMap<Topic, Arc<TopicState>>>,
     epochs: Mutex<HashMap<SmolStr, u64>>,
     queued_bytes: AtomicUsize,
@@ -109,6 +113,8 @@ impl Shared {
             partitions,
             ring_bytes,
             metrics,
+            failure: Failure::none(),
+            checkpointing: Mutex::default(),
             topics: RwLock::default(),
             epochs: Mutex::default(),
             queued_bytes: AtomicUsize::new(0),
