@@ -18,6 +18,9 @@ use crate::commands::print;
 
 const CHANNELS: [&str; 5] = ["whatsapp", "whatsapp", "whatsapp", "web_chat", "email"];
 
+/// Times beyond this count as this, in microseconds.
+const LONGEST_US: u64 = 120_000_000;
+
 /// What came of a run; times in microseconds.
 struct Tally {
     answered: Histogram<u64>,
@@ -31,8 +34,8 @@ struct Tally {
 impl Tally {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            answered: Histogram::new(3)?,
-            lateness: Histogram::new(3)?,
+            answered: Histogram::new_with_max(LONGEST_US, 3)?,
+            lateness: Histogram::new_with_max(LONGEST_US, 3)?,
             statuses: std::collections::BTreeMap::new(),
             auto: 0,
             human: 0,
