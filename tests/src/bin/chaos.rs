@@ -21,8 +21,9 @@ enum Fault {
         /// Messages a second.
         #[arg(long, default_value_t = 300.0)]
         rate: f64,
-        /// How many customers write.
-        #[arg(long, default_value_t = 600)]
+        /// How many customers write. Many, because one who waits for people is not answered by the
+        /// machine any more.
+        #[arg(long, default_value_t = 10_000)]
         customers: usize,
         /// The same seed gives the same texts and the same lives.
         #[arg(long, default_value_t = 1)]

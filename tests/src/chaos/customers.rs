@@ -76,10 +76,11 @@ impl Customers {
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let mut writing = JoinSet::new();
         let mut inboxes = Vec::new();
+        let api = Api::new(url);
         for n in 0..load.customers {
             let (inbox, texts) = mpsc::unbounded_channel();
             inboxes.push(inbox);
-            let (api, journal) = (Api::new(url), Arc::clone(&journal));
+            let (api, journal) = (api.clone(), Arc::clone(&journal));
             writing.spawn(write(api, format!("C{}-{n}", load.seed), texts, journal));
         }
         let stopped = Arc::clone(&stop);
