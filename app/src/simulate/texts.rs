@@ -1,4 +1,4 @@
-//! What simulated customers write: the project's own corpus.
+//! What simulated customers write: the ordinary part of the project's own corpus.
 
 use classifier::corpus;
 
@@ -40,7 +40,8 @@ impl Texts {
     /// The corpus.
     pub fn load() -> anyhow::Result<Self> {
         let rows = corpus::training()?;
-        Ok(Self(rows.into_iter().map(|row| row.text).collect()))
+        // Rows written to be hard are for training: no provider's day is made of them.
+        Ok(Self(rows.into_iter().filter(|row| !row.hard).map(|row| row.text).collect()))
     }
 
     /// One of them.
