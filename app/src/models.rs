@@ -53,10 +53,33 @@ pub fn open_or_train(dir: &Path) -> anyhow::Result<Models> {
             let _ = writeln!(std::io::stderr(), "{line}");
         };
         note(&format!("no model in {} yet: training the bundled corpus once", dir.display()));
-        let dir = dir.to_str().context("the models' directory has a name that is not text")?;
-        train_in_child(&["fit", "--bundled", "--out", dir], &mut note)?;
+        let name = dir.to_str().context("the models' directory has a name that is not text")?;
+        let unfinished = PathBuf::from(format!("{name}.unfinished"));
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        let out = unfinished.to_str().unwrap_or_default();
+        train_in_child(&["fit", "--bundled", "--out", out], &mut note)?;
+        publish(&unfinished, dir)
+            .with_context(|| format!("cannot put the models into {}", dir.display()))?;
     }
     Ok(Models::open(dir)?)
+}
+
+/// Moves trained heads to where they are looked for: the intent head, by which they are found, last.
+fn publish(unfinished: &Path, dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let last = Task::Intent.file_name();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(unfinished)? {
+        names.push(entry?.file_name());
+    }
+    names.sort_by_key(|name| name == last);
+    for name in names {
+        std::fs::File::open(unfinished.join(&name))?.sync_all()?;
+        std::fs::rename(unfinished.join(&name), dir.join(&name))?;
+    }
+    std::fs::remove_dir_all(unfinished)
 }
 
 /// The models as a side input of `classify`: by version. Earlier versions are kept in `data_dir`, so
@@ -86,8 +109,14 @@ pub fn side_input(
 /// Copies the heads in `dir` to `kept/version`, and lets go of all but the latest few.
 fn keep(dir: &Path, kept: &Path, version: &str) -> std::io::Result<()> {
     let place = kept.join(version);
-    if !place.exists() {
+    if place.exists() {
+        // In use again: the last to go.
+        std::fs::File::open(&place)?.set_modified(std::time::SystemTime::now())?;
+    } else {
         let unfinished = kept.join(format!("{version}.unfinished"));
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
         std::fs::create_dir_all(&unfinished)?;
         for name in Task::ALL.map(Task::file_name) {
             if dir.join(name).exists() {

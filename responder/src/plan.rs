@@ -11,6 +11,7 @@ use jiff::civil::Weekday;
 use jiff::tz::Offset;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Stateless, Verdict};
 use schemas::conversation::{AnswerDue, Conversation, ConversationEvent};
+use schemas::line::Classification;
 use schemas::masking::mask;
 use schemas::message::{Button, ReplyPurpose};
 use schemas::sealed::{Keyring, SealError, SealedText, TenantKeys};
@@ -19,6 +20,9 @@ use schemas::work::Reply;
 use schemas::{Avro, CodecError};
 
 use crate::catalogue::{Catalogue, Occasion, Use};
+
+/// Confidence from which a notice may name the wish, whatever the intent's own threshold.
+const NOTICE_CERTAIN: f64 = 0.95;
 
 /// The stage.
 pub struct Plan {
@@ -138,7 +142,10 @@ impl Plan {
             }
             (ConversationEvent::TurnDecided(decided), ReplyPurpose::HandoffNotice) => {
                 occasion.purpose = Use::HandoffNotice;
-                occasion.intent = decided.classification.as_ref().and_then(|c| c.intent());
+                // A notice that names the wish commits us to it: only where the model is sure.
+                let sure = |c: &&Classification| c.confidence >= c.threshold.min(NOTICE_CERTAIN);
+                let c = decided.classification.as_ref().filter(sure);
+                occasion.intent = c.and_then(|c| c.intent());
                 occasion.reason = Some(decided.reason.as_str());
             }
             (ConversationEvent::Queued(queued), ReplyPurpose::HandoffNotice) => {

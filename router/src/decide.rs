@@ -88,7 +88,13 @@ fn reason_for_people<'a>(
     if !policy.auto && likely {
         return Err(RouteReason::Policy);
     }
-    if !classification.would_answer || classification.confidence < classification.threshold {
+    let sure = match policy.threshold {
+        Some(threshold) => classification.confidence >= threshold,
+        None => {
+            classification.would_answer && classification.confidence >= classification.threshold
+        }
+    };
+    if !sure {
         return Err(RouteReason::LowConfidence);
     }
     // An outage makes everybody angry and must still be answered: anger ends the machine's part

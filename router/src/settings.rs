@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 /// What is to be done about an intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntentPolicy {
     /// Who takes it when the machine does not.
@@ -58,6 +58,10 @@ pub struct IntentPolicy {
     /// Goes to people whatever the confidence: the wish itself is to reach one.
     #[serde(default)]
     pub person_at_once: bool,
+    /// Least confidence for the machine to answer, in place of the model's: where an answer that is
+    /// wrong does no harm.
+    #[serde(default)]
+    pub threshold: Option<f64>,
     /// The customer has what they came for once it is answered.
     #[serde(default)]
     pub ends: bool,

@@ -3,6 +3,13 @@
 //!
 //! The placeholder says what stood there, so that a reader can still follow the message.
 
+/// Longest number that is personal, in digits.
+const DIGITS_MAX: usize = 16;
+/// Longest parts of an e-mail address, in characters (RFC 5321, 4.5.3.1). These bounds keep the time
+/// in proportion to the text, whatever somebody sends.
+const LOCAL_MAX: usize = 64;
+const HOST_MAX: usize = 255;
+
 /// The text with personal numbers replaced.
 #[must_use]
 pub fn mask(text: &str) -> String {
@@ -51,6 +58,9 @@ fn number_at(text: &str) -> Option<(usize, Vec<u8>)> {
     for (at, c) in text.char_indices() {
         match c.to_digit(10) {
             Some(digit) => {
+                if digits.len() == DIGITS_MAX {
+                    return None; // longer than anything personal
+                }
                 digits.push(u8::try_from(digit).unwrap_or_default());
                 end = at + 1;
                 gap = 0;
@@ -140,12 +150,13 @@ fn card(digits: &[u8]) -> bool {
 fn email_length(text: &str) -> Option<usize> {
     let local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     let host = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
-    let at = text.find(|c| !local(c))?;
+    let (at, _) = text.char_indices().take(LOCAL_MAX + 1).find(|(_, c)| !local(*c))?;
     let rest = text.get(at..)?.strip_prefix('@')?;
     if at == 0 || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
-    let length = rest.find(|c| !host(c)).unwrap_or(rest.len());
+    let ends = rest.char_indices().take(HOST_MAX).find(|(_, c)| !host(*c));
+    let length = ends.map_or_else(|| rest.len().min(HOST_MAX), |(at, _)| at);
     let name = rest.get(..length)?.trim_end_matches(['.', '-']);
     let (domain, top) = name.rsplit_once('.')?;
     (!domain.is_empty() && top.len() >= 2).then_some(at + 1 + name.len())

@@ -140,6 +140,17 @@ impl Server {
     /// # Errors
     /// When it does not come up; with what it said.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let mut server = Self::spawn(options)?;
+        server.port = server.announced().await?;
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Starts one and does not wait for anything.
+    ///
+    /// # Errors
+    /// When there is no binary to start.
+    pub fn spawn(options: Options) -> anyhow::Result<Self> {
         let mut command = Command::new(binary()?);
         command
             .arg("serve")
@@ -157,10 +168,7 @@ impl Server {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         listen(err.context("no standard error")?, &said);
         listen(out.context("no standard output")?, &said);
-        let mut server = Self { child, port: 0, options, said };
-        server.port = server.announced().await?;
-        server.ready().await?;
-        Ok(server)
+        Ok(Self { child, port: options.port, options, said })
     }
 
     /// Waits until it tells its address.

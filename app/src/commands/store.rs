@@ -47,10 +47,14 @@ pub fn rebuild(settings: &Settings) -> anyhow::Result<()> {
         new.gather().await?;
         anyhow::Ok(())
     })?;
-    for suffix in ["-wal", "-shm", ""] {
+    // The old file is there until the new one takes its place; only what would be read with it goes.
+    for suffix in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(dir.join(format!("{FILE}{suffix}")));
     }
     std::fs::rename(&beside, dir.join(FILE)).context("cannot put the new store in its place")?;
+    for name in ["store.new.db-wal", "store.new.db-shm"] {
+        let _ = std::fs::remove_file(dir.join(name));
+    }
     print("the store is made anew")
 }
 

@@ -63,7 +63,9 @@ impl History for StoredHistory {
             minutes.iter().filter_map(|minute| minute.values.get("resolved/human")).sum();
         // People ended so many conversations in the last hour: at that pace, one after the other.
         let eta_s = (looked_after > 0)
-            .then(|| (ahead + 1) * (ESTIMATE_MINUTES * 60 / looked_after).unsigned_abs());
+            .then(|| (ahead + 1) * (ESTIMATE_MINUTES * 60 / looked_after).unsigned_abs())
+            // Beyond what was looked at it is no estimate any more.
+            .filter(|eta_s| *eta_s <= ESTIMATE_MINUTES.unsigned_abs() * 60);
         Ok(Some(QueuePlace { position: ahead + 1, eta_s }))
     }
 }

@@ -34,6 +34,15 @@ pub(super) async fn lag(
     }
 }
 
+/// Fails when the log's disk does, unless `stop` comes first: ended, the process is started again by
+/// whoever watches over it, and recovers.
+pub(super) async fn disk(log: EmbeddedLog, stop: CancellationToken) -> anyhow::Result<()> {
+    match stop.run_until_cancelled(log.disk_failed()).await {
+        Some(why) => anyhow::bail!("the log's disk failed: {why}; mend it and start again"),
+        None => Ok(()),
+    }
+}
+
 /// Drops what is older than its topic keeps, until `stop`.
 pub(super) async fn forget(
     log: EmbeddedLog,

@@ -182,15 +182,7 @@ impl Server {
             forget.await;
             Ok(())
         });
-        let failing = self.log.clone();
-        let stopping = stop.clone();
-        tasks.spawn(async move {
-            match stopping.run_until_cancelled(failing.disk_failed()).await {
-                // Ended, it is started again by whoever watches over it, and recovers.
-                Some(why) => anyhow::bail!("the log's disk failed: {why}; mend it and start again"),
-                None => Ok(()),
-            }
-        });
+        tasks.spawn(maintenance::disk(self.log.clone(), stop.clone()));
         let health = Arc::new(Health::default());
         let doors = self.doors(settings, log, hub, floor, intent_groups, stop);
         let router = http::router(doors, Arc::clone(&self.metrics), Arc::clone(&health));

@@ -128,10 +128,16 @@ fn keep(cx: &mut Cx<'_>, state: TurnsState, settings: &Settings) {
     cx.state = (state != TurnsState::default()).then_some(state);
 }
 
+/// Ids remembered of one contact: a flood of messages must not make its state a flood of writes.
+const SEEN_MAX: usize = 2_000;
+
 /// Notes the message's id; ids from before `forget_before_ms` are forgotten.
 fn remember(state: &mut TurnsState, head: &MessageHead, forget_before_ms: i64, now_ms: i64) {
     let old = state.seen.partition_point(|seen| seen.at_ms < forget_before_ms);
     state.seen.drain(..old);
+    if state.seen.len() >= SEEN_MAX {
+        state.seen.remove(0);
+    }
     state.seen.push(SeenMessage { message_id: head.message_id, at_ms: now_ms });
 }
 

@@ -138,6 +138,10 @@ impl<T: Send + Sync + 'static> Queues<T> {
             let room = (records_max - taken.len()).min(queue.len());
             taken.extend(queue.drain(..room));
         }
+        // One call may have stood for several keys: the next lane is told, too.
+        if !taken.is_empty() && !inner.ready.is_empty() {
+            self.wake.notify_one();
+        }
         Some(taken)
     }
 

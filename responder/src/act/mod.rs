@@ -69,13 +69,9 @@ impl Act {
         let Some(key) = LineKey::parse(&input.key) else {
             return Outcome::Reject("the key is not tenant:contact".to_owned());
         };
-        let ended = if self.clock.now_ms() >= request.expires_at_ms {
-            Ended::without_fields(ActionResult::Failed, "expired")
-        } else {
-            match self.ask(&key.tenant, request).await {
-                Ok(ended) => ended,
-                Err(outcome) => return outcome,
-            }
+        let ended = match self.ask(&key.tenant, request).await {
+            Ok(ended) => ended,
+            Err(outcome) => return outcome,
         };
         self.tell(&key.tenant, input, ended)
     }
@@ -92,9 +88,16 @@ impl Act {
             contact,
             verified: request.verified,
         };
+        let try_now = || async {
+            if self.clock.now_ms() >= request.expires_at_ms {
+                return Ok(Ended::without_fields(ActionResult::Failed, "expired"));
+            }
+            self.perform(&asked).await
+        };
         if self.crm.is_idempotent(&asked.action) {
-            return self.perform(&asked).await;
+            return try_now().await;
         }
+        // The ledger first, the clock after it: what has been done is not told as expired.
         let once =
             OnceKey(format!("{}/{}/act/{}", request.conversation_id, request.turn, asked.action));
         match self.ledger.claim(&once).await {
@@ -104,7 +107,7 @@ impl Act {
                 .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
             Ok(Claim::Won) => {
                 // Begun is begun: whatever goes wrong from here on is not tried again.
-                let ended = self.perform(&asked).await.unwrap_or_else(|_| {
+                let ended = try_now().await.unwrap_or_else(|_| {
                     Ended::without_fields(ActionResult::Uncertain, "uncertain")
                 });
                 let bytes = serde_json::to_vec(&ended).unwrap_or_default();

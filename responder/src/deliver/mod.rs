@@ -101,19 +101,23 @@ impl Deliver {
             return Ok(Ended::with(DeliveryResult::Failed, Some("no_sender")));
         };
         let outgoing = self.open(key, reply)?;
-        if self.clock.now_ms() >= reply.due.expires_at_ms {
-            return Ok(Ended::with(DeliveryResult::Expired, None));
-        }
+        let try_now = || async {
+            if self.clock.now_ms() >= reply.due.expires_at_ms {
+                return Ok(Ended::with(DeliveryResult::Expired, None));
+            }
+            attempt(sender.as_ref(), &outgoing).await
+        };
         if sender.is_idempotent() {
-            return attempt(sender.as_ref(), &outgoing).await;
+            return try_now().await;
         }
+        // The ledger first, the clock after it: what has gone out is not told as expired.
         let once = OnceKey(outgoing.id.clone());
         match self.ledger.claim(&once).await {
             Err(error) => Err(retry(error.to_string())),
             Ok(Claim::Open) => Ok(Ended::with(DeliveryResult::Uncertain, Some("interrupted"))),
             Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
                 .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
-            Ok(Claim::Won) => match attempt(sender.as_ref(), &outgoing).await {
+            Ok(Claim::Won) => match try_now().await {
                 Ok(ended) => {
                     let bytes = serde_json::to_vec(&ended).unwrap_or_default();
                     let settled = self.ledger.settle(&once, bytes).await;

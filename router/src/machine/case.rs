@@ -235,6 +235,11 @@ impl<'a> Case<'a> {
         matches!(self.state.state, ConversationState::Assigned | ConversationState::WaitingCustomer)
     }
 
+    /// A person has it, or was done with it: the machine says nothing any more.
+    pub(super) fn is_taken(&self) -> bool {
+        self.is_owned() || self.state.state == ConversationState::Resolved
+    }
+
     /// Nothing can happen to it any more.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.state.state, ConversationState::Closed | ConversationState::Abandoned)

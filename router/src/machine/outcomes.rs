@@ -43,7 +43,7 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         finding: outcome.finding.clone(),
         fields_sealed: outcome.fields_sealed,
     };
-    if case.is_owned() {
+    if case.is_taken() {
         let settled = settle(&pending, Route::Owned, RouteReason::Owned);
         case.tell(ConversationEvent::ActionDone(done), With { settled, ..With::default() });
         return Verdict::Done;
@@ -59,7 +59,10 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
     pending.answered = true;
     pending.action_deadline_ms =
         Some(case.now_ms + (times.reply_age_s_max + times.delivery_s) * 1000);
-    case.state.state = ConversationState::BotAnswered;
+    // Who waits for a person goes on waiting, whatever the machine has found out meanwhile.
+    if case.state.state != ConversationState::Queued {
+        case.state.state = ConversationState::BotAnswered;
+    }
     case.state.bot_answers += 1;
     let due = case.due(ReplyPurpose::Answer, pending.turn, 0, pending.via);
     let turn = pending.turn;
@@ -108,7 +111,7 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
         if ends && case.state.state == ConversationState::BotAnswered {
             resolve(case, None);
         }
-    } else if case.is_owned() {
+    } else if case.is_taken() {
         case.tell(sent, with(settle(&pending, Route::Owned, RouteReason::Owned)));
     } else {
         case.tell(sent, With::default());
@@ -144,7 +147,7 @@ pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
 
 /// A turn has waited for its answer for too long.
 pub(super) fn overdue(case: &mut Case<'_>, pending: &PendingTurn) {
-    if case.is_owned() {
+    if case.is_taken() {
         let settled = settle(pending, Route::Owned, RouteReason::Owned);
         let queued =
             schemas::conversation::Queued { turn: Some(pending.turn), reason: RouteReason::Owned };

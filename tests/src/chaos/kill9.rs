@@ -15,6 +15,9 @@ use crate::server::{Options, Server};
 
 /// A server lives so long between ready and killed, in milliseconds: from, to.
 const LIFE_MS: (u64, u64) = (150, 1_500);
+/// One in so many kills is followed by another, so many milliseconds at most into the next start.
+const EARLY_ONE_IN: u32 = 4;
+const EARLY_MS_MAX: u64 = 150;
 /// How long the line may take to come to rest after the last fault.
 const REST_WITHIN: Duration = Duration::from_secs(180);
 
@@ -72,7 +75,13 @@ pub async fn kill9(
         let life = LIFE_MS.0 + dice % (LIFE_MS.1 - LIFE_MS.0);
         // The moment of the crash is the thing under test, not something waited for.
         tokio::time::sleep(Duration::from_millis(life)).await;
-        let again = server.kill()?;
+        let mut again = server.kill()?;
+        if round % EARLY_ONE_IN == 0 {
+            // Once more while it recovers and restores.
+            let starting = Server::spawn(again)?;
+            tokio::time::sleep(Duration::from_millis(mix(dice) % EARLY_MS_MAX)).await;
+            again = starting.kill()?;
+        }
         let started = Instant::now();
         server = Server::start(again).await?;
         ready.push(started.elapsed());
@@ -92,7 +101,7 @@ pub async fn kill9(
     let server = Server::start(again).await?;
     let spoilt = gather(&server.api(), &journal, channel.sent()).await?;
     Ok(Report {
-        kills: asked.rounds,
+        kills: asked.rounds + asked.rounds.div_ceil(EARLY_ONE_IN),
         acknowledged: journal.values().map(Vec::len).sum(),
         answered: answered(&facts),
         sent: facts.sent.len(),

@@ -3,12 +3,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::adapt::ApiMessage;
-use super::{Api, accepted, wait_for};
+use super::{Api, accepted, idempotency_key, wait_for};
 use crate::door::{JsonBody, Problem};
 
 /// What those clients send.
@@ -22,11 +23,13 @@ pub(super) struct LegacyMessage {
 /// Answers in their words; its `intent` is the coarse kind, ours is beside it.
 pub(super) async fn message(
     State(api): State<Api>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<LegacyMessage>,
 ) -> Result<Response, Problem> {
     let message = ApiMessage::new(body.channel, body.customer_identifier, body.message);
     let tenant = message.tenant(&api.settings.default_tenant);
-    let (id, decision) = wait_for(&api.door, &tenant, message.heard(None, true)?).await?;
+    let (id, decision) =
+        wait_for(&api.door, &tenant, message.heard(idempotency_key(&headers)?, true)?).await?;
     let Some(decision) = decision else { return Ok(accepted(id)) };
     let intent_id = decision.intent.as_deref().unwrap_or("fora_escopo");
     let group = api.settings.intent_groups.get(intent_id).map_or("general", String::as_str);

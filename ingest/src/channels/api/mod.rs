@@ -5,6 +5,7 @@ mod legacy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -22,6 +23,9 @@ use crate::door::{AcceptError, Door, HeardMessage, JsonBody, Problem, Progress};
 
 /// Longest Idempotency-Key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
+
+/// A message that has not been decided for so long may be a repeat.
+const LOOK_AFTER: Duration = Duration::from_millis(40);
 
 /// How the API behaves.
 #[derive(Debug, Clone, Default)]
@@ -117,17 +121,27 @@ async fn wait_for(
     let repeatable = heard.identity != crate::door::Identity::None;
     let (id, key, record) = door.seal(tenant, heard)?;
     let keys = door.keyring().of(tenant)?;
-    // A message decided before is not decided again: a repeat gets what the first one got.
-    if repeatable && let Some(found) = decided(door, &key, id).await? {
-        return Ok((id, Some(found)));
-    }
     let mut watch = door.watch(&key);
     door.append(vec![record]).await.map_err(AcceptError::from)?;
     let mut progress = Progress::of(id);
-    while let Ok(Some(heard)) = timeout_at(until, watch.next()).await {
-        progress.hear(&heard);
-        if progress.is_complete() {
-            return Ok((id, progress.decision(keys, accepted_at_ms, Some(door.now_ms()))));
+    // A repeat is not decided again: it gets what the first one got, from the store. That is asked
+    // when nothing comes, so that no first message pays for it.
+    let mut look_at = repeatable.then(|| Instant::now() + LOOK_AFTER);
+    loop {
+        match timeout_at(look_at.unwrap_or(until).min(until), watch.next()).await {
+            Ok(Some(heard)) => {
+                progress.hear(&heard);
+                if progress.is_complete() {
+                    let now_ms = door.now_ms();
+                    return Ok((id, progress.decision(keys, accepted_at_ms, Some(now_ms))));
+                }
+            }
+            Err(_) if look_at.take().is_some() && Instant::now() < until => {
+                if let Some(found) = decided(door, &key, id).await? {
+                    return Ok((id, Some(found)));
+                }
+            }
+            Ok(None) | Err(_) => break,
         }
     }
     // A repeat of one decided just before: the store has it by now.

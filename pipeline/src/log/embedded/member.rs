@@ -34,6 +34,8 @@ pub(super) struct EmbeddedMember {
     /// Where each partition begins.
     starts: HashMap<u32, Offset>,
     assigned: bool,
+    /// Last offsets of partitions with records no commit covers, and the end they were looked up at.
+    uncovered: Option<(Offset, HashMap<u32, Offset>)>,
 }
 
 impl EmbeddedMember {
@@ -56,7 +58,47 @@ impl EmbeddedMember {
             cursor: None,
             starts: HashMap::new(),
             assigned: false,
+            uncovered: None,
         })
+    }
+
+    /// The end of what is visible, and the last offset of each partition that has records behind the
+    /// group's lowest position. Looked up once for all partitions.
+    fn uncovered(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<&(Offset, HashMap<u32, Offset>), LogError> {
+        let found = match self.uncovered.take() {
+            Some(found) => found,
+            None => {
+                let failed = |error: rusqlite::Error| sql("read where partitions end", &error);
+                let end = *self.input.visible.borrow();
+                let name = self.input.table.topic.0;
+                let (known, lowest): (u32, i64) = connection
+                    .query_row(
+                        "SELECT count(*), ifnull(min(position), 0) FROM positions \
+                         WHERE grp = ?1 AND topic = ?2",
+                        params![self.group.name.as_str(), name],
+                        |row| Ok((row.get(0)?, row.get(1)?)),
+                    )
+                    .map_err(failed)?;
+                let from = if known < self.shared.partitions { 0 } else { lowest };
+                let query = format!(
+                    "SELECT partition, max(offset) FROM \"{name}\" WHERE offset >= ?1 GROUP BY partition"
+                );
+                let lasts = connection
+                    .prepare(&query)
+                    .and_then(|mut statement| {
+                        let rows = statement.query_map([from], |row| {
+                            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+                        })?;
+                        rows.collect()
+                    })
+                    .map_err(failed)?;
+                (end, lasts)
+            }
+        };
+        Ok(self.uncovered.insert(found))
     }
 
     fn ask<T>(
@@ -127,7 +169,14 @@ impl Member for EmbeddedMember {
             .map_err(|error| sql("read a position", &error))?;
         let (position, watermarks, pins) = found.unwrap_or_default();
         let position = position.cast_unsigned();
-        self.starts.insert(lease.partition, position);
+        let (visible, lasts) = self.uncovered(&connection)?;
+        // A partition without records behind its position has nothing to read again: it neither holds
+        // on to the versions it was left with, nor holds up those that have.
+        let (start, end) = match lasts.get(&lease.partition) {
+            Some(last) if *last >= position => (position, last + 1),
+            _ => (position.max(*visible), position),
+        };
+        self.starts.insert(lease.partition, start);
         let state: Arc<dyn StateReader> = match self.group.state {
             None => Arc::new(NoState),
             Some(topic) => Arc::new(EmbeddedState {
@@ -138,7 +187,7 @@ impl Member for EmbeddedMember {
         };
         Ok(Restored {
             position,
-            end: *self.input.visible.borrow(),
+            end,
             watermarks: Watermarks::from_bytes(&watermarks).ok_or_else(|| {
                 LogError::Fatal(format!("watermarks of {} are unreadable", self.group.name))
             })?,

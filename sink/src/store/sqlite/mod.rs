@@ -20,9 +20,11 @@ use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
 use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
+use tokio::sync::Semaphore;
+
 use crate::rows::{ConversationRow, Row};
 
-/// Idle read connections kept.
+/// Reads at once, each on a connection of its own. More would not be faster, and each costs memory.
 const READERS_MAX: usize = 4;
 
 /// The store.
@@ -35,6 +37,7 @@ struct Shared {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    reading: Semaphore,
 }
 
 impl SqliteStore {
@@ -44,8 +47,12 @@ impl SqliteStore {
     /// [`StoreError::Broken`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let writer = tables::open(path)?;
-        let shared =
-            Shared { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() };
+        let shared = Shared {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            reading: Semaphore::new(READERS_MAX),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -104,6 +111,9 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let unavailable =
+            |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
+        let _turn = self.shared.reading.acquire().await.map_err(|error| unavailable(&error))?;
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
             let idle = shared.readers.lock().pop();
@@ -112,13 +122,10 @@ impl SqliteStore {
                 None => tables::reader(&shared.path)?,
             };
             let found = work(&connection).map_err(|error| tables::unavailable(&error));
-            let mut readers = shared.readers.lock();
-            if readers.len() < READERS_MAX {
-                readers.push(connection);
-            }
+            shared.readers.lock().push(connection);
             found
         });
-        done.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+        done.await.map_err(|error| unavailable(&error))?
     }
 }
 
