@@ -120,6 +120,7 @@ suite!(
     an_effect_rejects_into_dead_letters,
     a_crash_between_any_two_steps_changes_nothing,
     repeats_are_removed_also_after_a_restart,
+    an_idle_partition_takes_up_a_new_version,
     a_deadline_waits_through_other_records,
     outputs_carry_their_origin_and_what_came_with_the_record,
     a_commit_writes_its_changes_in_order_of_keys,

@@ -312,6 +312,27 @@ fn a_cut_fibre_is_told_and_given_to_people() {
 }
 
 #[test]
+fn who_waits_for_a_person_goes_on_waiting_when_the_crm_answers() {
+    let mut story = Story::new();
+    story
+        .says("minha internet caiu", sure("sem_conexao"))
+        .says("quero falar com uma pessoa", sure("falar_atendente"))
+        .action("line_check", ActionResult::Done, "line_ok")
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent);
+    let last = story.records().last().map(|record| (record.state, record.queue.is_some()));
+    assert_eq!(last, Some((ConversationState::Queued, true)), "{}", story.told());
+    // And who was served stays served.
+    let mut done = Story::new();
+    done.says("minha internet caiu", sure("sem_conexao"))
+        .says("quero falar com uma pessoa", sure("falar_atendente"))
+        .asks("Ana", CommandAction::Claim)
+        .asks("Ana", CommandAction::Resolve)
+        .action("line_check", ActionResult::Done, "line_ok");
+    let last = done.records().last().map(|record| (record.state, record.answer_due.is_none()));
+    assert_eq!(last, Some((ConversationState::Resolved, true)), "{}", done.told());
+}
+
+#[test]
 fn a_person_claims_answers_and_resolves_and_the_machine_is_silent() {
     let mut story = Story::new();
     story

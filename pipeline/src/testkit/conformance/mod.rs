@@ -281,6 +281,7 @@ macro_rules! conformance_suite {
             a_target_that_remembers_its_position_is_believed,
             an_effect_rejects_into_dead_letters,
             an_effect_holds_no_more_than_its_budget,
+            an_idle_partition_takes_up_a_new_version,
             a_deadline_waits_through_other_records,
             outputs_carry_their_origin_and_what_came_with_the_record,
             a_commit_writes_its_changes_in_order_of_keys,

@@ -226,6 +226,25 @@ pub async fn a_replayed_span_is_read_with_the_versions_it_first_ran_with(
     assert_eq!(versions[9..], [2; 3], "what came later is read with version 2");
 }
 
+/// A partition nobody writes to does not hold on to the version it was left with: one day that version
+/// is gone.
+pub async fn an_idle_partition_takes_up_a_new_version(harness: &mut dyn Harness) {
+    let (log, bench) = (harness.log(), Bench::new());
+    log.append(vec![told("k", &Told::Add(0), 1)]).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    drop(runner);
+    *bench.numbers.0.lock() = 2;
+    log.append(vec![told("k", &Told::Add(1), 1)]).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    drop(runner);
+    let idle = (crate::partition::of(b"k", log.partitions()) + 1) % log.partitions();
+    let mut member = log.join(&tally_group()).await.unwrap();
+    let restored = super::restored(member.as_mut(), idle).await;
+    assert_eq!(restored.pins, "2".as_bytes());
+}
+
 pub async fn a_deadline_waits_through_other_records(harness: &mut dyn Harness) {
     let (log, bench) = (harness.log(), Bench::new());
     let batch = [
