@@ -137,7 +137,10 @@ async fn wait_for(
                 }
             }
             Err(_) if look_at.take().is_some() && Instant::now() < until => {
-                if let Some(found) = decided(door, &key, id).await? {
+                // Under load the store may be slow: the caller is not kept longer for it.
+                if let Ok(found) = timeout_at(until, decided(door, &key, id)).await
+                    && let Some(found) = found?
+                {
                     return Ok((id, Some(found)));
                 }
             }
@@ -145,7 +148,14 @@ async fn wait_for(
         }
     }
     // A repeat of one decided just before: the store has it by now.
-    Ok((id, if repeatable { decided(door, &key, id).await? } else { None }))
+    let last = Instant::now() + LOOK_AFTER;
+    match repeatable {
+        true => match timeout_at(last, decided(door, &key, id)).await {
+            Ok(found) => Ok((id, found?)),
+            Err(_) => Ok((id, None)),
+        },
+        false => Ok((id, None)),
+    }
 }
 
 /// The decision the store holds, if it holds one.
