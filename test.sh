@@ -7,8 +7,6 @@ cd "$(dirname "$0")"
 
 work=$PWD/.services
 mkdir -p "$work"
-log=$work/test.log
-: > "$log"
 skipped=()
 failed=()
 began=$SECONDS
@@ -19,7 +17,7 @@ step() {
     local name=$1
     shift
     say "$name"
-    if ! "$@" 2>&1 | tee -a "$log"; then failed+=("$name"); fi
+    if ! "$@" 2>&1; then failed+=("$name"); fi
 }
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -75,12 +73,23 @@ if ! has chromedriver || ! has chromium; then
     skip "pages in a browser: install chromium and chromium-driver"
 fi
 
-step "tests" cargo test --workspace "${features[@]}" --no-fail-fast -- --show-output "$@"
+# Deliberate panics are many here: a trace of each would bury what matters.
+export RUST_BACKTRACE=0
+# What every test printed goes into the log; the screen gets what went wrong, below.
+tests() {
+    cargo test --workspace "${features[@]}" --no-fail-fast -- --show-output "$@" 2>&1 \
+        | tee "$work/tests.log" \
+        | grep --line-buffered -aE '^( +Running|test result:|test .* FAILED$|error|SKIPPED:)'
+    return "${PIPESTATUS[0]}"
+}
+step "tests" tests "$@"
+# A test binary's account of its failures stands between "failures:" and its result.
+awk '/^failures:$/ {on = 1} /^test result:/ {on = 0} on' "$work/tests.log" | cut -c1-400 | head -400
 
 say "done"
-sum() { grep -aoE "^test result: .*" "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
+sum() { grep -aoE "^test result: .*" "$work/tests.log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
 # Tests that found nothing to run against say so themselves.
-mapfile -t quiet < <(grep -aoE "^SKIPPED: .*" "$log" | sort -u)
+mapfile -t quiet < <(grep -aoE "^SKIPPED: .*" "$work/tests.log" | sort -u)
 for one in "${quiet[@]}"; do printf '%s\n' "$one"; done
 for one in "${skipped[@]}"; do printf 'SKIPPED: %s\n' "$one"; done
 for one in "${failed[@]}"; do printf 'FAILED: %s\n' "$one"; done

@@ -241,7 +241,7 @@ pub async fn an_idle_partition_takes_up_a_new_version(harness: &mut dyn Harness)
     drop(runner);
     let idle = (crate::partition::of(b"k", log.partitions()) + 1) % log.partitions();
     let mut member = log.join(&tally_group()).await.unwrap();
-    let restored = super::restored(member.as_mut(), idle).await;
+    let restored = restored(member.as_mut(), idle).await;
     assert_eq!(restored.pins, "2".as_bytes());
 }
 
