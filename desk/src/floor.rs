@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pipeline::Log;
-use pipeline::log::{From, LogError, Tail};
+use pipeline::log::{self, From, LogError, Tail};
+use pipeline::{Log, Stored};
 use schemas::Avro;
 use schemas::conversation::Conversation;
 use schemas::ids::CommandId;
@@ -66,23 +66,21 @@ impl Floor {
     /// [`LogError`].
     pub async fn listen(
         &self,
-        mut tail: Box<dyn Tail>,
+        tail: Box<dyn Tail>,
         stop: CancellationToken,
     ) -> Result<(), LogError> {
-        loop {
-            let records = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                records = tail.next() => records?,
-            };
-            if self.lines.receiver_count() == 0 && self.asked.lock().is_empty() {
-                continue;
-            }
-            for record in records {
-                let Some(value) = &record.value else { continue };
-                match Conversation::from_bytes(value) {
-                    Ok(line) => self.tell(Arc::new((record.time_ms, line))),
-                    Err(error) => tracing::warn!(%error, "a line of the history is unreadable"),
-                }
+        log::follow(tail, stop, |records| self.hear(&records)).await
+    }
+
+    fn hear(&self, records: &[Stored]) {
+        if self.lines.receiver_count() == 0 && self.asked.lock().is_empty() {
+            return;
+        }
+        for record in records {
+            let Some(value) = &record.value else { continue };
+            match Conversation::from_bytes(value) {
+                Ok(line) => self.tell(Arc::new((record.time_ms, line))),
+                Err(error) => tracing::warn!(%error, "a line of the history is unreadable"),
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pipeline::log::{From, LogError, Tail};
+use pipeline::log::{self, From, LogError, Tail};
 use pipeline::{Log, Stored};
 use schemas::Avro;
 use schemas::conversation::Conversation;
@@ -130,16 +130,13 @@ impl Hub {
     /// [`LogError`].
     pub async fn listen(
         &self,
-        mut tail: Box<dyn Tail>,
+        tail: Box<dyn Tail>,
         stop: CancellationToken,
     ) -> Result<(), LogError> {
-        loop {
-            let records = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                records = tail.next() => records?,
-            };
+        log::follow(tail, stop, |records| {
             records.into_iter().for_each(|record| self.tell(record));
-        }
+        })
+        .await
     }
 }
 

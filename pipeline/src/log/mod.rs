@@ -18,10 +18,15 @@ use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
 
 pub mod embedded;
+mod follow;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
+mod no_state;
 mod ring;
+
+pub use follow::follow;
+use no_state::NoState;
 
 /// Why the log could not do it, and what that means for the caller.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use super::files::{self, sql};
 use super::shared::{Cold, Shared, TopicState};
 use super::writer::Op;
 use crate::log::{
-    Event, Group, Lease, Limit, LogError, Member, Restored, StateReader, StateRow, Unit,
+    Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, StateRow, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
@@ -216,18 +216,6 @@ impl Member for EmbeddedMember {
 
 pub(super) fn closed() -> LogError {
     LogError::Fatal("the log has been closed".to_owned())
-}
-
-struct NoState;
-
-impl StateReader for NoState {
-    fn get(&self, _: &[u8]) -> Result<Option<StateRow>, LogError> {
-        Ok(None)
-    }
-
-    fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError> {
-        Ok(Vec::new())
-    }
 }
 
 /// Committed state of one partition, read from the changelog's table.

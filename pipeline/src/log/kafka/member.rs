@@ -20,7 +20,7 @@ use super::commit::{self, Committer};
 use super::consume::{self, Heard, REVOKE_WITHIN, Told};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
-    Event, Group, Lease, Limit, LogError, Member, Restored, StateReader, StateRow, Unit,
+    Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
 };
 use crate::record::{Offset, Record};
 
@@ -168,18 +168,6 @@ fn position(
             Some(error) if Instant::now() > until => return Err(failed(error)),
             Some(_) => std::thread::sleep(SEEK_PAUSE),
         }
-    }
-}
-
-struct NoState;
-
-impl StateReader for NoState {
-    fn get(&self, _: &[u8]) -> Result<Option<StateRow>, LogError> {
-        Ok(None)
-    }
-
-    fn deadlines(&self) -> Result<Vec<(bytes::Bytes, i64)>, LogError> {
-        Ok(Vec::new())
     }
 }
 
