@@ -6,6 +6,7 @@
 pub mod act;
 pub mod catalogue;
 pub mod deliver;
+mod once;
 mod outcome;
 pub mod plan;
 

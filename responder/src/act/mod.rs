@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::clock::Clock;
-use pipeline::ledger::{Claim, OnceKey, OnceLedger};
+use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crm::{Crm, CrmAnswer, CrmError, CrmRequest};
 pub use demo::DemoCrm;
 
+use crate::once::once;
 use crate::outcome::told;
 
 /// Pause before a CRM that failed is asked again.
@@ -98,31 +99,18 @@ impl Act {
             return try_now().await;
         }
         // The ledger first, the clock after it: what has been done is not told as expired.
-        let once =
+        let key =
             OnceKey(format!("{}/{}/act/{}", request.conversation_id, request.turn, asked.action));
-        match self.ledger.claim(&once).await {
-            Err(error) => Err(retry(error.to_string())),
-            Ok(Claim::Open) => Ok(Ended::without_fields(ActionResult::Uncertain, "uncertain")),
-            Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
-                .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
-            Ok(Claim::Won) => {
-                // Begun is begun: whatever goes wrong from here on is not tried again.
-                let ended = try_now().await.unwrap_or_else(|_| {
-                    Ended::without_fields(ActionResult::Uncertain, "uncertain")
-                });
-                let bytes = serde_json::to_vec(&ended).unwrap_or_default();
-                match self.ledger.settle(&once, bytes).await {
-                    Ok(()) => Ok(ended),
-                    Err(error) => Err(retry(error.to_string())),
-                }
-            }
-        }
+        let uncertain = || Ended::without_fields(ActionResult::Uncertain, "uncertain");
+        // Begun is begun: whatever goes wrong from then on is not tried again.
+        let attempt = async { Ok(try_now().await.unwrap_or_else(|_| uncertain())) };
+        once(self.ledger.as_ref(), &key, uncertain(), attempt).await
     }
 
     async fn perform(&self, asked: &CrmRequest) -> Result<Ended, Outcome> {
         match self.crm.perform(asked).await {
             Ok(CrmAnswer { result, finding, fields }) => Ok(Ended { result, finding, fields }),
-            Err(CrmError::Transient(why)) => Err(retry(why)),
+            Err(CrmError::Transient(why)) => Err(Outcome::Retry { after: RETRY_AFTER, why }),
             Err(CrmError::Permanent(why)) => {
                 tracing::warn!(action = asked.action, why, "the CRM refused");
                 Ok(Ended::without_fields(ActionResult::Failed, "refused"))
@@ -152,10 +140,6 @@ impl Act {
         };
         told(&input.key, InboundBody::ActionOutcome(outcome), self.clock.now_ms())
     }
-}
-
-fn retry(why: String) -> Outcome {
-    Outcome::Retry { after: RETRY_AFTER, why }
 }
 
 #[async_trait]

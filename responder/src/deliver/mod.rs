@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::clock::Clock;
-use pipeline::ledger::{Claim, OnceKey, OnceLedger};
+use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
@@ -25,10 +25,9 @@ use serde::{Deserialize, Serialize};
 pub use callback::HttpCallback;
 pub use sender::{InProduct, Outgoing, SendError, Sender, Sent};
 
+use crate::once::once;
 use crate::outcome::told;
 
-/// Pause before the ledger is asked again.
-const LEDGER_RETRY_AFTER: Duration = Duration::from_millis(250);
 /// First pause before a channel that refused is tried again; doubles.
 const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
 
@@ -111,25 +110,9 @@ impl Deliver {
             return try_now().await;
         }
         // The ledger first, the clock after it: what has gone out is not told as expired.
-        let once = OnceKey(outgoing.id.clone());
-        match self.ledger.claim(&once).await {
-            Err(error) => Err(retry(error.to_string())),
-            Ok(Claim::Open) => Ok(Ended::with(DeliveryResult::Uncertain, Some("interrupted"))),
-            Ok(Claim::Settled(bytes)) => serde_json::from_slice(&bytes)
-                .map_err(|_| Outcome::Reject("the ledger's entry is unreadable".to_owned())),
-            Ok(Claim::Won) => match try_now().await {
-                Ok(ended) => {
-                    let bytes = serde_json::to_vec(&ended).unwrap_or_default();
-                    let settled = self.ledger.settle(&once, bytes).await;
-                    settled.map(|()| ended).map_err(|error| retry(error.to_string()))
-                }
-                // Certainly not sent: the claim is taken back, or the next try could not tell.
-                Err(again) => match self.ledger.release(&once).await {
-                    Ok(()) => Err(again),
-                    Err(error) => Err(retry(error.to_string())),
-                },
-            },
-        }
+        let key = OnceKey(outgoing.id.clone());
+        let interrupted = Ended::with(DeliveryResult::Uncertain, Some("interrupted"));
+        once(self.ledger.as_ref(), &key, interrupted, try_now()).await
     }
 
     /// The reply as the channel needs it.
@@ -172,10 +155,6 @@ async fn attempt(sender: &dyn Sender, outgoing: &Outgoing) -> Result<Ended, Outc
         Err(SendError::Refused(why)) => Ok(Ended::with(DeliveryResult::Failed, Some(&why))),
         Err(SendError::Unknown(why)) => Ok(Ended::with(DeliveryResult::Uncertain, Some(&why))),
     }
-}
-
-fn retry(why: String) -> Outcome {
-    Outcome::Retry { after: LEDGER_RETRY_AFTER, why }
 }
 
 #[async_trait]
