@@ -23,16 +23,6 @@ pub fn protocol(
     format!("{digits}{check}")
 }
 
-/// Whether `text` is a protocol number: 18 digits of which the last is right.
-#[must_use]
-pub fn is_protocol(text: &str) -> bool {
-    text.len() == 18
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && text
-            .split_at_checked(17)
-            .is_some_and(|(digits, check)| check == check_digit(digits).to_string())
-}
-
 /// Luhn (ISO/IEC 7812-1, annex B): catches a wrong digit and most swaps.
 fn check_digit(digits: &str) -> u32 {
     let sum: u32 = digits
@@ -52,6 +42,15 @@ fn check_digit(digits: &str) -> u32 {
 mod tests {
     use super::*;
     use schemas::ids::ContactKey;
+
+    /// Whether `text` is a protocol number: 18 digits of which the last is right.
+    fn is_protocol(text: &str) -> bool {
+        text.len() == 18
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && text
+                .split_at_checked(17)
+                .is_some_and(|(digits, check)| check == check_digit(digits).to_string())
+    }
 
     #[test]
     fn carries_the_tenants_day_and_a_check_digit() {

@@ -10,7 +10,7 @@ use ingest::turns::Turns;
 use pipeline::broadcast::{Nothing, Swapped};
 use pipeline::clock::Clock;
 use pipeline::ledger::OnceLedger;
-use pipeline::{Group, Record, Running, Setup, spawn_effect, spawn_stage};
+use pipeline::{Effect, Group, Record, Running, Setup, Stage, spawn_effect, spawn_stage};
 use responder::act::DemoCrm;
 use responder::deliver::{HttpCallback, InProduct, Sender};
 use responder::{Act, Deliver, Plan};
@@ -67,16 +67,16 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) -> anyhow::Result<Line> {
     let groups = [
-        Setup::stage_group("turns", INBOUND, Some(TURNS_STATE)),
-        Setup::stage_group("classify", TURNS, None),
-        Setup::stage_group("router", CLASSIFIED, Some(ROUTER_STATE)),
-        Setup::stage_group("plan", CONVERSATIONS, None),
-        Setup::stage_group("metrics", CONVERSATIONS, Some(METRICS_STATE)),
-        Setup::effect_group("act", ACTIONS),
-        Setup::effect_group("deliver", REPLIES),
-        Setup::effect_group("store-accepted", INBOUND),
-        Setup::effect_group("store-history", CONVERSATIONS),
-        Setup::effect_group("store-metrics", METRICS_STATE),
+        Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
+        Setup::stage_group(Classify::NAME, TURNS, None),
+        Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
+        Setup::stage_group(Plan::NAME, CONVERSATIONS, None),
+        Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE)),
+        Setup::effect_group(Act::NAME, ACTIONS),
+        Setup::effect_group(Deliver::NAME, REPLIES),
+        Setup::effect_group(KeepAccepted::NAME, INBOUND),
+        Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
+        Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
     ];
     let [turns, classify, route, plan, count, act, deliver, accepted, history, minutes] =
         groups.clone();

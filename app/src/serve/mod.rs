@@ -202,10 +202,7 @@ impl Server {
         let default_tenant = settings.default_tenant().to_owned();
         let history =
             StoredHistory { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
-        let door_settings = DoorSettings {
-            wait: Duration::from_millis(settings.door.wait_ms),
-            body_bytes_max: settings.door.body_bytes_max,
-        };
+        let door_settings = DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) };
         let door = Door::new(
             Arc::clone(&log),
             Arc::clone(&self.keyring),

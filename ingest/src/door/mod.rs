@@ -44,13 +44,11 @@ struct Shared {
 pub struct DoorSettings {
     /// How long a caller that asked for the decision is kept waiting.
     pub wait: Duration,
-    /// Largest request body, in bytes.
-    pub body_bytes_max: usize,
 }
 
 impl Default for DoorSettings {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(2), body_bytes_max: 1 << 20 }
+        Self { wait: Duration::from_secs(2) }
     }
 }
 

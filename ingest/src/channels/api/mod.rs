@@ -19,7 +19,9 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use self::adapt::ApiMessage;
-use crate::door::{AcceptError, Door, HeardMessage, JsonBody, Problem, Progress};
+use crate::door::{
+    AcceptError, Decision, Door, HeardMessage, Identity, JsonBody, Problem, Progress, Trace,
+};
 
 /// Longest Idempotency-Key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -115,10 +117,10 @@ async fn wait_for(
     door: &Door,
     tenant: &str,
     heard: HeardMessage,
-) -> Result<(MessageId, Option<crate::door::Decision>), Problem> {
+) -> Result<(MessageId, Option<Decision>), Problem> {
     let until = Instant::now() + door.settings().wait;
     let accepted_at_ms = door.now_ms();
-    let repeatable = heard.identity != crate::door::Identity::None;
+    let repeatable = heard.identity != Identity::None;
     let (id, key, record) = door.seal(tenant, heard)?;
     let keys = door.keyring().of(tenant)?;
     let mut watch = door.watch(&key);
@@ -147,30 +149,28 @@ async fn wait_for(
             Ok(None) | Err(_) => break,
         }
     }
+    if !repeatable {
+        return Ok((id, None));
+    }
     // A repeat of one decided just before: the store has it by now.
     let last = Instant::now() + LOOK_AFTER;
-    match repeatable {
-        true => match timeout_at(last, decided(door, &key, id)).await {
-            Ok(found) => Ok((id, found?)),
-            Err(_) => Ok((id, None)),
-        },
-        false => Ok((id, None)),
+    let found = timeout_at(last, decided(door, &key, id)).await.unwrap_or(Ok(None));
+    Ok((id, found?))
+}
+
+/// The decision the store holds of a message of this contact, if it holds one.
+async fn decided(door: &Door, key: &LineKey, id: MessageId) -> Result<Option<Decision>, Problem> {
+    match door.history().trace(id).await? {
+        Some(trace) if trace.key == *key => decision_in(door, &trace, id),
+        _ => Ok(None),
     }
 }
 
-/// The decision the store holds, if it holds one.
-async fn decided(
-    door: &Door,
-    key: &LineKey,
-    id: MessageId,
-) -> Result<Option<crate::door::Decision>, Problem> {
-    let Some(trace) = door.history().trace(id).await? else { return Ok(None) };
-    if trace.key != *key {
-        return Ok(None);
-    }
+/// The decision a message's trace tells of, if it tells of one.
+fn decision_in(door: &Door, trace: &Trace, id: MessageId) -> Result<Option<Decision>, Problem> {
     let mut progress = Progress::of(id);
     trace.history.iter().for_each(|(at_ms, record)| progress.line(*at_ms, record));
-    let keys = door.keyring().of(&key.tenant)?;
+    let keys = door.keyring().of(&trace.key.tenant)?;
     Ok(progress
         .is_complete()
         .then(|| progress.decision(keys, trace.accepted_at_ms, None))
@@ -187,7 +187,7 @@ async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response
             "no such message; one accepted a moment ago may take a second",
         ));
     };
-    match decided(&api.door, &trace.key, id).await? {
+    match decision_in(&api.door, &trace, id)? {
         Some(decision) => Ok(Json(decision).into_response()),
         None => Ok(accepted(id)),
     }
