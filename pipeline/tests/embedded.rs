@@ -96,3 +96,27 @@ async fn old_records_go_once_everybody_is_past_them() {
     let log = opened(directory.path(), 1 << 20).await;
     assert_eq!(log.append(vec![record(10, 10)]).await.unwrap().0[0].1, 10);
 }
+
+#[tokio::test]
+async fn what_is_read_from_the_disk_fits_the_limit_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = opened(directory.path(), 1 << 20).await;
+    log.append((0..6).map(|n| record(n, 1_000)).collect()).await.unwrap();
+    drop(log);
+    // Opened again, nothing of it is in memory.
+    let log = opened(directory.path(), 1 << 20).await;
+    let mut member = log.join(&Setup::effect_group("a", SPEC.topic)).await.unwrap();
+    for (bytes_max, expected) in [(2_500, vec![0, 1]), (1, vec![2]), (1 << 20, vec![3, 4, 5])] {
+        let wait = std::time::Duration::from_secs(9);
+        let limit = Limit { records_max: 100, bytes_max, wait };
+        let records = loop {
+            match member.next(limit).await.unwrap() {
+                Event::Assigned(_) => {}
+                Event::Records(records) => break records,
+                event => panic!("{event:?}"),
+            }
+        };
+        let offsets: Vec<Offset> = records.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, expected, "{bytes_max} bytes");
+    }
+}

@@ -189,7 +189,7 @@ pub fn peek(
 ) -> Result<Vec<Stored>, LogError> {
     let connection = files::reader(&directory.join(files::LOG_DB))?;
     let end = i64::MAX.cast_unsigned();
-    tables::read(&connection, &TopicTable::new(topic), from, end, records_max)
+    tables::read(&connection, &TopicTable::new(topic), from, end, records_max, usize::MAX)
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {

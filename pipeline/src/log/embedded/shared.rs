@@ -62,7 +62,7 @@ impl TopicState {
         if let Some(records) = self.ring.lock().read(from, end, records_max, bytes_max) {
             return Ok(records);
         }
-        tables::read(cold.connection()?, &self.table, from, end, records_max)
+        tables::read(cold.connection()?, &self.table, from, end, records_max, bytes_max)
     }
 }
 

@@ -164,13 +164,15 @@ fn hold_to(connection: &Connection, name: &str, value: i64, remedy: &str) -> Res
     }
 }
 
-/// Reads records of a topic in order of offset.
+/// Reads records of a topic in order of offset: at most `records_max` and about `bytes_max`, but one
+/// if there is one.
 pub(super) fn read(
     connection: &Connection,
     table: &TopicTable,
     from: Offset,
     end: Offset,
     records_max: usize,
+    bytes_max: usize,
 ) -> Result<Vec<Stored>, LogError> {
     let failed = |error: rusqlite::Error| sql(&format!("read topic {}", table.topic), &error);
     let mut statement = connection.prepare_cached(&table.read).map_err(failed)?;
@@ -189,5 +191,14 @@ pub(super) fn read(
             })
         })
         .map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    for record in rows {
+        let record = record.map_err(failed)?;
+        bytes += record.size();
+        if bytes > bytes_max && !records.is_empty() {
+            break;
+        }
+        records.push(record);
+    }
+    Ok(records)
 }
