@@ -9,7 +9,7 @@ use schemas::conversation::{Conversation, ConversationState};
 use schemas::ids::{ConversationId, LineKey, MessageId};
 use sink::{Store, StoreError};
 
-/// Lines of a conversation looked at.
+/// Lines of a conversation read at once.
 const LINES_MAX: usize = 1_000;
 /// Minutes of the past an estimate is made from.
 const ESTIMATE_MINUTES: i64 = 60;
@@ -23,6 +23,22 @@ pub(super) struct StoredHistory {
 #[allow(clippy::needless_pass_by_value)] // the shape map_err wants
 fn failed(error: StoreError) -> HistoryError {
     HistoryError(error.to_string())
+}
+
+impl StoredHistory {
+    /// All lines of a conversation, however many: whoever resumes needs the last of them most.
+    async fn whole(&self, id: ConversationId) -> Result<Vec<(i64, Conversation)>, HistoryError> {
+        let mut lines: Vec<(i64, Conversation)> = Vec::new();
+        loop {
+            let seen = lines.last().map_or(0, |(_, line)| line.seq);
+            let page = self.store.history(id, seen, LINES_MAX).await.map_err(failed)?;
+            let is_last = page.len() < LINES_MAX;
+            lines.extend(page);
+            if is_last {
+                return Ok(lines);
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -47,7 +63,7 @@ impl History for StoredHistory {
         match latest {
             // A conversation that is over is not gone on with.
             Some(row) if row.state != ConversationState::Closed => {
-                self.store.history(row.conversation_id, 0, LINES_MAX).await.map_err(failed)
+                self.whole(row.conversation_id).await
             }
             _ => Ok(Vec::new()),
         }
@@ -67,5 +83,41 @@ impl History for StoredHistory {
             // Beyond what was looked at it is no estimate any more.
             .filter(|eta_s| *eta_s <= ESTIMATE_MINUTES.unsigned_abs() * 60);
         Ok(Some(QueuePlace { position: ahead + 1, eta_s }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::clock::SystemClock;
+    use schemas::Avro;
+    use sink::rows::Row;
+    use sink::store::sqlite::SqliteStore;
+    use sink::testkit::Story;
+
+    #[tokio::test]
+    async fn a_long_conversation_is_resumed_to_its_last_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&dir.path().join("store.db")).unwrap());
+        let story = Story::new(1);
+        store.apply(story.rows()).await.unwrap();
+        let rows = story.rows();
+        let last = rows.iter().rev().find_map(|row| match row {
+            Row::Event(last) => Some(last),
+            _ => None,
+        });
+        let lines = i64::try_from(2 * LINES_MAX).unwrap();
+        let more = (story.records() + 1..=lines).map(|seq| {
+            let mut row = last.unwrap().clone();
+            let mut record = Conversation::from_bytes(&row.record).unwrap();
+            (record.seq, row.conversation.seq) = (seq, seq);
+            row.record = record.to_bytes().unwrap();
+            Row::Event(row)
+        });
+        store.apply(more.collect()).await.unwrap();
+        let history = StoredHistory { store, clock: Arc::new(SystemClock) };
+        let known = history.latest_of(&story.key).await.unwrap();
+        let seqs: Vec<i64> = known.iter().map(|(_, line)| line.seq).collect();
+        assert_eq!(seqs, (1..=lines).collect::<Vec<_>>());
     }
 }
