@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use futures::stream::{self, Stream};
 use pipeline::clock::Clock;
@@ -70,14 +70,14 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations", get(list))
         .route("/v1/conversations/{id}", get(show))
         .route("/v1/conversations/{id}/events", get(history))
-        .route("/v1/conversations/{id}/claim", post(claim))
-        .route("/v1/conversations/{id}/release", post(release))
-        .route("/v1/conversations/{id}/reply", post(reply))
-        .route("/v1/conversations/{id}/resolve", post(resolve))
+        .route("/v1/conversations/{id}/claim", asking(CommandAction::Claim))
+        .route("/v1/conversations/{id}/release", asking(CommandAction::Release))
+        .route("/v1/conversations/{id}/reply", asking(CommandAction::Reply))
+        .route("/v1/conversations/{id}/resolve", asking(CommandAction::Resolve))
         .route("/v1/metrics/summary", get(summary))
-        .route("/v1/stream", get(live))
-        .with_state(desk);
-    page::routes().merge(access.guard(guarded))
+        .with_state(desk.clone());
+    let streamed = Router::new().route("/v1/stream", get(live)).with_state(desk);
+    page::routes().merge(access.guard(guarded)).merge(access.guard_stream(streamed))
 }
 
 #[derive(Deserialize)]
@@ -221,36 +221,11 @@ struct Asked {
     command_id: Option<String>,
 }
 
-async fn claim(
-    desk: State<Desk>,
-    id: Path<String>,
-    asked: Json<Asked>,
-) -> Result<Response, Problem> {
-    command(desk, id, asked, CommandAction::Claim).await
-}
-
-async fn release(
-    desk: State<Desk>,
-    id: Path<String>,
-    asked: Json<Asked>,
-) -> Result<Response, Problem> {
-    command(desk, id, asked, CommandAction::Release).await
-}
-
-async fn reply(
-    desk: State<Desk>,
-    id: Path<String>,
-    asked: Json<Asked>,
-) -> Result<Response, Problem> {
-    command(desk, id, asked, CommandAction::Reply).await
-}
-
-async fn resolve(
-    desk: State<Desk>,
-    id: Path<String>,
-    asked: Json<Asked>,
-) -> Result<Response, Problem> {
-    command(desk, id, asked, CommandAction::Resolve).await
+/// The route of one action.
+fn asking(action: CommandAction) -> MethodRouter<Desk> {
+    post(move |desk: State<Desk>, id: Path<String>, asked: Json<Asked>| {
+        command(desk, id, asked, action)
+    })
 }
 
 /// Appends what an agent asks and answers with what the router made of it.
