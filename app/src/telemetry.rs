@@ -9,6 +9,7 @@ use crate::config::{LogFormat, Settings};
 
 /// Starts logging to standard error.
 pub fn start(settings: &Settings) {
+    pipeline::panics::withhold_words();
     let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| settings.telemetry.log.clone());
     let filter = EnvFilter::try_new(&wanted).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod effect;
 pub mod ledger;
 pub mod log;
+pub mod panics;
 pub mod partition;
 pub mod record;
 pub mod runner;

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
 use ingest::channels::{api, web_chat, whatsapp_cloud};
@@ -23,7 +23,7 @@ use schemas::sealed::Keyring;
 use schemas::topics::TOPICS;
 use sink::Store;
 use sink::store::sqlite::SqliteStore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::health::Health;
@@ -130,7 +130,7 @@ impl Server {
             let dir = dir.clone();
             move || models::open_or_train(&dir)
         });
-        let models = models::side_input(opened.await??, &dir, &settings.server.data_dir)?;
+        let models = models::side_input(joined(opened.await)??, &dir, &settings.server.data_dir)?;
         let inputs = Inputs::load(&self.log, settings, self.clock.now_ms()).await?;
         let intent_groups = inputs.intent_groups.clone();
         let log: Arc<dyn Log> = Arc::new(self.log.clone());
@@ -249,6 +249,15 @@ impl Server {
 /// The runners of the line, by name, and how they end.
 type Runners = JoinSet<(&'static str, Result<(), RunError>)>;
 
+/// What a task came to. The library's account of a panic repeats its words, which may hold a
+/// customer's.
+fn joined<T>(ended: Result<T, JoinError>) -> anyhow::Result<T> {
+    ended.map_err(|error| match error.is_panic() {
+        true => anyhow!("a part of the server panicked; the log says where"),
+        false => error.into(),
+    })
+}
+
 /// Waits for a signal, or for a part without which nothing is worth going on.
 async fn wait(
     tasks: &mut JoinSet<anyhow::Result<()>>,
@@ -260,8 +269,8 @@ async fn wait(
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
-            Some(ended) = tasks.join_next() => ended??,
-            Some(ended) = line.join_next() => match ended? {
+            Some(ended) = tasks.join_next() => joined(ended)??,
+            Some(ended) = line.join_next() => match joined(ended)? {
                 // A stage that stopped for too many bad records leaves the others at work: what it
                 // has not read is kept, and the readiness check says so.
                 (name, Err(error @ RunError::Braked { .. })) => {

@@ -5,6 +5,7 @@ use schemas::topics::DEAD_LETTERS;
 use schemas::{Avro, CodecError};
 
 use super::RunError;
+use crate::panics;
 use crate::record::{Headers, Origin, Record, Stored};
 
 /// Why a record is set aside: a closed reason and words without customer data.
@@ -50,12 +51,7 @@ pub(super) fn write(
     Ok(record)
 }
 
-/// The words of a panic, shortened; a panic's message is our own text, not a customer's.
+/// The words of a panic, as far as they are certainly ours.
 pub(super) fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let words = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    words.chars().take(200).collect()
+    panics::words_of(panic)
 }

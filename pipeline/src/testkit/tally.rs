@@ -17,6 +17,9 @@ pub(super) const OUT: Topic = Topic("conformance-out");
 pub(super) const STATE: Topic = Topic("conformance-state");
 pub(super) const SECOND_STATE: Topic = Topic("conformance-second-state");
 
+/// What a customer wrote, as far as a dead letter may not tell it.
+pub(super) const WRITTEN: &str = "529.982.247-25";
+
 const fn spec(topic: Topic, retention: Retention) -> TopicSpec {
     TopicSpec { topic, record: "Setting", retention, public: false }
 }
@@ -152,7 +155,7 @@ impl Stage for Tally {
             }
             Told::Panic => {
                 cx.state = None;
-                panic!("told to");
+                panic!("the customer is {}", std::hint::black_box(WRITTEN));
             }
         }
         for _ in 0..outputs {

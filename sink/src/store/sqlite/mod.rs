@@ -102,8 +102,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || work(&mut shared.writer.lock())).await;
-        done.map_err(|error| StoreError::Unavailable(error.to_string()))?
-            .map_err(|error| tables::unavailable(&error))
+        done.map_err(|_| broke_down())?.map_err(|error| tables::unavailable(&error))
     }
 
     /// Runs `work` on a reading connection, off the async workers.
@@ -111,9 +110,8 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let unavailable =
-            |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
-        let _turn = self.shared.reading.acquire().await.map_err(|error| unavailable(&error))?;
+        let turn = self.shared.reading.acquire().await;
+        let _turn = turn.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let shared = Arc::clone(&self.shared);
         let done = tokio::task::spawn_blocking(move || {
             let idle = shared.readers.lock().pop();
@@ -125,8 +123,13 @@ impl SqliteStore {
             shared.readers.lock().push(connection);
             found
         });
-        done.await.map_err(|error| unavailable(&error))?
+        done.await.map_err(|_| broke_down())?
     }
+}
+
+/// Not in the words of the library: they repeat a panic's, which may hold a customer's.
+fn broke_down() -> StoreError {
+    StoreError::Unavailable("its work broke down".to_owned())
 }
 
 #[async_trait]
