@@ -11,9 +11,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
-use super::client::log_error;
+use super::cache::{Cache, Mark};
+use super::client::{Clients, log_error};
 use super::{Shared, wire};
-use crate::log::{Group, LogError, PartitionUnit, StateReader, StateRow};
+use crate::log::{Group, LogError, PartitionUnit, StateRow};
 use crate::record::Offset;
 use crate::watermarks::Watermarks;
 
@@ -22,6 +23,11 @@ pub(super) const WAKE_AT: &str = "wake-at";
 pub(super) const LEFT: &str = "left";
 /// How long a restore may go without a record before the brokers are given up on.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How often a restore looks whether it has come to the end, and tells people where it is.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Keys written to the cache at once.
+const WRITE_KEYS: usize = 20_000;
 
 /// Where a partition was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,56 +81,142 @@ pub(super) fn state_headers(row: Option<&StateRow>) -> OwnedHeaders {
     }
 }
 
-/// One partition's states in memory.
-#[derive(Debug, Default)]
-pub(super) struct States(HashMap<Bytes, StateRow>);
-
-impl StateReader for States {
-    fn get(&self, key: &[u8]) -> Result<Option<StateRow>, LogError> {
-        Ok(self.0.get(key).cloned())
-    }
-
-    fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError> {
-        Ok(self.0.iter().filter_map(|(key, row)| Some((key.clone(), row.wake_at_ms?))).collect())
-    }
-}
-
-/// Reads a partition's changelog to the end it has now. Transactions still open at that point, a
-/// zombie's above all, are waited for: the broker ends them within the transaction time-out.
+/// Reads a partition's changelog to the end it has now, from where the cache on this machine was
+/// left. Transactions still open at that point, a zombie's above all, are waited for: the broker ends
+/// them within the transaction time-out.
 pub(super) fn restore(
     shared: &Shared,
     group: &Group,
     changelog: schemas::topics::Topic,
     partition: u32,
-) -> Result<(Left, Arc<States>), LogError> {
-    let failed = |error| log_error("restore from the changelog", &error);
-    let consumer: BaseConsumer = shared.clients.reader().create().map_err(failed)?;
+) -> Result<(Left, Arc<Cache>), LogError> {
     let name = shared.clients.topic_name(changelog);
     let (low, end) = shared.ends(&name, partition)?;
-    let (low, end) = (low.cast_signed(), end.cast_signed());
-    let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset(&name, partition, KafkaOffset::Offset(low)).map_err(failed)?;
-    consumer.assign(&assignment).map_err(failed)?;
-    let (mut left, mut states) = (Left::default(), States::default());
-    let left_key = left_key(group);
-    let mut heard = Instant::now();
-    while reached(&consumer, low)? < end {
-        match consumer.poll(Duration::from_millis(50)) {
-            None if heard.elapsed() > SILENCE_MAX => {
-                let what = format!("the changelog {name}/{partition} cannot be read to its end");
-                return Err(LogError::Redeliver(what));
-            }
-            None => {}
-            Some(Err(error)) if is_passing(&error) => {}
-            Some(Err(error)) => return Err(failed(error)),
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                take(&message, &left_key, &mut left, &mut states)?;
+    let directory = shared.clients.state_dir(group);
+    let cache = Cache::open(directory.as_deref(), partition, shared.cluster()?)?;
+    let mark = cache.mark((low, end), now_ms())?;
+    let from = mark.as_ref().map_or(low, |mark| mark.applied);
+    let mut reading = Reading {
+        group,
+        cache: &cache,
+        mark: mark.unwrap_or_default(),
+        changes: HashMap::new(),
+        progress: Progress::new(format!("{name}/{partition}"), from, end),
+    };
+    if from < end {
+        reading.to(&shared.clients, &name, partition, from, end)?;
+    }
+    reading.flush(end)?;
+    let left = reading.mark.left;
+    Ok((left, Arc::new(cache)))
+}
+
+/// A changelog being read into a cache.
+struct Reading<'a> {
+    group: &'a Group,
+    cache: &'a Cache,
+    mark: Mark,
+    /// What was read since the cache was last written: the latest of each key.
+    changes: HashMap<Bytes, Option<StateRow>>,
+    progress: Progress,
+}
+
+impl Reading<'_> {
+    fn to(
+        &mut self,
+        clients: &Clients,
+        name: &str,
+        partition: u32,
+        from: Offset,
+        end: Offset,
+    ) -> Result<(), LogError> {
+        let failed = |error| log_error("restore from the changelog", &error);
+        let consumer: BaseConsumer = clients.reader().create().map_err(failed)?;
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let (from, end) = (from.cast_signed(), end.cast_signed());
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(name, number, KafkaOffset::Offset(from)).map_err(failed)?;
+        consumer.assign(&assignment).map_err(failed)?;
+        let left_key = left_key(self.group);
+        let mut heard = Instant::now();
+        loop {
+            match consumer.poll(LOOK_EVERY) {
+                None if reached(&consumer, from)? >= end => return Ok(()),
+                None if heard.elapsed() > SILENCE_MAX => {
+                    let what =
+                        format!("the changelog {name}/{partition} cannot be read to its end");
+                    return Err(LogError::Redeliver(what));
+                }
+                None => {}
+                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) => return Err(failed(error)),
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    self.take(&message, &left_key)?;
+                    if message.offset() + 1 >= end {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
-    Ok((left, Arc::new(states)))
+
+    fn take(&mut self, message: &BorrowedMessage<'_>, left_key: &str) -> Result<(), LogError> {
+        let key = message.key().unwrap_or_default();
+        let payload = message.payload();
+        let next = message.offset().unsigned_abs() + 1;
+        self.progress.at(next);
+        if wire::header(message, LEFT).is_some() {
+            if key == left_key.as_bytes() {
+                self.mark.left = payload.and_then(Left::from_bytes).ok_or_else(|| {
+                    LogError::Fatal("where a partition was left cannot be read".to_owned())
+                })?;
+            }
+        } else {
+            let row = payload.map(|value| StateRow {
+                value: Bytes::copy_from_slice(value),
+                wake_at_ms: wire::header(message, WAKE_AT).and_then(|at| at.parse().ok()),
+            });
+            self.changes.insert(Bytes::copy_from_slice(key), row);
+        }
+        if self.changes.len() >= WRITE_KEYS { self.flush(next) } else { Ok(()) }
+    }
+
+    /// Everything below `applied` is in the cache.
+    fn flush(&mut self, applied: Offset) -> Result<(), LogError> {
+        let changes = std::mem::take(&mut self.changes);
+        self.mark.applied = applied;
+        self.mark.time_ms = now_ms();
+        self.cache.apply(changes.iter().map(|(key, row)| (key, row.as_ref())), &self.mark)
+    }
+}
+
+/// Tells people how far a long restore is.
+struct Progress {
+    what: String,
+    from: Offset,
+    end: Offset,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(what: String, from: Offset, end: Offset) -> Self {
+        Self { what, from, end, told: Instant::now() }
+    }
+
+    fn at(&mut self, next: Offset) {
+        if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            let (done, all) = (next.saturating_sub(self.from), self.end - self.from);
+            tracing::info!(changelog = %self.what, done, all, "restoring state");
+        }
+    }
+}
+
+/// The time, to tell how old a cache is: no stage sees it.
+pub(super) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How far the reader has come, control records included.
@@ -155,35 +247,6 @@ pub(super) fn is_passing(error: &rdkafka::error::KafkaError) -> bool {
                 | Code::LeaderNotAvailable
         )
     )
-}
-
-fn take(
-    message: &BorrowedMessage<'_>,
-    left_key: &str,
-    left: &mut Left,
-    states: &mut States,
-) -> Result<(), LogError> {
-    let key = message.key().unwrap_or_default();
-    let payload = message.payload();
-    if wire::header(message, LEFT).is_some() {
-        if key == left_key.as_bytes() {
-            *left = payload.and_then(Left::from_bytes).ok_or_else(|| {
-                LogError::Fatal("where a partition was left cannot be read".to_owned())
-            })?;
-        }
-        return Ok(());
-    }
-    match payload {
-        None => {
-            states.0.remove(key);
-        }
-        Some(value) => {
-            let wake_at_ms = wire::header(message, WAKE_AT).and_then(|at| at.parse().ok());
-            let row = StateRow { value: Bytes::copy_from_slice(value), wake_at_ms };
-            states.0.insert(Bytes::copy_from_slice(key), row);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

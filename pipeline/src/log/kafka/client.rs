@@ -1,5 +1,7 @@
 //! Clients of the library, configured once and in one place.
 
+use std::path::PathBuf;
+
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
@@ -7,7 +9,7 @@ use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::topics::Topic;
 
-use super::Options;
+use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
 
 /// Makes clients.
@@ -23,6 +25,20 @@ impl Clients {
     /// The name brokers know a topic by.
     pub(super) fn topic_name(&self, topic: Topic) -> String {
         format!("{}{topic}", self.options.prefix)
+    }
+
+    pub(super) fn partitions(&self) -> u32 {
+        self.options.partitions
+    }
+
+    /// Whether outputs wait for the transaction that covers them.
+    pub(super) fn transactional(&self) -> bool {
+        self.options.delivery == Delivery::Transactional
+    }
+
+    /// Where the state caches of `group` are.
+    pub(super) fn state_dir(&self, group: &Group) -> Option<PathBuf> {
+        self.options.state_dir.as_ref().map(|dir| dir.join(self.group_name(group)))
     }
 
     pub(super) fn group_name(&self, group: &Group) -> String {
@@ -81,10 +97,16 @@ impl Clients {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("session.timeout.ms", "6000")
-            .set("heartbeat.interval.ms", "1500")
+            .set("queued.max.messages.kbytes", "8192")
             .set("fetch.queue.backoff.ms", "2");
+        match self.options.protocol {
+            Protocol::Classic => config
+                .set("partition.assignment.strategy", "cooperative-sticky")
+                .set("session.timeout.ms", "6000")
+                .set("heartbeat.interval.ms", "1500"),
+            // The brokers assign; session and heartbeat are theirs to set.
+            Protocol::Consumer => config.set("group.protocol", "consumer"),
+        };
         for (name, value) in &self.options.consumer {
             config.set(name, value);
         }

@@ -1,21 +1,26 @@
 //! The consumer's thread: polls, gathers batches, and hands over partitions when the group moves
 //! them. Draining inside an async consumer's callbacks can deadlock; here the thread waits inside the
 //! callback while the member finishes its work elsewhere.
+//!
+//! Invariant: the thread polls as often as the group wants it to, however slow the member is: with
+//! enough handed over it pauses its partitions instead of waiting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
 use schemas::topics::Topic;
 use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
-use super::client::is_fenced;
+use super::client::{is_fenced, log_error};
 use super::wire;
 use crate::log::{Lease, LogError};
 use crate::record::Stored;
@@ -26,6 +31,8 @@ pub(super) const REVOKE_WITHIN: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(100);
 /// Records gathered at once.
 const BATCH_MAX: usize = 512;
+/// Bytes handed over and not yet taken before the partitions are paused.
+const QUEUED_BYTES_MAX: usize = 8 << 20;
 
 /// What the thread tells the member.
 pub(super) enum Told {
@@ -41,6 +48,8 @@ pub(super) enum Told {
 pub(super) struct Epochs {
     held: Mutex<HashMap<u32, u64>>,
     next: Mutex<u64>,
+    /// Restored, so that they may be read.
+    reading: Mutex<HashSet<u32>>,
 }
 
 impl Epochs {
@@ -57,6 +66,20 @@ impl Epochs {
 
     fn revoke(&self, partition: u32) {
         self.held.lock().remove(&partition);
+        self.reading.lock().remove(&partition);
+    }
+
+    /// `partition` is read from now on.
+    pub(super) fn reads(&self, partition: u32) {
+        self.reading.lock().insert(partition);
+    }
+
+    fn list(&self, topic: &str) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in self.reading.lock().iter() {
+            list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
+        }
+        list
     }
 
     pub(super) fn holds(&self, lease: Lease) -> bool {
@@ -67,13 +90,15 @@ impl Epochs {
 /// Hears of rebalances.
 pub(super) struct Heard {
     pub(super) epochs: Epochs,
-    told: mpsc::Sender<Told>,
+    /// Bytes handed over and not yet taken.
+    pub(super) queued_bytes: AtomicUsize,
+    told: mpsc::UnboundedSender<Told>,
     stop: Arc<AtomicBool>,
 }
 
 impl Heard {
-    pub(super) fn new(told: mpsc::Sender<Told>, stop: Arc<AtomicBool>) -> Self {
-        Self { epochs: Epochs::default(), told, stop }
+    pub(super) fn new(told: mpsc::UnboundedSender<Told>, stop: Arc<AtomicBool>) -> Self {
+        Self { epochs: Epochs::default(), queued_bytes: AtomicUsize::new(0), told, stop }
     }
 }
 
@@ -89,7 +114,7 @@ impl ConsumerContext for Heard {
         // Partitions already lost cannot be finished with, only forgotten.
         if !leases.is_empty() && !consumer.assignment_lost() && !self.stop.load(Ordering::Relaxed) {
             let (done, finished) = std_mpsc::channel();
-            if self.told.blocking_send(Told::Revoked(leases, done)).is_ok() {
+            if self.told.send(Told::Revoked(leases, done)).is_ok() {
                 let _ = finished.recv_timeout(REVOKE_WITHIN);
             }
         }
@@ -110,52 +135,88 @@ impl ConsumerContext for Heard {
             .iter()
             .map(|element| self.epochs.assign(element.partition().unsigned_abs()))
             .collect();
-        let _ = self.told.blocking_send(Told::Assigned(leases));
+        let _ = self.told.send(Told::Assigned(leases));
     }
 }
 
-/// Polls until told to stop; what was read and not handed over is read again by the next holder.
-pub(super) fn run(
-    consumer: &BaseConsumer<Heard>,
-    topic: Topic,
-    told: &mpsc::Sender<Told>,
-    stop: &AtomicBool,
-    frozen: &AtomicBool,
-) {
-    let mut batch: Vec<Stored> = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        if frozen.load(Ordering::Relaxed) {
-            std::thread::sleep(POLL);
-            continue;
-        }
-        let wait = if batch.is_empty() { POLL } else { Duration::ZERO };
-        match consumer.poll(wait) {
-            Some(Ok(message)) => {
-                // Where others left partitions of a changelog is nobody's input.
-                if wire::header(&message, LEFT).is_none() {
-                    batch.push(wire::stored(topic, &message));
-                }
-                if batch.len() < BATCH_MAX {
-                    continue;
-                }
+/// What the thread reads, and who hears of it.
+pub(super) struct Reads {
+    pub(super) consumer: Arc<BaseConsumer<Heard>>,
+    pub(super) topic: Topic,
+    /// As the brokers know it.
+    pub(super) name: String,
+    pub(super) told: mpsc::UnboundedSender<Told>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) frozen: Arc<AtomicBool>,
+}
+
+impl Reads {
+    /// Polls until told to stop; what was read and not handed over is read again by the next holder.
+    pub(super) fn run(self) {
+        let mut batch: Vec<Stored> = Vec::new();
+        let mut held_back = false;
+        while !self.stop.load(Ordering::Relaxed) {
+            if self.frozen.load(Ordering::Relaxed) {
+                std::thread::sleep(POLL);
+                continue;
             }
-            Some(Err(error)) if is_passing(&error) => tracing::warn!(%error, "reading goes on"),
-            Some(Err(error)) => {
-                let group = consumer.context().epochs.held.lock().len().to_string();
-                let failed = if is_fenced(&error) {
-                    LogError::Fenced { group: format!("{error} ({group} partitions)") }
-                } else {
-                    super::client::log_error("read", &error)
-                };
-                let _ = told.blocking_send(Told::Failed(failed));
+            held_back = self.hold_back(held_back);
+            let wait = if batch.is_empty() { POLL } else { Duration::ZERO };
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    // Where others left partitions of a changelog is nobody's input.
+                    if wire::header(&message, LEFT).is_none() {
+                        batch.push(wire::stored(self.topic, &message));
+                    }
+                    if batch.len() < BATCH_MAX {
+                        continue;
+                    }
+                }
+                Some(Err(error)) if is_passing(&error) => {
+                    tracing::warn!(%error, "reading goes on");
+                }
+                Some(Err(error)) => {
+                    let _ = self.told.send(Told::Failed(self.failed(&error)));
+                    return;
+                }
+                None => {}
+            }
+            if !batch.is_empty() && !self.hand_over(std::mem::take(&mut batch)) {
                 return;
             }
-            None => {}
         }
-        if !batch.is_empty()
-            && told.blocking_send(Told::Records(std::mem::take(&mut batch))).is_err()
-        {
-            return;
+    }
+
+    fn hand_over(&self, batch: Vec<Stored>) -> bool {
+        let bytes = batch.iter().map(Stored::size).sum();
+        self.consumer.context().queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.told.send(Told::Records(batch)).is_ok()
+    }
+
+    /// Pauses what is read while too much waits for the member, and goes on when half is gone. What
+    /// the client has fetched by then is dropped by it and fetched again.
+    fn hold_back(&self, held_back: bool) -> bool {
+        let heard = self.consumer.context();
+        let queued = heard.queued_bytes.load(Ordering::Relaxed);
+        let (list, full) = match held_back {
+            false if queued >= QUEUED_BYTES_MAX => (heard.epochs.list(&self.name), true),
+            true if queued > QUEUED_BYTES_MAX / 2 => return true,
+            true => (heard.epochs.list(&self.name), false),
+            false => return false,
+        };
+        let done = if full { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        if let Err(error) = done {
+            tracing::warn!(%error, full, "reading could not be held back or gone on with");
+            return held_back;
         }
+        full
+    }
+
+    fn failed(&self, error: &KafkaError) -> LogError {
+        if is_fenced(error) {
+            let held = self.consumer.context().epochs.held.lock().len();
+            return LogError::Fenced { group: format!("{error} ({held} partitions)") };
+        }
+        log_error("read", error)
     }
 }

@@ -51,6 +51,17 @@ impl Shared {
     pub(super) fn ends(&self, topic: &str, partition: u32) -> Result<(Offset, Offset), LogError> {
         self.ends.of(topic, partition)
     }
+
+    /// The brokers' name for themselves.
+    pub(super) fn cluster(&self) -> Result<&str, LogError> {
+        if let Some(name) = self.cluster.get() {
+            return Ok(name);
+        }
+        let name = self.ends.0.client().fetch_cluster_id(REQUEST_WITHIN).ok_or_else(|| {
+            LogError::Redeliver("the brokers do not say which cluster they are".to_owned())
+        })?;
+        Ok(self.cluster.get_or_init(|| name))
+    }
 }
 
 fn has_no_leader_yet(error: &KafkaError) -> bool {

@@ -1,9 +1,10 @@
 //! A member of a group on Kafka.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -16,16 +17,14 @@ use tokio::time::timeout;
 use super::append::Publisher;
 use super::changelog::{self, Left};
 use super::client::log_error;
-use super::commit::{self, Committer};
-use super::consume::{self, Heard, REVOKE_WITHIN, Told};
+use super::commit::{self, Caches, Committer};
+use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
     Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
 };
-use crate::record::{Offset, Record};
+use crate::record::{Offset, Record, Stored};
 
-/// Batches on their way from the thread to the member.
-const BATCHES_MAX: usize = 4;
 /// Pause before a seek the client was not ready for is asked again.
 const SEEK_PAUSE: Duration = Duration::from_millis(2);
 
@@ -33,10 +32,16 @@ pub(super) struct KafkaMember {
     shared: Arc<Shared>,
     group: Group,
     consumer: Arc<BaseConsumer<Heard>>,
-    told: mpsc::Receiver<Told>,
+    told: mpsc::UnboundedReceiver<Told>,
+    /// Read and not yet asked for.
+    waiting: VecDeque<Stored>,
     publisher: Publisher,
     committer: Committer,
+    /// Outputs go through the transaction that covers them.
+    transactional: bool,
+    caches: Caches,
     stop: Arc<AtomicBool>,
+    reading: Option<JoinHandle<()>>,
     /// Answers the thread that waits for partitions to be given up.
     revoking: Option<std_mpsc::Sender<()>>,
     /// Assigned partitions that are not read yet, and from where they will be.
@@ -46,43 +51,91 @@ pub(super) struct KafkaMember {
 
 impl KafkaMember {
     pub(super) fn join(shared: Arc<Shared>, group: Group) -> Result<Self, LogError> {
-        let (sender, told) = mpsc::channel(BATCHES_MAX);
+        let (sender, told) = mpsc::unbounded_channel();
         let (stop, frozen) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let heard = Heard::new(sender.clone(), Arc::clone(&stop));
         let failed = |error| log_error("join a group", &error);
         let consumer: BaseConsumer<Heard> =
             shared.clients.member(&group).create_with_context(heard).map_err(failed)?;
-        consumer.subscribe(&[&shared.clients.topic_name(group.input)]).map_err(failed)?;
+        let input = shared.clients.topic_name(group.input);
+        consumer.subscribe(&[&input]).map_err(failed)?;
         let consumer = Arc::new(consumer);
         let mut name = [0u8; 8];
         getrandom::fill(&mut name)
             .map_err(|error| LogError::Fatal(format!("no random bytes: {error}")))?;
+        // What touches the world commits positions only; its outcomes are appended, not published.
+        let transactional = shared.clients.transactional() && !group.durable_only;
+        let caches = Caches::default();
         let committer = Committer::start(
             &shared.clients,
             Arc::clone(&consumer),
             &group,
             &HEXLOWER.encode(&name),
+            (Arc::clone(&caches), transactional),
         )?;
         let publisher = Publisher::new(&shared.clients)?;
         #[cfg(feature = "testkit")]
         shared.freezers.lock().push((group.name.clone(), Arc::clone(&frozen)));
-        let (polled, stopping, input) = (Arc::clone(&consumer), Arc::clone(&stop), group.input);
-        std::thread::Builder::new()
+        let reads = Reads {
+            consumer: Arc::clone(&consumer),
+            topic: group.input,
+            name: input,
+            told: sender,
+            stop: Arc::clone(&stop),
+            frozen,
+        };
+        let reading = std::thread::Builder::new()
             .name(format!("{}-consume", group.name))
-            .spawn(move || consume::run(&polled, input, &sender, &stopping, &frozen))
+            .spawn(move || reads.run())
             .map_err(|error| LogError::Fatal(format!("no thread to read on: {error}")))?;
         Ok(Self {
             shared,
             group,
             consumer,
             told,
+            waiting: VecDeque::new(),
             publisher,
             committer,
+            transactional,
+            caches,
             stop,
+            reading: Some(reading),
             revoking: None,
             starting: HashMap::new(),
             fenced: false,
         })
+    }
+
+    /// As much of what was read as `limit` allows.
+    fn records(&mut self, limit: Limit) -> Option<Event> {
+        let mut bytes = 0;
+        let mut taken = Vec::new();
+        while let Some(next) = self.waiting.front() {
+            let over = taken.len() >= limit.records_max || bytes + next.size() > limit.bytes_max;
+            if over && !taken.is_empty() {
+                break;
+            }
+            bytes += next.size();
+            taken.extend(self.waiting.pop_front());
+        }
+        self.consumer.context().queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        (!taken.is_empty()).then_some(Event::Records(taken))
+    }
+
+    /// What `leases` cover is read by somebody else from now on.
+    fn let_go(&mut self, leases: &[Lease]) {
+        for Lease { partition, .. } in leases {
+            self.starting.remove(partition);
+            self.caches.lock().remove(partition);
+        }
+        let held: HashSet<u32> = leases.iter().map(|lease| lease.partition).collect();
+        let mut dropped = 0;
+        self.waiting.retain(|record| {
+            let keep = !held.contains(&record.partition);
+            dropped += if keep { 0 } else { record.size() };
+            keep
+        });
+        self.consumer.context().queued_bytes.fetch_sub(dropped, Ordering::Relaxed);
     }
 
     fn fence(&mut self) -> LogError {
@@ -148,6 +201,7 @@ fn position(
                 Ok(()) => {
                     ready.add_partition(topic, element.partition());
                     starting.remove(&element.partition().unsigned_abs());
+                    consumer.context().epochs.reads(element.partition().unsigned_abs());
                 }
                 // Given away again in the meantime.
                 Err(_)
@@ -182,16 +236,20 @@ impl Member for KafkaMember {
             let _ = waiting.send(());
         }
         self.start().await?;
+        if let Some(records) = self.records(limit) {
+            return Ok(records);
+        }
         match timeout(limit.wait, self.told.recv()).await {
             Err(_) => Ok(Event::Idle),
             Ok(None) => Err(self.fence()),
-            Ok(Some(Told::Records(records))) => Ok(Event::Records(records)),
+            Ok(Some(Told::Records(records))) => {
+                self.waiting.extend(records);
+                Ok(self.records(limit).unwrap_or(Event::Idle))
+            }
             Ok(Some(Told::Assigned(leases))) => Ok(Event::Assigned(leases)),
             Ok(Some(Told::Revoked(leases, waiting))) => {
                 self.revoking = Some(waiting);
-                leases.iter().for_each(|lease| {
-                    self.starting.remove(&lease.partition);
-                });
+                self.let_go(&leases);
                 Ok(Event::Revoked { leases, deadline: REVOKE_WITHIN })
             }
             Ok(Some(Told::Failed(LogError::Fenced { .. }))) => Err(self.fence()),
@@ -201,14 +259,17 @@ impl Member for KafkaMember {
 
     async fn restore(&mut self, lease: Lease) -> Result<Restored, LogError> {
         let (shared, group) = (Arc::clone(&self.shared), self.group.clone());
-        let consumer = Arc::clone(&self.consumer);
+        let (consumer, caches) = (Arc::clone(&self.consumer), Arc::clone(&self.caches));
+        // The file of an older lease is let go of before it is asked for again.
+        caches.lock().remove(&lease.partition);
         let restored = blocking(move || {
             let partition = i32::try_from(lease.partition).unwrap_or(i32::MAX);
             let (left, state): (Left, Arc<dyn StateReader>) = match group.state {
                 Some(topic) => {
-                    let (left, states) =
+                    let (left, cache) =
                         changelog::restore(&shared, &group, topic, lease.partition)?;
-                    (left, states)
+                    caches.lock().insert(lease.partition, Arc::clone(&cache));
+                    (left, cache)
                 }
                 None => (Self::left(&shared, &consumer, &group, partition)?, Arc::new(NoState)),
             };
@@ -233,6 +294,10 @@ impl Member for KafkaMember {
     }
 
     async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+        // What has no origin, a tick, waits for no commit.
+        if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
+            return self.committer.write(outputs).await;
+        }
         self.publisher.publish(&outputs, self.shared.partitions).await
     }
 
@@ -244,7 +309,19 @@ impl Member for KafkaMember {
         }
     }
 
-    async fn leave(self: Box<Self>) {}
+    async fn leave(mut self: Box<Self>) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.revoking = None;
+        let reading = self.reading.take();
+        // Leaving a group waits for the brokers, which an async worker must not.
+        let _ = blocking(move || {
+            drop(self);
+            reading.map_or(Ok(()), |thread| {
+                thread.join().map_err(|_| LogError::Fatal("the reading thread broke".to_owned()))
+            })
+        })
+        .await;
+    }
 }
 
 impl Drop for KafkaMember {

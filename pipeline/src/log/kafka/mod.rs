@@ -6,26 +6,28 @@
 //! client is made off the async workers.
 
 mod append;
+mod cache;
 mod changelog;
 mod client;
 mod commit;
 mod consume;
 mod ends;
+mod lag;
 mod member;
 mod tail;
+mod transaction;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 #[cfg(feature = "testkit")]
 use parking_lot::Mutex;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use schemas::topics::{Retention, Topic, TopicSpec};
 
 use self::append::Publisher;
@@ -39,6 +41,24 @@ use crate::record::Record;
 /// How long a request to the brokers may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 
+/// How members of a group share its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Members agree among themselves, and keep what they have (cooperative-sticky).
+    Classic,
+    /// The brokers assign (KIP-848); Kafka 4.0 and later.
+    Consumer,
+}
+
+/// When outputs become visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// At once; readers drop repeats by origin.
+    AtOnce,
+    /// With the commit that covers them, for readers of committed records that know no origins.
+    Transactional,
+}
+
 /// How a Kafka log behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -50,6 +70,13 @@ pub struct Options {
     pub partitions: u32,
     /// How many brokers hold each partition.
     pub replication: i32,
+    /// How members of a group share its partitions.
+    pub protocol: Protocol,
+    /// When outputs become visible.
+    pub delivery: Delivery,
+    /// Where states are kept on this machine, so that a restart need not read whole changelogs;
+    /// `None`: in memory only.
+    pub state_dir: Option<PathBuf>,
     /// Settings of the client library for every connection: security above all.
     pub client: BTreeMap<String, String>,
     /// Settings of the client library for members of groups.
@@ -65,6 +92,9 @@ impl Options {
             prefix: String::new(),
             partitions: 12,
             replication: 1,
+            protocol: Protocol::Classic,
+            delivery: Delivery::AtOnce,
+            state_dir: None,
             client: BTreeMap::new(),
             consumer: BTreeMap::new(),
         }
@@ -83,6 +113,7 @@ struct Shared {
     replication: i32,
     publisher: Publisher,
     ends: Ends,
+    cluster: OnceLock<String>,
     /// Switches that stop members from polling, by group.
     #[cfg(feature = "testkit")]
     freezers: Mutex<Vec<(smol_str::SmolStr, Arc<std::sync::atomic::AtomicBool>)>>,
@@ -105,6 +136,7 @@ impl KafkaLog {
                 replication,
                 publisher,
                 ends,
+                cluster: OnceLock::new(),
                 #[cfg(feature = "testkit")]
                 freezers: Mutex::default(),
             }),
@@ -127,9 +159,9 @@ impl KafkaLog {
 async fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
-    tokio::task::spawn_blocking(call).await.map_err(|error| {
-        LogError::Fatal(format!("a call of the Kafka client broke down: {error}"))
-    })?
+    tokio::task::spawn_blocking(call)
+        .await
+        .map_err(|_| LogError::Fatal("a call of the Kafka client broke down".to_owned()))?
 }
 
 #[async_trait]
@@ -199,7 +231,7 @@ impl Log for KafkaLog {
 
     async fn lag(&self, group: &Group) -> Result<u64, LogError> {
         let (shared, group) = (Arc::clone(&self.shared), group.clone());
-        blocking(move || lag(&shared, &group)).await
+        blocking(move || lag::of(&shared, &group)).await
     }
 }
 
@@ -212,27 +244,4 @@ fn kept(retention: Retention) -> (&'static str, String) {
         Retention::Compacted => ("compact", "-1".to_owned()),
         Retention::CompactedHours(kept) => ("compact,delete", hours(kept)),
     }
-}
-
-/// Records between what the group has committed and the end, summed over partitions.
-fn lag(shared: &Shared, group: &Group) -> Result<u64, LogError> {
-    let consumer: BaseConsumer = shared.clients.observer(group)?;
-    let name = shared.clients.topic_name(group.input);
-    let mut asked = TopicPartitionList::new();
-    for partition in 0..shared.partitions {
-        asked.add_partition(&name, i32::try_from(partition).unwrap_or(i32::MAX));
-    }
-    let committed = consumer
-        .committed_offsets(asked, REQUEST_WITHIN)
-        .map_err(|error| client::log_error("read committed offsets", &error))?;
-    let mut lag = 0;
-    for element in committed.elements() {
-        let (low, high) = shared.ends(&name, element.partition().unsigned_abs())?;
-        let at = match element.offset() {
-            KafkaOffset::Offset(at) => at.unsigned_abs(),
-            _ => low,
-        };
-        lag += high.saturating_sub(at);
-    }
-    Ok(lag)
 }
