@@ -8,6 +8,7 @@ mod columns;
 #[cfg(feature = "scylla")]
 pub mod cql;
 pub mod sqlite;
+#[cfg(feature = "scylla")]
 pub mod view;
 
 use async_trait::async_trait;

@@ -167,13 +167,8 @@ async fn held(shared: &Shared, row: &EventRow, ttl_s: i32) -> Result<(), StoreEr
 
 async fn contact(shared: &Shared, row: &EventRow, ttl_s: i32) -> Result<(), StoreError> {
     let id = row.conversation.conversation_id;
-    let cells = (
-        &row.key.tenant,
-        row.key.contact.as_bytes(),
-        id.as_bytes(),
-        stamps::opened(id),
-        ttl_s,
-    );
+    let cells =
+        (&row.key.tenant, row.key.contact.as_bytes(), id.as_bytes(), stamps::opened(id), ttl_s);
     shared.execute(&shared.statements.contact, cells).await
 }
 

@@ -174,9 +174,7 @@ impl OnceLedger for CqlLedger {
     async fn settle(&self, key: &OnceKey, outcome: Vec<u8>) -> Result<(), LedgerError> {
         for tried in 1..=TRIES_MAX {
             let applied = match self.claimant_of(key).await? {
-                Some(claimant) => {
-                    self.attempt(&self.settle, (&outcome, &key.0, &claimant)).await?
-                }
+                Some(claimant) => self.attempt(&self.settle, (&outcome, &key.0, &claimant)).await?,
                 // Nobody began it; that it ended is still to be remembered.
                 None => {
                     let claimant: Claimant = random()?;

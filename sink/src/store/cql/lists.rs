@@ -123,9 +123,7 @@ pub(super) async fn conversations(
 }
 
 fn newest_first(stands: &mut [Stand]) {
-    stands.sort_by_key(|stand| {
-        (std::cmp::Reverse(stand.updated_at_ms), stand.conversation_id)
-    });
+    stands.sort_by_key(|stand| (std::cmp::Reverse(stand.updated_at_ms), stand.conversation_id));
 }
 
 /// Adds the whole rows of stands until there are `limit`.
@@ -138,7 +136,10 @@ async fn show(
 ) -> Result<(), StoreError> {
     let mut found = stream::iter(stands)
         .map(|stand| async {
-            Ok::<_, StoreError>((queries::conversation(shared, stand.conversation_id).await?, stand))
+            Ok::<_, StoreError>((
+                queries::conversation(shared, stand.conversation_id).await?,
+                stand,
+            ))
         })
         .buffered(READS_MAX);
     while rows.len() < limit {

@@ -108,7 +108,8 @@ fn replication(replication: &Replication) -> Result<String, StoreError> {
             if let Some((dc, _)) = dcs.iter().find(|(dc, _)| !dc.chars().all(plain)) {
                 return Err(StoreError::Broken(format!("'{dc}' cannot be a data centre's name")));
             }
-            let dcs: String = dcs.iter().map(|(dc, copies)| format!(", '{dc}': {copies}")).collect();
+            let dcs: String =
+                dcs.iter().map(|(dc, copies)| format!(", '{dc}': {copies}")).collect();
             format!("{{'class': 'NetworkTopologyStrategy'{dcs}}}")
         }
     })

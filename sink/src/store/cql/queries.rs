@@ -9,10 +9,10 @@ use schemas::ids::{ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
+use super::Shared;
 use super::apply::span_of;
 use super::cells::{MessageCells, StandCells, block_of};
 use super::connect::unreadable;
-use super::Shared;
 use crate::rows::ConversationRow;
 use crate::store::{MessageRow, StoreError};
 
@@ -123,5 +123,8 @@ pub(super) async fn positions(
     topic: Topic,
 ) -> Result<Vec<(u32, Offset)>, StoreError> {
     let found: Vec<(i32, i64)> = shared.rows(&shared.statements.positions_of, (topic.0,)).await?;
-    Ok(found.into_iter().map(|(at, position)| (at.cast_unsigned(), position.cast_unsigned())).collect())
+    Ok(found
+        .into_iter()
+        .map(|(at, position)| (at.cast_unsigned(), position.cast_unsigned()))
+        .collect())
 }

@@ -59,7 +59,10 @@ fn insert(table: &str, columns: &str) -> String {
 }
 
 impl Statements {
-    pub(super) async fn prepare(session: &Session, profiles: &Profiles) -> Result<Self, StoreError> {
+    pub(super) async fn prepare(
+        session: &Session,
+        profiles: &Profiles,
+    ) -> Result<Self, StoreError> {
         let write = async |table, columns: &str| {
             prepared(session, &insert(table, columns), &profiles.write).await
         };
