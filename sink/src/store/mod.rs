@@ -4,7 +4,12 @@
 //! Invariants: applying a row twice, or after a later one of the same conversation, changes nothing;
 //! a query never shows half a row; no column holds readable text of customers.
 
+mod columns;
+#[cfg(feature = "scylla")]
+pub mod cql;
 pub mod sqlite;
+#[cfg(feature = "scylla")]
+pub mod view;
 
 use async_trait::async_trait;
 use pipeline::Offset;

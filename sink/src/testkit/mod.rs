@@ -8,6 +8,7 @@
     missing_docs
 )] // test code behind a feature: it fails loudly
 
+mod promises;
 mod story;
 
 use std::collections::BTreeMap;
@@ -17,14 +18,16 @@ use schemas::ids::{ConversationId, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{CONVERSATIONS, INBOUND};
 
+pub use promises::*;
 pub use story::{Story, TENANT};
 
 use crate::rows::Row;
 use crate::store::{Filter, Order, Store};
 
-/// Everything a store shows of a story, to compare stores by.
-async fn shown(store: &dyn Store, stories: &[Story]) -> String {
+/// Everything a store shows of stories of one tenant, to compare stores by.
+pub async fn shown(store: &dyn Store, stories: &[Story]) -> String {
     let mut shown = String::new();
+    let tenant = stories.first().map_or(TENANT, |story| story.key.tenant.as_str());
     for story in stories {
         let id = story.conversation_id();
         shown += &format!("{:#?}\n", store.conversation(id).await.unwrap());
@@ -35,8 +38,13 @@ async fn shown(store: &dyn Store, stories: &[Story]) -> String {
             shown += &format!("{:#?}\n", store.message(message).await.unwrap());
         }
     }
-    shown += &format!("{:#?}\n", store.queues(TENANT, 10_000_000).await.unwrap());
-    shown += &format!("{:#?}\n", store.minutes(TENANT, 0, 1_000).await.unwrap());
+    for order in [Order::Recent, Order::Urgency] {
+        let rows = store.conversations(tenant, &Filter::default(), order, 1_000).await.unwrap();
+        let listed = rows.iter().map(|row| (row.conversation_id, row.seq, row.updated_at_ms));
+        shown += &format!("{order:?} {:?}\n", listed.collect::<Vec<_>>());
+    }
+    shown += &format!("{:#?}\n", store.queues(tenant, 10_000_000).await.unwrap());
+    shown += &format!("{:#?}\n", store.minutes(tenant, 0, 1_000).await.unwrap());
     shown
 }
 
@@ -180,6 +188,14 @@ macro_rules! store_suite {
             a_message_is_shown_before_anybody_looked_at_it,
             lists_are_filtered_and_in_order,
             positions_are_remembered,
+            what_is_taken_back_is_not_shown_any_more,
+            a_late_line_changes_only_the_history,
+            those_without_a_deadline_come_last,
+            a_message_that_comes_again_keeps_its_first_time,
+            a_line_tells_of_a_message_no_door_told_of,
+            the_contacts_latest_conversation_opened_last,
+            pages_show_each_conversation_once,
+            rows_of_one_call_may_be_many,
             minutes_are_absolute_and_summed_over_partitions
         );
 

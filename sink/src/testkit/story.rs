@@ -17,6 +17,8 @@ pub const TENANT: &str = "demo";
 pub struct Story {
     pub key: LineKey,
     n: u8,
+    /// Tells the stories of one telling from those of another.
+    telling: u8,
 }
 
 fn sealed(byte: u8) -> SealedText {
@@ -27,7 +29,15 @@ impl Story {
     /// The `n`th: each has its own contact, times and deadline.
     #[must_use]
     pub fn new(n: u8) -> Self {
-        Self { key: LineKey::new(TENANT, ContactKey([n; 16])), n }
+        Self { key: LineKey::new(TENANT, ContactKey([n; 16])), n, telling: 0 }
+    }
+
+    /// The same again, of other contacts of a tenant of their own: for stores that are not emptied.
+    #[must_use]
+    pub fn told_again(n: u8, telling: u8) -> Self {
+        let mut contact = [n; 16];
+        contact[15] = telling;
+        Self { key: LineKey::new(&format!("demo{telling}"), ContactKey(contact)), n, telling }
     }
 
     #[must_use]
@@ -41,7 +51,12 @@ impl Story {
 
     #[must_use]
     pub fn messages(&self) -> Vec<MessageId> {
-        vec![MessageId([self.n; 16]), MessageId([self.n + 100; 16])]
+        let id = |first: u8| {
+            let mut id = [first; 16];
+            id[15] = if self.telling == 0 { first } else { self.telling };
+            MessageId(id)
+        };
+        vec![id(self.n), id(self.n + 100)]
     }
 
     /// How many lines its history has.
@@ -150,38 +165,68 @@ impl Story {
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for at in 0..2 {
-            let message =
-                Message { head: self.head(at), text: Some("texto".to_owned()), flush: false };
-            let body = Inbound { body: InboundBody::Message(Box::new(message)) };
-            let time_ms = self.opened_at_ms() + i64::try_from(at).unwrap() * 4_000 + 1_000;
-            rows.extend(rows::of_inbound(&self.envelope(INBOUND, at as u64, time_ms, body)));
+            rows.push(self.accepted(at, i64::try_from(at).unwrap() * 4_000 + 1_000));
         }
         for (at, (state, event)) in self.events().into_iter().enumerate() {
-            let queued = state == ConversationState::Queued;
-            let at = i64::try_from(at).unwrap();
-            let record = Conversation {
-                tenant: TENANT.to_owned(),
-                conversation_id: self.conversation_id(),
-                protocol: format!("20261120{:010}", self.n),
-                seq: at + 1,
-                chat_seq: None,
-                channel: Channel::Whatsapp,
-                state,
-                owner: None,
-                queue: queued.then(|| "suporte".to_owned()),
-                priority: if queued { Priority::High } else { Priority::Normal },
-                sla_due_ms: queued.then(|| 1_000_000 - i64::from(self.n) * 1_000),
-                opened_at_ms: self.opened_at_ms(),
-                command_id: None,
-                settled: Vec::new(),
-                answer_due: None,
-                event,
-            };
             // Message lines carry the time the door took the message in.
-            let time_ms = self.opened_at_ms() + at * 1_000 + if at == 4 { 1_000 } else { 0 };
-            let envelope = self.envelope(CONVERSATIONS, at.unsigned_abs(), time_ms, record);
-            rows.extend(rows::of_conversation(&envelope).unwrap());
+            let at_ms = i64::try_from(at).unwrap() * 1_000 + if at == 4 { 1_000 } else { 0 };
+            let queued = state == ConversationState::Queued;
+            rows.push(self.line(i64::try_from(at).unwrap() + 1, at_ms, |record| {
+                record.state = state;
+                record.queue = queued.then(|| "suporte".to_owned());
+                record.priority = if queued { Priority::High } else { Priority::Normal };
+                record.sla_due_ms = queued.then(|| 1_000_000 - i64::from(self.n) * 1_000);
+                record.event = event;
+            }));
         }
         rows
+    }
+
+    /// The row of a line of its history, so long after it opened; `told` says what it tells.
+    pub fn line(&self, seq: i64, after_ms: i64, told: impl FnOnce(&mut Conversation)) -> Row {
+        let mut record = Conversation {
+            tenant: self.key.tenant.clone(),
+            conversation_id: self.conversation_id(),
+            protocol: format!("20261120{:010}", self.n),
+            seq,
+            chat_seq: None,
+            channel: Channel::Whatsapp,
+            state: ConversationState::Triage,
+            owner: None,
+            queue: None,
+            priority: Priority::Normal,
+            sla_due_ms: None,
+            opened_at_ms: self.opened_at_ms(),
+            command_id: None,
+            settled: Vec::new(),
+            answer_due: None,
+            event: ConversationEvent::Reopened(Reopened {}),
+        };
+        told(&mut record);
+        let time_ms = self.opened_at_ms() + after_ms;
+        let envelope = self.envelope(CONVERSATIONS, seq.unsigned_abs(), time_ms, record);
+        rows::of_conversation(&envelope).unwrap().remove(0)
+    }
+
+    /// The row of a message at a door, so long after the conversation opened.
+    pub fn accepted(&self, at: usize, after_ms: i64) -> Row {
+        let message = Message { head: self.head(at), text: Some("texto".to_owned()), flush: false };
+        let body = Inbound { body: InboundBody::Message(Box::new(message)) };
+        let time_ms = self.opened_at_ms() + after_ms;
+        rows::of_inbound(&self.envelope(INBOUND, at as u64, time_ms, body)).remove(0)
+    }
+
+    /// A decision that says nothing of what the turn was about.
+    #[must_use]
+    pub fn unclassified(turn: i64) -> ConversationEvent {
+        ConversationEvent::TurnDecided(Box::new(TurnDecided {
+            turn,
+            messages: Vec::new(),
+            closed_by: TurnClosedBy::Window,
+            route: Route::Human,
+            reason: RouteReason::NeedsPerson,
+            classification: None,
+            action: None,
+        }))
     }
 }

@@ -6,8 +6,9 @@ use schemas::Avro;
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
-use super::tables::{rank, sealed_to_bytes, unreadable};
+use super::tables::unreadable;
 use crate::rows::{AcceptedRow, ConversationRow, EventRow, Row};
+use crate::store::columns::{rank, sealed_to_bytes};
 
 /// Applies rows in one transaction.
 pub(super) fn all(connection: &mut Connection, rows: &[Row]) -> rusqlite::Result<()> {

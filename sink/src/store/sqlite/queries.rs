@@ -7,8 +7,9 @@ use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::message::{Channel, MessageKind};
 use schemas::state::MinuteMetrics;
 
-use super::tables::{priority, sealed_from_bytes, unreadable};
+use super::tables::{sealed_from_bytes, unreadable};
 use crate::rows::{AcceptedRow, ConversationRow, TurnSummary};
+use crate::store::columns::priority;
 use crate::store::{Filter, MessageRow, Order, QueueRow};
 
 const COLUMNS: &str = "id, tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
@@ -166,8 +167,10 @@ pub(super) fn ahead_of(
         .prepare_cached(
             "SELECT (SELECT count(*) FROM conversations other WHERE other.tenant = mine.tenant \
              AND other.state = 'queued' AND other.queue = mine.queue AND other.id != mine.id \
-             AND (other.sla_due_ms, -other.priority, other.opened_at_ms, other.id) \
-             < (mine.sla_due_ms, -mine.priority, mine.opened_at_ms, mine.id)) \
+             AND (other.sla_due_ms IS NULL, ifnull(other.sla_due_ms, 0), -other.priority, \
+             other.opened_at_ms, other.id) \
+             < (mine.sla_due_ms IS NULL, ifnull(mine.sla_due_ms, 0), -mine.priority, \
+             mine.opened_at_ms, mine.id)) \
              FROM conversations mine WHERE id = ?1 AND state = 'queued'",
         )?
         .query_row([id.as_bytes()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))

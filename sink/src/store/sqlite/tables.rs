@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::Type;
-use schemas::conversation::Priority;
 use schemas::sealed::SealedText;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, columns};
 
 /// Version of the layout. The store is a view: one of another version is deleted and made anew.
 const FORMAT: i64 = 1;
@@ -131,48 +130,9 @@ pub(super) fn unavailable(error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// Priorities in order of urgency, as numbers to sort by.
-pub(super) fn rank(priority: Priority) -> i64 {
-    match priority {
-        Priority::Low => 0,
-        Priority::Normal => 1,
-        Priority::High => 2,
-        Priority::Urgent => 3,
-    }
-}
-
-pub(super) fn priority(rank: i64) -> Priority {
-    match rank {
-        i64::MIN..=0 => Priority::Low,
-        1 => Priority::Normal,
-        2 => Priority::High,
-        3..=i64::MAX => Priority::Urgent,
-    }
-}
-
-/// Sealed text in one column: length of the key id, key id, nonce (12 bytes), ciphertext.
-pub(super) fn sealed_to_bytes(sealed: &SealedText) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + sealed.key_id.len() + 12 + sealed.bytes.len());
-    bytes.push(u8::try_from(sealed.key_id.len()).unwrap_or(u8::MAX));
-    bytes.extend_from_slice(sealed.key_id.as_bytes());
-    bytes.extend_from_slice(&sealed.nonce);
-    bytes.extend_from_slice(&sealed.bytes);
-    bytes
-}
-
-/// Reads what [`sealed_to_bytes`] wrote.
+/// Reads sealed text of a column.
 pub(super) fn sealed_from_bytes(bytes: &[u8]) -> rusqlite::Result<SealedText> {
-    let read = || {
-        let (length, rest) = bytes.split_first()?;
-        let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
-        let (nonce, bytes) = rest.split_at_checked(12)?;
-        Some(SealedText {
-            key_id: std::str::from_utf8(key_id).ok()?.to_owned(),
-            nonce: nonce.to_vec(),
-            bytes: bytes.to_vec(),
-        })
-    };
-    read().ok_or_else(|| unreadable("sealed text"))
+    columns::sealed_from_bytes(bytes).ok_or_else(|| unreadable("sealed text"))
 }
 
 /// A value in the file that cannot be read.

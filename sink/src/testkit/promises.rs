@@ -1,0 +1,206 @@
+//! Promises about what changes: states that go back, lines that come late, messages that come again.
+
+use std::collections::BTreeSet;
+
+use schemas::conversation::{
+    Closed, Conversation, ConversationEvent, ConversationState, MessageReceived, Priority,
+};
+use schemas::ids::ConversationId;
+
+use super::story::{Story, TENANT};
+use crate::rows::Row;
+use crate::store::{Filter, Order, Store};
+
+fn queued(record: &mut Conversation) {
+    record.state = ConversationState::Queued;
+    record.queue = Some("suporte".to_owned());
+    record.priority = Priority::High;
+    record.sla_due_ms = Some(900_000);
+}
+
+fn assigned(record: &mut Conversation) {
+    queued(record);
+    record.state = ConversationState::Assigned;
+    record.owner = Some("ana".to_owned());
+}
+
+fn closed(record: &mut Conversation) {
+    record.state = ConversationState::Closed;
+    record.event = ConversationEvent::Closed(Closed {});
+}
+
+async fn row(store: &dyn Store, story: &Story) -> crate::rows::ConversationRow {
+    store.conversation(story.conversation_id()).await.unwrap().unwrap()
+}
+
+pub async fn what_is_taken_back_is_not_shown_any_more(store: &dyn Store) {
+    let story = Story::new(1);
+    store.apply(story.rows()).await.unwrap();
+    let of_ana = Filter { owner: Some("ana".to_owned()), ..Filter::default() };
+    let list = async || store.conversations(TENANT, &of_ana, Order::Recent, 9).await.unwrap();
+    store.apply(vec![story.line(7, 7_000, assigned)]).await.unwrap();
+    assert_eq!(list().await.len(), 1);
+    assert_eq!(store.ahead_of(story.conversation_id()).await.unwrap(), None, "nobody waits");
+    let queues = store.queues(TENANT, 0).await.unwrap();
+    assert_eq!((queues[0].waiting, queues[0].assigned, queues[0].oldest_ms), (0, 1, None));
+    store.apply(vec![story.line(8, 8_000, queued)]).await.unwrap();
+    assert!(list().await.is_empty());
+    assert_eq!(store.ahead_of(story.conversation_id()).await.unwrap(), Some(0));
+    // What a decision does not tell is not that of an earlier one.
+    let silent = story.line(9, 9_000, |record| {
+        queued(record);
+        record.event = Story::unclassified(3);
+    });
+    store.apply(vec![silent]).await.unwrap();
+    let turn = row(store, &story).await.turn.unwrap();
+    assert_eq!((turn.intent, turn.confidence, turn.sentiment), (None, None, None));
+    store.apply(vec![story.line(10, 10_000, closed)]).await.unwrap();
+    let over = row(store, &story).await;
+    assert_eq!((over.owner, over.queue, over.sla_due_ms), (None, None, None));
+    assert_eq!((over.state, over.priority), (ConversationState::Closed, Priority::Normal));
+    assert!(
+        over.contact_sealed.is_some() && over.last_text_sealed.is_some() && over.turn.is_some()
+    );
+    assert!(store.queues(TENANT, 0).await.unwrap().is_empty());
+    let waits = Filter { states: vec![ConversationState::Queued], ..Filter::default() };
+    assert!(store.conversations(TENANT, &waits, Order::Urgency, 9).await.unwrap().is_empty());
+}
+
+pub async fn a_late_line_changes_only_the_history(store: &dyn Store) {
+    let story = Story::new(1);
+    store.apply(story.rows()).await.unwrap();
+    // Times do not go up with seq: a message's line carries the time of the door.
+    store.apply(vec![story.line(9, 8_500, closed)]).await.unwrap();
+    let before = row(store, &story).await;
+    let late = |seq: i64| {
+        story.line(seq, seq * 1_000, |record| {
+            assigned(record);
+            record.event = Story::unclassified(3);
+        })
+    };
+    store.apply(vec![late(8)]).await.unwrap();
+    store.apply(vec![late(7)]).await.unwrap();
+    let after = row(store, &story).await;
+    assert_eq!(after.turn.as_ref().unwrap().intent, None, "of the latest decision, late or not");
+    assert_eq!(crate::rows::ConversationRow { turn: before.turn.clone(), ..after }, before);
+    assert!(store.queues(TENANT, 0).await.unwrap().is_empty());
+    let list = store.conversations(TENANT, &Filter::default(), Order::Recent, 9).await.unwrap();
+    assert_eq!((list.len(), list[0].state), (1, ConversationState::Closed));
+    let history = store.history(story.conversation_id(), 5, 9).await.unwrap();
+    assert_eq!(history.iter().map(|(_, line)| line.seq).collect::<Vec<_>>(), [6, 7, 8, 9]);
+}
+
+pub async fn those_without_a_deadline_come_last(store: &dyn Store) {
+    let wait = |n: u8, priority, sla_due_ms| {
+        Story::new(n).line(1, 0, |record| {
+            queued(record);
+            (record.priority, record.sla_due_ms) = (priority, sla_due_ms);
+        })
+    };
+    store
+        .apply(vec![
+            wait(1, Priority::Normal, None),
+            wait(2, Priority::Urgent, None),
+            wait(3, Priority::Low, Some(5_000)),
+            wait(4, Priority::High, Some(5_000)),
+        ])
+        .await
+        .unwrap();
+    let waits = Filter { states: vec![ConversationState::Queued], ..Filter::default() };
+    let rows = store.conversations(TENANT, &waits, Order::Urgency, 9).await.unwrap();
+    let ids: Vec<ConversationId> = rows.iter().map(|row| row.conversation_id).collect();
+    assert_eq!(ids, [4, 3, 2, 1].map(|n| Story::new(n).conversation_id()));
+    for (at, id) in ids.into_iter().enumerate() {
+        assert_eq!(store.ahead_of(id).await.unwrap(), Some(at as u64));
+    }
+    assert_eq!(store.queues(TENANT, 6_000).await.unwrap()[0].overdue, 2);
+}
+
+pub async fn a_message_that_comes_again_keeps_its_first_time(store: &dyn Store) {
+    let story = Story::new(1);
+    let id = story.messages()[0];
+    let first = async || store.message(id).await.unwrap().unwrap().accepted;
+    store.apply(vec![story.accepted(0, 90_000)]).await.unwrap();
+    store.apply(vec![story.accepted(0, 1_000), story.accepted(0, 50_000)]).await.unwrap();
+    let Row::Accepted(expected) = story.accepted(0, 1_000) else { panic!("a message") };
+    assert_eq!(first().await, expected);
+    store.apply(story.rows()).await.unwrap();
+    store.apply(vec![story.accepted(0, 70_000)]).await.unwrap();
+    let again = first().await;
+    assert_eq!((again.accepted_at_ms, again.text_sealed), (expected.accepted_at_ms, None));
+}
+
+/// `inbound` is kept for days, the history for years: a store made anew has only the lines.
+pub async fn a_line_tells_of_a_message_no_door_told_of(store: &dyn Store) {
+    let story = Story::new(1);
+    let rows = story.rows().into_iter().filter(|row| matches!(row, Row::Event(_)));
+    store.apply(rows.collect()).await.unwrap();
+    let message = store.message(story.messages()[1]).await.unwrap().unwrap();
+    assert_eq!(message.line, Some((story.conversation_id(), 5)));
+    assert_eq!(message.accepted.key, story.key);
+    let Row::Accepted(told) = story.accepted(1, 5_000) else { panic!("a message") };
+    assert_eq!(message.accepted.accepted_at_ms, told.accepted_at_ms);
+    assert_eq!((message.accepted.channel, message.accepted.kind), (told.channel, told.kind));
+}
+
+pub async fn the_contacts_latest_conversation_opened_last(store: &dyn Store) {
+    let story = Story::new(1);
+    let next = ConversationId::new(story.key.contact, 7_200_000);
+    let later = story.line(1, 7_140_000, |record| {
+        record.conversation_id = next;
+        record.opened_at_ms = 7_200_000;
+    });
+    store.apply(vec![later]).await.unwrap();
+    store.apply(story.rows()).await.unwrap();
+    assert_eq!(store.latest_of(&story.key).await.unwrap().unwrap().conversation_id, next);
+}
+
+pub async fn pages_show_each_conversation_once(store: &dyn Store) {
+    for n in 1..=9 {
+        store.apply(Story::new(n).rows()).await.unwrap();
+        // Each is listed by its last change alone, hours after the first.
+        let hours = i64::from(10 - n) * 3_600_000;
+        store.apply(vec![Story::new(n).line(7, hours, closed)]).await.unwrap();
+    }
+    let mut filter = Filter::default();
+    let (mut seen, mut times) = (BTreeSet::new(), Vec::new());
+    loop {
+        let page = store.conversations(TENANT, &filter, Order::Recent, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        filter.updated_before_ms = Some(last.updated_at_ms);
+        times.extend(page.iter().map(|row| row.updated_at_ms));
+        seen.extend(page.iter().map(|row| row.conversation_id));
+    }
+    assert_eq!((seen.len(), times.len()), (9, 9));
+    assert!(times.is_sorted_by(|a, b| a > b), "{times:?}");
+}
+
+/// As when a backlog is worked off: many lines of one conversation, and of many.
+pub async fn rows_of_one_call_may_be_many(store: &dyn Store) {
+    let story = Story::new(1);
+    let mut rows = story.rows();
+    for seq in 7..=300 {
+        let id = schemas::ids::MessageId([u8::try_from(seq % 250).unwrap(); 16]);
+        rows.push(story.line(seq, seq * 1_000, |record| {
+            queued(record);
+            if let Some(Row::Event(told)) = story.rows().get(3)
+                && let Ok(line) = <Conversation as schemas::Avro>::from_bytes(&told.record)
+                && let ConversationEvent::MessageReceived(mut received) = line.event
+            {
+                received.head.message_id = id;
+                record.event = ConversationEvent::MessageReceived(Box::new(MessageReceived {
+                    head: received.head,
+                }));
+            }
+        }));
+    }
+    rows.extend((2..=60).flat_map(|n| Story::new(n).rows()));
+    store.apply(rows).await.unwrap();
+    assert_eq!(row(store, &story).await.seq, 300);
+    let history = store.history(story.conversation_id(), 0, 1_000).await.unwrap();
+    assert!(history.iter().map(|(_, line)| line.seq).eq(1..=300));
+    assert_eq!(store.history(story.conversation_id(), 290, 4).await.unwrap().len(), 4);
+    assert_eq!(store.queues(TENANT, 0).await.unwrap()[0].waiting, 60);
+    let list = store.conversations(TENANT, &Filter::default(), Order::Recent, 1_000).await.unwrap();
+    assert_eq!(list.len(), 60);
+}
