@@ -26,6 +26,26 @@ pub enum Command {
     ///
     /// Example: correnteza serve --data-dir data --listen 127.0.0.1:8080
     Serve(Serve),
+    /// Parts of the line, on Kafka and ScyllaDB: as many processes as are wanted.
+    ///
+    /// Parts: doors turns classify router plan metrics act deliver store-accepted store-history
+    /// store-metrics; `store` stands for the last three, `all` for everything.
+    /// Example: correnteza run turns classify router plan --listen 127.0.0.1:8081
+    Run(Run),
+    /// Takes an installation from a directory of this machine to Kafka and ScyllaDB.
+    ///
+    /// Finishes what is in hand, then copies history, states, open conversations and the once-ledger,
+    /// into as many partitions as log.partitions says. The server must be stopped; `topics apply` and
+    /// `store migrate` come first.
+    /// Example: correnteza migrate --from data
+    Migrate {
+        /// The installation's directory.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+    },
+    /// The tenants' keys.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Customers' traffic against a running server, at a steady rate.
     ///
     /// Example: correnteza simulate --rate 20 --seconds 60
@@ -79,6 +99,32 @@ pub struct Serve {
     /// With a simulated provider's day flowing through it.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// What to run.
+    #[arg(required = true, value_name = "PART")]
+    pub parts: Vec<String>,
+    /// Where keys, models and state caches are [default: data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of health, metrics and, where they run, the doors [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Makes the keys that are missing, in keys.toml of the data directory. Every process of an
+    /// installation needs the same file.
+    Make {
+        /// Where [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
 }
 
 /// `simulate`
@@ -198,6 +244,8 @@ pub enum DeadLetters {
 /// `store`
 #[derive(Debug, Subcommand)]
 pub enum Store {
+    /// Makes the tables in ScyllaDB, or brings them up to this release.
+    Migrate,
     /// Makes it anew from the log. The server must be stopped.
     Rebuild {
         /// Where everything is kept [default: data].
@@ -232,6 +280,8 @@ pub enum Config {
 pub enum Topics {
     /// Lists them: what they hold, how long, who may count on them.
     Describe,
+    /// Makes those that are missing on Kafka, and tells what differs from what this release needs.
+    Apply,
 }
 
 /// `fit`

@@ -24,15 +24,42 @@ struct Secret {
 ///
 /// # Errors
 /// When the file cannot be read or written, or is open to others.
-pub fn keyring<'a>(
+pub fn made<'a>(
     data_dir: &Path,
     tenants: impl Iterator<Item = &'a String>,
+) -> anyhow::Result<Keyring> {
+    keyring(data_dir, tenants, true)
+}
+
+/// The keys of `tenants`, from the file in `data_dir`, which every process of an installation has a
+/// copy of: none may make its own.
+///
+/// # Errors
+/// When a key is missing, the file cannot be read, or is open to others.
+pub fn shared<'a>(
+    data_dir: &Path,
+    tenants: impl Iterator<Item = &'a String>,
+) -> anyhow::Result<Keyring> {
+    keyring(data_dir, tenants, false)
+}
+
+fn keyring<'a>(
+    data_dir: &Path,
+    tenants: impl Iterator<Item = &'a String>,
+    may_make: bool,
 ) -> anyhow::Result<Keyring> {
     let path = data_dir.join(FILE);
     let mut secrets = read(&path)?;
     let known = secrets.len();
     let mut keys = Vec::new();
     for tenant in tenants {
+        if !secrets.contains_key(tenant) && !may_make {
+            bail!(
+                "{} has no key of tenant '{tenant}': make the file once with `correnteza keys make` \
+                 and give every process the same",
+                path.display()
+            );
+        }
         if !secrets.contains_key(tenant) {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).context("the operating system gives no random bytes")?;
@@ -98,14 +125,16 @@ mod tests {
     fn keys_are_made_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let both = ["demo".to_owned(), "acme".to_owned()];
-        let first = keyring(folder.path(), both.iter().take(1)).unwrap();
-        let again = keyring(folder.path(), both.iter()).unwrap();
+        let first = made(folder.path(), both.iter().take(1)).unwrap();
+        assert!(shared(folder.path(), both.iter()).is_err(), "only where it may make them");
+        let again = made(folder.path(), both.iter()).unwrap();
+        assert!(shared(folder.path(), both.iter()).is_ok());
         let sealed = first.of("demo").unwrap().seal(b"m", b"oi").unwrap();
         assert_eq!(again.of("demo").unwrap().open(&sealed).unwrap(), b"oi");
         assert!(again.of("acme").unwrap().open(&sealed).is_err());
         let path = folder.path().join(FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(keyring(folder.path(), both.iter()).unwrap_err().to_string().contains("chmod 600"));
+        assert!(made(folder.path(), both.iter()).unwrap_err().to_string().contains("chmod 600"));
     }
 }

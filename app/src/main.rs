@@ -5,6 +5,8 @@ mod commands;
 mod config;
 mod inputs;
 mod keys;
+#[cfg(feature = "cluster")]
+mod migrate;
 mod models;
 mod openapi;
 mod serve;

@@ -1,5 +1,10 @@
 //! The commands.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "no_cluster.rs"]
+mod cluster;
 mod dead_letters;
 mod model;
 mod store;
@@ -27,6 +32,26 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             telemetry::start(&settings);
             runtime()?.block_on(serve::run(settings, serve.demo))
         }
+        Command::Run(run) => {
+            let mut settings = settings(file, run.data_dir.as_deref())?;
+            if let Some(listen) = run.listen {
+                settings = with_listen(file, listen, run.data_dir.as_deref())?;
+            }
+            telemetry::start(&settings);
+            cluster::run(settings, &run.parts)
+        }
+        Command::Migrate { from } => {
+            let settings = settings(file, None)?;
+            telemetry::start(&settings);
+            cluster::migrate(&settings, &from)
+        }
+        Command::Keys(cli::Keys::Make { data_dir }) => {
+            let settings = settings(file, data_dir.as_deref())?;
+            let dir = &settings.server.data_dir;
+            std::fs::create_dir_all(dir).with_context(|| format!("no {}", dir.display()))?;
+            crate::keys::made(dir, settings.tenants.keys())?;
+            print(&format!("the keys are in {}", dir.join("keys.toml").display()))
+        }
         Command::Simulate(asked) => runtime()?.block_on(simulate::run(&asked)),
         Command::Train(train) => model::train(&train),
         Command::Evaluate(evaluate) => model::evaluate(&evaluate, file),
@@ -34,6 +59,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(explain) => model::explain(&explain, file),
         Command::Fit(fit) => model::fit(&fit),
         Command::DeadLetters(asked) => dead_letters::run(asked, file),
+        Command::Store(cli::Store::Migrate) => cluster::store_migrate(&settings(file, None)?),
         Command::Store(cli::Store::Rebuild { data_dir }) => {
             store::rebuild(&settings(file, data_dir.as_deref())?)
         }
@@ -48,6 +74,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Config(cli::Config::Show) => print(&settings(file, None)?.redacted()),
         Command::Config(cli::Config::Check) => check(file),
         Command::Topics(cli::Topics::Describe) => describe(),
+        Command::Topics(cli::Topics::Apply) => cluster::topics_apply(&settings(file, None)?),
     }
 }
 

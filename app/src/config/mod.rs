@@ -33,6 +33,8 @@ pub enum ConfigError {
 pub struct Settings {
     pub server: Server,
     pub log: Log,
+    pub kafka: Kafka,
+    pub scylla: Scylla,
     pub door: Door,
     pub grouping: Grouping,
     pub router: Router,
@@ -61,6 +63,10 @@ sections! {
     Server { listen: SocketAddr, default_tenant: String, data_dir: PathBuf, token: String, drain_s: u64 }
     /// `[log]`
     Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
+    /// `[kafka]`
+    Kafka { bootstrap: String, prefix: String, replication: u32, protocol: KafkaProtocol, delivery: KafkaDelivery, client: BTreeMap<String, String> }
+    /// `[scylla]`
+    Scylla { contact_points: String, keyspace: String, replication: u32, local_dc: String, username: String, password: String }
     /// `[door]`
     Door { wait_ms: u64, body_bytes_max: usize }
     /// `[grouping]`
@@ -100,6 +106,24 @@ pub struct Channels {
 pub enum Durability {
     Fsync,
     Os,
+}
+
+/// How members of a group share its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum KafkaProtocol {
+    Classic,
+    Consumer,
+}
+
+/// When outputs become visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum KafkaDelivery {
+    AtOnce,
+    Transactional,
 }
 
 /// Which CRM.
@@ -177,6 +201,12 @@ impl Settings {
             }
         };
         hide(&mut shown.server.token);
+        hide(&mut shown.scylla.password);
+        for (name, value) in &mut shown.kafka.client {
+            if name.contains("password") || name.contains("secret") || name.contains("key.pem") {
+                hide(value);
+            }
+        }
         for account in shown.channels.whatsapp_cloud.values_mut() {
             hide(&mut account.app_secret);
             hide(&mut account.verify_token);
@@ -205,7 +235,8 @@ impl Sections {
 
     fn settings(&mut self) -> Option<Settings> {
         let sections = (
-            (self.take("server"), self.take("log"), self.take("door"), self.take("grouping")),
+            (self.take("server"), self.take("log"), self.take("kafka"), self.take("scylla")),
+            (self.take("door"), self.take("grouping")),
             (self.take("router"), self.take("answers"), self.take("models"), self.take("crm")),
             (self.take("deliver"), self.take("retention"), self.take("telemetry")),
             (self.take("tenants"), self.take::<Channels>("channels")),
@@ -214,7 +245,8 @@ impl Sections {
             self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
         self.wrong.extend(unknown);
         let (
-            (server, log, door, grouping),
+            (server, log, kafka, scylla),
+            (door, grouping),
             (router, answers, models, crm),
             (deliver, retention, telemetry),
             (tenants, channels),
@@ -222,6 +254,8 @@ impl Sections {
         Some(Settings {
             server: server?,
             log: log?,
+            kafka: kafka?,
+            scylla: scylla?,
             door: door?,
             grouping: grouping?,
             router: router?,

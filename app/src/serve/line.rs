@@ -28,8 +28,12 @@ use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
+use super::part::Chosen;
 use crate::config::Settings;
 use crate::inputs::Inputs;
+
+/// The stage that needs models.
+pub(super) const CLASSIFY: &str = Classify::NAME;
 
 /// What the line is made of.
 pub(super) struct Parts {
@@ -39,7 +43,8 @@ pub(super) struct Parts {
     pub(super) keyring: Arc<Keyring>,
     pub(super) store: Arc<dyn Store>,
     pub(super) inputs: Inputs,
-    pub(super) models: Arc<Swapped<classifier::Models>>,
+    /// Where `classify` runs.
+    pub(super) models: Option<Arc<Swapped<classifier::Models>>>,
 }
 
 /// The line at work.
@@ -60,13 +65,9 @@ pub(super) fn tick(
     Some(Record::new(INBOUND, key.clone(), value, now_ms))
 }
 
-/// Starts every stage and effect; they end when `stop` is cancelled.
-pub(super) fn start(
-    parts: &Parts,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> anyhow::Result<Line> {
-    let groups = [
+/// Every group of the line, in its order.
+pub(crate) fn groups() -> [Group; 10] {
+    [
         Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
         Setup::stage_group(Classify::NAME, TURNS, None),
         Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
@@ -77,39 +78,102 @@ pub(super) fn start(
         Setup::effect_group(KeepAccepted::NAME, INBOUND),
         Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
         Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
-    ];
-    let [turns, classify, route, plan, count, act, deliver, accepted, history, minutes] =
-        groups.clone();
-    let setup = || parts.setup.clone();
+    ]
+}
+
+/// The line being put together: what was chosen of it.
+struct Assembly<'a> {
+    chosen: &'a Chosen,
+    line: Line,
+}
+
+impl Assembly<'_> {
+    fn add(
+        &mut self,
+        group: Group,
+        spawn: impl FnOnce(Group) -> anyhow::Result<Running>,
+    ) -> anyhow::Result<()> {
+        if self.chosen.has(&group.name) {
+            self.line.running.push(spawn(group.clone())?);
+            self.line.groups.push(group);
+        }
+        Ok(())
+    }
+}
+
+/// Starts the stages and effects that were chosen; they end when `stop` is cancelled.
+pub(super) fn start(
+    parts: &Parts,
+    settings: &Settings,
+    chosen: &Chosen,
+    stop: &CancellationToken,
+) -> anyhow::Result<Line> {
+    let line = Line { running: Vec::new(), groups: Vec::new() };
+    let mut assembly = Assembly { chosen, line };
+    stages(parts, settings, &mut assembly, stop)?;
+    effects(parts, settings, &mut assembly, stop)?;
+    Ok(assembly.line)
+}
+
+fn stages(
+    parts: &Parts,
+    settings: &Settings,
+    assembly: &mut Assembly<'_>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let [turns, classify, route, plan, count, ..] = groups();
+    let (setup, inputs) = (|| parts.setup.clone(), &parts.inputs);
     let keyring = || Arc::clone(&parts.keyring);
-    let inputs = &parts.inputs;
-    let offsets = settings
-        .tenants
-        .iter()
-        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
-        .collect();
-    let nothing = Arc::new(Nothing::default());
-    let store_policy = sink::effects::policy();
+    assembly.add(turns, |group| {
+        let stage = Turns::new(keyring());
+        Ok(spawn_stage(stage, group, setup(), inputs.grouping.clone(), stop.clone())?)
+    })?;
+    assembly.add(classify, |group| {
+        let models = parts.models.clone().context("no models were opened")?;
+        Ok(spawn_stage(Classify::default(), group, setup(), models, stop.clone())?)
+    })?;
+    assembly.add(route, |group| {
+        let stage = Router::new(keyring());
+        Ok(spawn_stage(stage, group, setup(), inputs.policy.clone(), stop.clone())?)
+    })?;
+    assembly.add(plan, |group| {
+        let tenants = settings.tenants.iter();
+        let offsets = tenants.map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes));
+        let stage = Plan::new(keyring(), offsets.collect());
+        Ok(spawn_stage(stage, group, setup(), inputs.catalogue.clone(), stop.clone())?)
+    })?;
+    assembly.add(count, |group| {
+        let nothing = Arc::new(Nothing::default());
+        Ok(spawn_stage(CountMinutes, group, setup(), nothing, stop.clone())?)
+    })
+}
+
+fn effects(
+    parts: &Parts,
+    settings: &Settings,
+    assembly: &mut Assembly<'_>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let [_, _, _, _, _, act, deliver, accepted, history, minutes] = groups();
+    let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
-    let running = vec![
-        spawn_stage(Turns::new(keyring()), turns, setup(), inputs.grouping.clone(), stop.clone())?,
-        spawn_stage(Classify::default(), classify, setup(), parts.models.clone(), stop.clone())?,
-        spawn_stage(Router::new(keyring()), route, setup(), inputs.policy.clone(), stop.clone())?,
-        spawn_stage(
-            Plan::new(keyring(), offsets),
-            plan,
-            setup(),
-            inputs.catalogue.clone(),
-            stop.clone(),
-        )?,
-        spawn_stage(CountMinutes, count, setup(), nothing, stop.clone())?,
-        spawn_effect(acting(parts, settings), act, setup(), default(), stop.clone()),
-        spawn_effect(delivering(parts, settings)?, deliver, setup(), default(), stop.clone()),
-        spawn_effect(Arc::new(KeepAccepted(keep())), accepted, setup(), store_policy, stop.clone()),
-        spawn_effect(Arc::new(KeepHistory(keep())), history, setup(), store_policy, stop.clone()),
-        spawn_effect(Arc::new(KeepMetrics(keep())), minutes, setup(), store_policy, stop.clone()),
-    ];
-    Ok(Line { running, groups: groups.into() })
+    let policy = sink::effects::policy();
+    assembly.add(act, |group| {
+        Ok(spawn_effect(acting(parts, settings), group, setup(), default(), stop.clone()))
+    })?;
+    assembly.add(deliver, |group| {
+        let delivering = delivering(parts, settings)?;
+        Ok(spawn_effect(delivering, group, setup(), default(), stop.clone()))
+    })?;
+    assembly.add(accepted, |group| {
+        Ok(spawn_effect(Arc::new(KeepAccepted(keep())), group, setup(), policy, stop.clone()))
+    })?;
+    assembly.add(history, |group| {
+        Ok(spawn_effect(Arc::new(KeepHistory(keep())), group, setup(), policy, stop.clone()))
+    })?;
+    assembly.add(minutes, |group| {
+        Ok(spawn_effect(Arc::new(KeepMetrics(keep())), group, setup(), policy, stop.clone()))
+    })
 }
 
 fn default() -> pipeline::EffectPolicy {

@@ -19,7 +19,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Tells how far every group is behind, until `stop`.
 pub(super) async fn lag(
-    log: EmbeddedLog,
+    log: Arc<dyn Log>,
     groups: Vec<Group>,
     metrics: Arc<Metrics>,
     stop: CancellationToken,

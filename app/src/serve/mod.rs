@@ -1,56 +1,87 @@
-//! `correnteza serve`: everything in one process, on one machine.
+//! Everything in one process on one machine (`serve`), or parts of the line on Kafka and ScyllaDB
+//! (`run`).
 
+pub(crate) mod backend;
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
+mod doors;
 mod health;
 mod history;
 mod http;
 mod line;
 mod maintenance;
+pub(crate) mod part;
 
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use ingest::Door;
-use ingest::channels::api::ApiSettings;
-use ingest::channels::{api, web_chat, whatsapp_cloud};
-use ingest::door::{DoorSettings, Hub, body_limit};
-use pipeline::clock::{Clock, SystemClock};
-use pipeline::log::embedded::{self, EmbeddedLog, Options};
-use pipeline::telemetry::metrics::Metrics;
-use pipeline::{Log, Policy, RunError, Setup};
-use schemas::sealed::Keyring;
-use schemas::topics::TOPICS;
-use sink::Store;
-use sink::store::sqlite::SqliteStore;
+use ingest::door::Hub;
+use pipeline::{Policy, RunError, Setup};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::backend::Backend;
+use self::doors::Ears;
 use self::health::Health;
-use self::history::StoredHistory;
-use crate::config::{Durability, Settings};
+#[cfg(feature = "cluster")]
+pub(crate) use self::line::groups as line_groups;
+use self::part::{Chosen, DOORS};
+use crate::config::Settings;
 use crate::inputs::Inputs;
+use crate::models;
 use crate::simulate::{self, Demo};
-use crate::{keys, models};
 
-/// Serves until it is told to stop. `demo`: with a provider's day flowing through it.
+/// How often a line that is to be drained is looked at, and how often it must be found empty.
+#[cfg(feature = "cluster")]
+const DRAINED_EVERY: Duration = Duration::from_millis(250);
+#[cfg(feature = "cluster")]
+const DRAINED_LOOKS: u32 = 4;
+
+/// Serves everything from one directory until it is told to stop. `demo`: with a provider's day
+/// flowing through it.
 pub async fn run(settings: Settings, demo: bool) -> anyhow::Result<()> {
     let started = Instant::now();
     let listener = http::bind(settings.server.listen).await?;
+    let backend = Backend::embedded(&settings).await?;
+    let demo = demo
+        .then_some(())
+        .map(|()| listener.local_addr())
+        .transpose()?
+        .map(|address| Demo::at(&format!("http://{address}"), &settings.server.token));
+    go(settings, backend, &Chosen::all(), (listener, started), demo).await
+}
+
+/// Runs parts of the line on Kafka and ScyllaDB until it is told to stop.
+#[cfg(feature = "cluster")]
+pub async fn run_parts(settings: Settings, chosen: &Chosen) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let listener = http::bind(settings.server.listen).await?;
+    let backend = cluster::open(&settings).await?;
+    go(settings, backend, chosen, (listener, started), None).await
+}
+
+/// Runs `chosen` until it is told to stop, then lets what is in hand finish.
+async fn go(
+    settings: Settings,
+    backend: Backend,
+    chosen: &Chosen,
+    (listener, started): (tokio::net::TcpListener, Instant),
+    demo: Option<Demo>,
+) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    let server = Server::open(&settings).await?;
     let stop = CancellationToken::new();
     let line_stop = CancellationToken::new();
-    let running = server.start(&settings, &stop, &line_stop).await?;
+    let running = start(&backend, &settings, chosen, &stop, &line_stop).await?;
     let mut tasks = running.tasks;
     let http_stop = stop.clone();
     tasks.spawn(async move { http::serve(listener, running.router, http_stop).await });
-    if demo {
-        let demo = Demo::at(&format!("http://{address}"), &settings.server.token);
+    if let Some(demo) = demo {
         let stop = stop.clone();
         tasks.spawn(async move { simulate::live(demo, stop).await });
     }
-    announce(&settings, address, started);
+    announce(&settings, chosen, address, started);
     let mut line = running.line;
     let result = wait(&mut tasks, &mut line, &running.health).await;
     tracing::info!("stopping: no more is taken in, what is in hand is finished");
@@ -69,26 +100,24 @@ pub async fn run(settings: Settings, demo: bool) -> anyhow::Result<()> {
     result
 }
 
-fn announce(settings: &Settings, address: std::net::SocketAddr, started: Instant) {
+fn announce(settings: &Settings, chosen: &Chosen, address: std::net::SocketAddr, started: Instant) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(
-        out,
-        "correnteza {} ready in {:.1} s\n  desk      http://{address}/\n  customer  http://{address}/chat\n  \
-         API       http://{address}/openapi.json\n  data      {}\nCtrl-C stops it.",
-        env!("CARGO_PKG_VERSION"),
-        started.elapsed().as_secs_f64(),
-        settings.server.data_dir.display(),
-    );
+    let (version, took) = (env!("CARGO_PKG_VERSION"), started.elapsed().as_secs_f64());
+    let _ = writeln!(out, "correnteza {version} ready in {took:.1} s");
+    if chosen.has(DOORS) {
+        let _ = writeln!(
+            out,
+            "  desk      http://{address}/\n  customer  http://{address}/chat\n  \
+             API       http://{address}/openapi.json",
+        );
+    }
+    if *chosen == Chosen::all() {
+        let _ = writeln!(out, "  data      {}", settings.server.data_dir.display());
+    } else {
+        let _ = writeln!(out, "  parts     {chosen}\n  metrics   http://{address}/metrics");
+    }
+    let _ = writeln!(out, "Ctrl-C stops it.");
     let _ = out.flush();
-}
-
-/// What is open before anything runs.
-struct Server {
-    log: EmbeddedLog,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-    keyring: Arc<Keyring>,
-    store: Arc<dyn Store>,
 }
 
 /// What runs.
@@ -99,151 +128,144 @@ struct Started {
     health: Arc<Health>,
 }
 
-impl Server {
-    async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let data_dir = &settings.server.data_dir;
-        let metrics = Arc::new(Metrics::new()?);
-        let options = Options {
-            partitions: settings.log.partitions,
-            durability: match settings.log.durability {
-                Durability::Fsync => embedded::Durability::Fsync,
-                Durability::Os => embedded::Durability::Os,
-            },
-            queued_bytes_max: settings.log.queue_bytes_max,
-            ..Options::at(data_dir)
-        };
-        let log = EmbeddedLog::open(&options, Arc::clone(&metrics))?;
-        log.ensure(TOPICS).await?;
-        let keyring = Arc::new(keys::keyring(data_dir, settings.tenants.keys())?);
-        let store = Arc::new(SqliteStore::open(&data_dir.join("store.db"))?);
-        Ok(Self { log, metrics, clock: Arc::new(SystemClock), keyring, store })
-    }
-
-    async fn start(
-        &self,
-        settings: &Settings,
-        stop: &CancellationToken,
-        line_stop: &CancellationToken,
-    ) -> anyhow::Result<Started> {
+async fn start(
+    backend: &Backend,
+    settings: &Settings,
+    chosen: &Chosen,
+    stop: &CancellationToken,
+    line_stop: &CancellationToken,
+) -> anyhow::Result<Started> {
+    let models = if chosen.has(line::CLASSIFY) {
         let dir = models::directory(settings);
-        let opened = tokio::task::spawn_blocking({
-            let dir = dir.clone();
-            move || models::open_or_train(&dir)
-        });
-        let models = models::side_input(joined(opened.await)??, &dir, &settings.server.data_dir)?;
-        let inputs = Inputs::load(&self.log, settings, self.clock.now_ms()).await?;
-        let intent_groups = inputs.intent_groups.clone();
-        let log: Arc<dyn Log> = Arc::new(self.log.clone());
-        let parts = line::Parts {
-            setup: Setup {
-                log: Arc::clone(&log),
-                clock: Arc::clone(&self.clock),
-                metrics: Arc::clone(&self.metrics),
-                ticks: Some(line::tick),
-                policy: Policy::default(),
-                probe: None,
-            },
-            ledger: Arc::new(self.log.clone()),
-            clock: Arc::clone(&self.clock),
-            keyring: Arc::clone(&self.keyring),
-            store: Arc::clone(&self.store),
-            inputs,
-            models,
-        };
-        let mut tasks = JoinSet::new();
-        let hub = Arc::new(Hub::default());
-        let floor = Arc::new(desk::Floor::default());
-        let heard = Hub::open(&self.log).await?;
-        let seen = desk::Floor::open(&self.log).await?;
-        let line = line::start(&parts, settings, line_stop)?;
-        let mut runners = Runners::new();
-        let (listening, stopping) = (Arc::clone(&hub), line_stop.clone());
+        let asked = dir.clone();
+        let opened = tokio::task::spawn_blocking(move || models::open_or_train(&asked));
+        let opened = joined(opened.await)??;
+        Some(models::side_input(opened, &dir, &settings.server.data_dir)?)
+    } else {
+        None
+    };
+    let inputs = Inputs::load(&*backend.log, settings, backend.clock.now_ms()).await?;
+    let intent_groups = inputs.intent_groups.clone();
+    let parts = line::Parts {
+        setup: Setup {
+            log: Arc::clone(&backend.log),
+            clock: Arc::clone(&backend.clock),
+            metrics: Arc::clone(&backend.metrics),
+            ticks: Some(line::tick),
+            policy: Policy::default(),
+            probe: None,
+        },
+        ledger: Arc::clone(&backend.ledger),
+        clock: Arc::clone(&backend.clock),
+        keyring: Arc::clone(&backend.keyring),
+        store: Arc::clone(&backend.store),
+        inputs,
+        models,
+    };
+    let mut runners = Runners::new();
+    // Who listens begins before anything can happen.
+    let ears = if chosen.has(DOORS) {
+        Some(listening(backend, &mut runners, line_stop).await?)
+    } else {
+        None
+    };
+    let line = line::start(&parts, settings, chosen, line_stop)?;
+    for running in line.running {
+        let name = running.name;
+        runners.spawn(async move { (name, running.ended().await) });
+    }
+    let tasks = maintained(backend, settings, line.groups, stop);
+    let health = Arc::new(Health::default());
+    let doors = ears.map_or_else(axum::Router::new, |ears| {
+        doors::routes(backend, settings, &ears, intent_groups, stop)
+    });
+    let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
+    Ok(Started { tasks, line: runners, router, health })
+}
+
+/// Doors and desk hear what happens, whichever process did it.
+async fn listening(
+    backend: &Backend,
+    runners: &mut Runners,
+    line_stop: &CancellationToken,
+) -> anyhow::Result<Ears> {
+    let ears = Ears { hub: Arc::new(Hub::default()), floor: Arc::new(desk::Floor::default()) };
+    let heard = Hub::open(&*backend.log).await?;
+    let seen = desk::Floor::open(&*backend.log).await?;
+    let (hub, stopping) = (Arc::clone(&ears.hub), line_stop.clone());
+    runners
+        .spawn(async move { ("hub", hub.listen(heard, stopping).await.map_err(RunError::from)) });
+    let (floor, stopping) = (Arc::clone(&ears.floor), line_stop.clone());
+    runners.spawn(
+        async move { ("floor", floor.listen(seen, stopping).await.map_err(RunError::from)) },
+    );
+    if let Some(told) = backend.told.clone() {
+        let tail = backend.log.tail(&[schemas::topics::CONVERSATIONS], pipeline::log::From::Now);
+        let (tail, stopping) = (tail.await?, line_stop.clone());
         runners.spawn(async move {
-            ("hub", listening.listen(heard, stopping).await.map_err(RunError::from))
+            let follow = pipeline::log::follow(tail, stopping, |records| {
+                records.iter().for_each(|record| told(record));
+            });
+            ("lists", follow.await.map_err(RunError::from))
         });
-        let (watching, stopping) = (Arc::clone(&floor), line_stop.clone());
-        runners.spawn(async move {
-            ("floor", watching.listen(seen, stopping).await.map_err(RunError::from))
-        });
-        for running in line.running {
-            let name = running.name;
-            runners.spawn(async move { (name, running.ended().await) });
-        }
-        let metrics = Arc::clone(&self.metrics);
-        let lag = maintenance::lag(self.log.clone(), line.groups, metrics, stop.clone());
-        tasks.spawn(async move {
-            lag.await;
-            Ok(())
-        });
-        let clock = Arc::clone(&self.clock);
-        let days = settings.retention.history_days;
-        let forget = maintenance::forget(self.log.clone(), clock, days, stop.clone());
+    }
+    Ok(ears)
+}
+
+/// What runs beside the line.
+fn maintained(
+    backend: &Backend,
+    settings: &Settings,
+    groups: Vec<pipeline::Group>,
+    stop: &CancellationToken,
+) -> JoinSet<anyhow::Result<()>> {
+    let mut tasks = JoinSet::new();
+    let (log, metrics) = (Arc::clone(&backend.log), Arc::clone(&backend.metrics));
+    let lag = maintenance::lag(log, groups, metrics, stop.clone());
+    tasks.spawn(async move {
+        lag.await;
+        Ok(())
+    });
+    if let Some(log) = &backend.own_log {
+        let (clock, days) = (Arc::clone(&backend.clock), settings.retention.history_days);
+        let forget = maintenance::forget(log.clone(), clock, days, stop.clone());
         tasks.spawn(async move {
             forget.await;
             Ok(())
         });
-        tasks.spawn(maintenance::disk(self.log.clone(), stop.clone()));
-        let health = Arc::new(Health::default());
-        let doors = self.doors(settings, log, hub, floor, intent_groups, stop);
-        let router = http::router(doors, Arc::clone(&self.metrics), Arc::clone(&health));
-        Ok(Started { tasks, line: runners, router, health })
+        tasks.spawn(maintenance::disk(log.clone(), stop.clone()));
     }
+    tasks
+}
 
-    /// The doors and the desk.
-    fn doors(
-        &self,
-        settings: &Settings,
-        log: Arc<dyn Log>,
-        hub: Arc<Hub>,
-        floor: Arc<desk::Floor>,
-        intent_groups: std::collections::BTreeMap<String, String>,
-        stop: &CancellationToken,
-    ) -> axum::Router {
-        let default_tenant = settings.default_tenant().to_owned();
-        let history =
-            StoredHistory { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
-        let door_settings = DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) };
-        let door = Door::new(
-            Arc::clone(&log),
-            Arc::clone(&self.keyring),
-            Arc::clone(&self.clock),
-            hub,
-            Arc::new(history),
-            door_settings,
-        );
-        let accounts = settings
-            .channels
-            .whatsapp_cloud
-            .iter()
-            .map(|(name, account)| {
-                let account = whatsapp_cloud::Account {
-                    tenant: account.tenant.clone(),
-                    app_secret: account.app_secret.clone(),
-                    verify_token: account.verify_token.clone(),
-                };
-                (name.clone(), account)
-            })
-            .collect();
-        let desk = desk::Desk {
-            log,
-            store: Arc::clone(&self.store),
-            keyring: Arc::clone(&self.keyring),
-            clock: Arc::clone(&self.clock),
-            floor,
-            default_tenant: default_tenant.as_str().into(),
-            stop: stop.clone(),
-        };
-        let token = &settings.server.token;
-        let access =
-            if token.is_empty() { desk::Access::open() } else { desk::Access::token(token) };
-        let api_settings = ApiSettings { default_tenant: default_tenant.clone(), intent_groups };
-        let for_programs = access.guard(api::routes(door.clone(), api_settings));
-        let doors = for_programs
-            .merge(whatsapp_cloud::routes(door.clone(), accounts))
-            .merge(web_chat::routes(door, &default_tenant, stop.clone()))
-            .merge(desk::routes(desk, &access));
-        body_limit(doors, settings.door.body_bytes_max)
+/// Runs everything but the doors until nothing is in hand, then stops.
+#[cfg(feature = "cluster")]
+pub(crate) async fn drain(backend: &Backend, settings: &Settings) -> anyhow::Result<()> {
+    let (stop, chosen) = (CancellationToken::new(), Chosen::all_but(DOORS));
+    let mut running = start(backend, settings, &chosen, &stop, &stop).await?;
+    let mut empty = 0;
+    // Outcomes come back into the line: it is drained when nothing is left several times in a row.
+    while empty < DRAINED_LOOKS {
+        tokio::select! {
+            Some(ended) = running.line.join_next() => {
+                let (name, ended) = joined(ended)?;
+                ended.with_context(|| format!("{name} stopped before everything was done"))?;
+            }
+            () = tokio::time::sleep(DRAINED_EVERY) => {}
+        }
+        let mut lag = 0;
+        for group in line_groups() {
+            lag += backend.log.lag(&group).await?;
+        }
+        empty = if lag == 0 { empty + 1 } else { 0 };
     }
+    stop.cancel();
+    while let Some(ended) = running.line.join_next().await {
+        let (name, ended) = joined(ended)?;
+        ended.with_context(|| format!("{name} did not finish"))?;
+    }
+    while running.tasks.join_next().await.is_some() {}
+    Ok(())
 }
 
 /// The runners of the line, by name, and how they end.

@@ -8,12 +8,15 @@ mod barrier;
 mod checkpoint;
 mod failure;
 mod files;
+mod look;
 mod member;
 mod retention;
 mod shared;
 mod tables;
 mod tail;
 mod writer;
+
+pub use look::{claims, partitions_of, peek};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +39,7 @@ use self::tail::EmbeddedTail;
 use self::writer::{Op, Writer};
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
 use crate::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
-use crate::record::{Offset, Record, Stored};
+use crate::record::{Offset, Record};
 use crate::telemetry::metrics::Metrics;
 
 /// How much an acknowledgement promises.
@@ -174,22 +177,6 @@ impl EmbeddedLog {
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
-}
-
-/// Reads records of a topic from the files in `directory`, which another process may be using: from
-/// offset `from` on, at most `records_max`. Takes no lock and changes nothing.
-///
-/// # Errors
-/// [`LogError::Fatal`] when there is no log, or no such topic in it.
-pub fn peek(
-    directory: &Path,
-    topic: &TopicSpec,
-    from: Offset,
-    records_max: usize,
-) -> Result<Vec<Stored>, LogError> {
-    let connection = files::reader(&directory.join(files::LOG_DB))?;
-    let end = i64::MAX.cast_unsigned();
-    tables::read(&connection, &TopicTable::new(topic), from, end, records_max, usize::MAX)
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {

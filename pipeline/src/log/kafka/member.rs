@@ -33,8 +33,9 @@ pub(super) struct KafkaMember {
     group: Group,
     consumer: Arc<BaseConsumer<Heard>>,
     told: mpsc::UnboundedReceiver<Told>,
-    /// Read and not yet asked for.
+    /// Read and not yet asked for, and what was told behind it.
     waiting: VecDeque<Stored>,
+    behind: Option<Told>,
     publisher: Publisher,
     committer: Committer,
     /// Outputs go through the transaction that covers them.
@@ -94,6 +95,7 @@ impl KafkaMember {
             consumer,
             told,
             waiting: VecDeque::new(),
+            behind: None,
             publisher,
             committer,
             transactional,
@@ -104,6 +106,18 @@ impl KafkaMember {
             starting: HashMap::new(),
             fenced: false,
         })
+    }
+
+    /// Takes over what has been read by now, up to the next event of another kind: a member that is
+    /// behind takes many small batches at once, and publishes once for all of them.
+    fn gather(&mut self, limit: Limit) {
+        while self.behind.is_none() && self.waiting.len() < limit.records_max {
+            match self.told.try_recv() {
+                Ok(Told::Records(records)) => self.waiting.extend(records),
+                Ok(other) => self.behind = Some(other),
+                Err(_) => return,
+            }
+        }
     }
 
     /// As much of what was read as `limit` allows.
@@ -236,14 +250,20 @@ impl Member for KafkaMember {
             let _ = waiting.send(());
         }
         self.start().await?;
+        self.gather(limit);
         if let Some(records) = self.records(limit) {
             return Ok(records);
         }
-        match timeout(limit.wait, self.told.recv()).await {
+        let told = match self.behind.take() {
+            Some(told) => Ok(Some(told)),
+            None => timeout(limit.wait, self.told.recv()).await,
+        };
+        match told {
             Err(_) => Ok(Event::Idle),
             Ok(None) => Err(self.fence()),
             Ok(Some(Told::Records(records))) => {
                 self.waiting.extend(records);
+                self.gather(limit);
                 Ok(self.records(limit).unwrap_or(Event::Idle))
             }
             Ok(Some(Told::Assigned(leases))) => Ok(Event::Assigned(leases)),

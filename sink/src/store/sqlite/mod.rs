@@ -95,6 +95,32 @@ impl SqliteStore {
         .await
     }
 
+    /// What was counted for `tenant` from minute `from` to before minute `to`, as it was counted: a
+    /// row for each source partition.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn minute_rows(
+        &self,
+        tenant: &str,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<MinuteMetrics>, StoreError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| queries::minute_rows(connection, &tenant, from, to)).await
+    }
+
+    /// The first minute anything was counted in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn first_minute(&self) -> Result<Option<i64>, StoreError> {
+        self.read(|connection| {
+            connection.query_row("SELECT min(minute) FROM minutes", [], |row| row.get(0))
+        })
+        .await
+    }
+
     /// Runs `work` on the writing connection, off the async workers.
     async fn write<T: Send + 'static>(
         &self,

@@ -209,8 +209,8 @@ pub(super) fn message(
         .optional()
 }
 
-/// The partitions of a minute are summed up.
-pub(super) fn minutes(
+/// As counted: a row for each source partition of a minute, in order of minutes.
+pub(super) fn minute_rows(
     connection: &Connection,
     tenant: &str,
     from: i64,
@@ -221,10 +221,19 @@ pub(super) fn minutes(
          ORDER BY minute",
     )?;
     let rows = statement.query_map(params![tenant, from, to], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|row| MinuteMetrics::from_bytes(&row?).map_err(|error| unreadable(&error.to_string())))
+        .collect()
+}
+
+/// The partitions of a minute are summed up.
+pub(super) fn minutes(
+    connection: &Connection,
+    tenant: &str,
+    from: i64,
+    to: i64,
+) -> rusqlite::Result<Vec<MinuteMetrics>> {
     let mut summed: Vec<MinuteMetrics> = Vec::new();
-    for row in rows {
-        let part =
-            MinuteMetrics::from_bytes(&row?).map_err(|error| unreadable(&error.to_string()))?;
+    for part in minute_rows(connection, tenant, from, to)? {
         match summed.last_mut().filter(|last| last.minute == part.minute) {
             None => summed.push(part),
             Some(minute) => {

@@ -1,0 +1,44 @@
+//! What is asked of Kafka and ScyllaDB.
+
+use std::path::Path;
+
+use pipeline::Log;
+use pipeline::log::kafka::KafkaLog;
+use schemas::topics::TOPICS;
+use sink::store::cql::CqlStore;
+
+use super::print;
+use crate::config::Settings;
+use crate::serve::cluster::{cql_options, kafka_options};
+use crate::serve::part::Chosen;
+
+/// Runs parts of the line.
+pub(super) fn run(settings: Settings, parts: &[String]) -> anyhow::Result<()> {
+    let chosen = Chosen::parse(parts)?;
+    super::runtime()?.block_on(crate::serve::run_parts(settings, &chosen))
+}
+
+/// Moves the installation in `from` to Kafka and ScyllaDB.
+pub(super) fn migrate(settings: &Settings, from: &Path) -> anyhow::Result<()> {
+    super::runtime()?.block_on(crate::migrate::run(settings, from))
+}
+
+/// Makes the tables, or brings them up to this release.
+pub(super) fn store_migrate(settings: &Settings) -> anyhow::Result<()> {
+    let options = cql_options(settings)?;
+    let run = super::runtime()?.block_on(CqlStore::migrate(&options))?;
+    if run.is_empty() {
+        return print("the tables are as this release needs them");
+    }
+    for version in run {
+        print(&format!("  migration {version}"))?;
+    }
+    print("the tables are as this release needs them now")
+}
+
+/// Makes the topics that are missing.
+pub(super) fn topics_apply(settings: &Settings) -> anyhow::Result<()> {
+    let log = KafkaLog::open(kafka_options(settings)?)?;
+    super::runtime()?.block_on(log.ensure(TOPICS))?;
+    print("the topics are as this release needs them")
+}

@@ -1,0 +1,30 @@
+//! What a build without Kafka and ScyllaDB says of them.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::config::Settings;
+
+fn missing() -> anyhow::Result<()> {
+    bail!(
+        "this build has no Kafka and no ScyllaDB in it: build it with `cargo build --release \
+         --features cluster`"
+    )
+}
+
+pub(super) fn run(_: Settings, _: &[String]) -> anyhow::Result<()> {
+    missing()
+}
+
+pub(super) fn store_migrate(_: &Settings) -> anyhow::Result<()> {
+    missing()
+}
+
+pub(super) fn topics_apply(_: &Settings) -> anyhow::Result<()> {
+    missing()
+}
+
+pub(super) fn migrate(_: &Settings, _: &Path) -> anyhow::Result<()> {
+    missing()
+}

@@ -1,0 +1,74 @@
+//! Records, copied in their order; the key decides the partition anew.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use pipeline::log::{AppendError, From, embedded};
+use pipeline::{Headers, Log, Record, Stored};
+use schemas::topics::{self, CONVERSATIONS, INBOUND, Topic};
+
+use crate::commands::print;
+
+/// Records read and written at once.
+const PAGE: usize = 1_000;
+/// How long a tail is listened to before a topic counts as empty.
+const LISTEN: Duration = Duration::from_secs(2);
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Refuses a target that holds records already.
+pub(super) async fn must_be_empty(target: &Arc<dyn Log>) -> anyhow::Result<()> {
+    let mut tail = target.tail(&[INBOUND, CONVERSATIONS], From::Start).await?;
+    let Ok(found) = tokio::time::timeout(LISTEN, tail.next()).await else { return Ok(()) };
+    if found?.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the topics on Kafka already hold records: migrate into empty ones (another kafka.prefix \
+         and scylla.keyspace, or delete what an earlier attempt left)"
+    )
+}
+
+/// Copies `topic` from the directory; gives how many records it had.
+pub(super) async fn copy(
+    from: &Path,
+    topic: Topic,
+    target: &Arc<dyn Log>,
+) -> anyhow::Result<usize> {
+    let spec = topics::named(topic.0).context("no such topic")?;
+    let (mut next, mut copied, mut told) = (0, 0, Instant::now());
+    loop {
+        let page = embedded::peek(from, spec, next, PAGE)?;
+        let Some(last) = page.last() else { return Ok(copied) };
+        next = last.offset + 1;
+        copied += page.len();
+        append(target, page.into_iter().map(record).collect()).await?;
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            print(&format!("  {topic}: {copied} records so far"))?;
+        }
+    }
+}
+
+/// The same record, without its place: what it was made from lies on another log.
+fn record(stored: Stored) -> Record {
+    Record {
+        topic: stored.topic,
+        partition: None,
+        key: stored.key,
+        value: stored.value,
+        headers: Headers { origin: None, ..stored.headers },
+        time_ms: stored.time_ms,
+    }
+}
+
+async fn append(target: &Arc<dyn Log>, records: Vec<Record>) -> anyhow::Result<()> {
+    loop {
+        match target.append(records.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(AppendError::Busy { retry_after }) => tokio::time::sleep(retry_after).await,
+            Err(error) => return Err(error).context("Kafka did not take the records"),
+        }
+    }
+}

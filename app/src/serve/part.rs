@@ -1,0 +1,101 @@
+//! The parts of the line a process can be asked to run.
+
+use std::collections::BTreeSet;
+
+use anyhow::bail;
+use classifier::stage::Classify;
+use ingest::turns::Turns;
+use pipeline::{Effect, Stage};
+use responder::{Act, Deliver, Plan};
+use router::Router;
+use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::metrics::Metrics as CountMinutes;
+
+/// Doors and desk.
+pub(crate) const DOORS: &str = "doors";
+/// The three effects that keep the store.
+const STORE: &str = "store";
+/// Everything.
+const ALL: &str = "all";
+
+/// Every stage and effect, in the order of the line.
+pub(crate) const NAMES: [&str; 11] = [
+    DOORS,
+    Turns::NAME,
+    Classify::NAME,
+    Router::NAME,
+    Plan::NAME,
+    CountMinutes::NAME,
+    Act::NAME,
+    Deliver::NAME,
+    KeepAccepted::NAME,
+    KeepHistory::NAME,
+    KeepMetrics::NAME,
+];
+
+/// Which parts a process runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen(BTreeSet<&'static str>);
+
+impl Chosen {
+    pub(crate) fn all() -> Self {
+        Self(NAMES.into())
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn all_but(part: &str) -> Self {
+        Self(NAMES.into_iter().filter(|name| *name != part).collect())
+    }
+
+    /// Reads what was asked for on the command line.
+    pub(crate) fn parse(asked: &[String]) -> anyhow::Result<Self> {
+        let mut chosen = BTreeSet::new();
+        for word in asked.iter().flat_map(|word| word.split('+')) {
+            match word {
+                ALL => chosen.extend(NAMES),
+                STORE => {
+                    chosen.extend([KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME]);
+                }
+                word => match NAMES.iter().find(|name| **name == word) {
+                    Some(name) => {
+                        chosen.insert(name);
+                    }
+                    None => bail!(
+                        "there is no part '{word}'; there are {}, {STORE} and {ALL}",
+                        NAMES.join(", ")
+                    ),
+                },
+            }
+        }
+        Ok(Self(chosen))
+    }
+
+    pub(crate) fn has(&self, part: &str) -> bool {
+        self.0.contains(part)
+    }
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = NAMES.into_iter().filter(|name| self.has(name)).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_named_alone_together_and_all_at_once() {
+        let parse = |words: &[&str]| {
+            Chosen::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(&["turns+classify", "act"]).unwrap().to_string(), "turns classify act");
+        let store = parse(&["store"]).unwrap();
+        assert_eq!(store.to_string(), "store-accepted store-history store-metrics");
+        assert_eq!(parse(&["all"]).unwrap(), Chosen::all());
+        let error = parse(&["trun"]).unwrap_err().to_string();
+        assert!(error.contains("'trun'") && error.contains("classify"), "{error}");
+    }
+}
