@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything: format, lints, unit and conformance tests, the product from outside, a real browser, a
-# real Kafka. What this machine lacks is named, with what to install; what is skipped is counted.
+# real Kafka and Cassandra. What this machine lacks is named, with what to install; what is skipped is counted.
 # usage: ./test.sh [words cargo test filters by]
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -30,16 +30,25 @@ if [ ${#missing[@]} -gt 0 ]; then
     exit 1
 fi
 
-# Kafka's client is built from source, its broker is a Java program.
-features=(--features pipeline/kafka)
+# Both clients use OpenSSL, Kafka's is built from source; their servers are Java programs.
+chosen=()
 client=()
-has make || client+=(make)
 has pkg-config || client+=(pkg-config)
 has pkg-config && ! pkg-config --exists libssl && client+=(libssl-dev)
 if [ ${#client[@]} -gt 0 ]; then
-    features=()
-    skip "Kafka: install ${client[*]}"
+    skip "ScyllaDB or Cassandra: install ${client[*]}"
+else
+    chosen+=(sink/scylla)
 fi
+has make || client+=(make)
+if [ ${#client[@]} -gt 0 ]; then
+    skip "Kafka: install ${client[*]}"
+else
+    chosen+=(pipeline/kafka)
+fi
+features=()
+[ ${#chosen[@]} -eq 0 ] || features=(--features "$(IFS=,; echo "${chosen[*]}")")
+with() { [[ " ${chosen[*]} " == *" $1 "* ]]; }
 
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets "${features[@]}" --quiet -- -D warnings
@@ -52,20 +61,33 @@ fi
 step "build" cargo build --workspace --bins --tests "${features[@]}" --quiet
 export CORRENTEZA_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/correnteza
 
-if [ ${#features[@]} -gt 0 ]; then
-    broker=()
-    has java || broker+=("a JDK 17")
-    has mvn || broker+=(Maven)
-    if [ ${#broker[@]} -gt 0 ]; then
-        skip "Kafka's broker: install ${broker[*]}"
+java=()
+has java || java+=("a JDK 17")
+has mvn || java+=(Maven)
+trap 'tests/services/kafka/stop.sh "$work/kafka"; tests/services/cassandra/stop.sh "$work/cassandra"' EXIT
+if with pipeline/kafka; then
+    if [ ${#java[@]} -gt 0 ]; then
+        skip "Kafka's broker: install ${java[*]}"
     else
         say "a Kafka broker"
-        trap 'tests/services/kafka/stop.sh "$work/kafka"' EXIT
         if address=$(tests/services/kafka/start.sh "$work/kafka"); then
             export KAFKA_BOOTSTRAP=$address
             echo "Kafka at $address"
         else
             failed+=("a Kafka broker")
+        fi
+    fi
+fi
+if with sink/scylla; then
+    if [ ${#java[@]} -gt 0 ]; then
+        skip "Cassandra: install ${java[*]}"
+    else
+        say "a Cassandra node"
+        if address=$(tests/services/cassandra/start.sh "$work/cassandra"); then
+            export CQL_CONTACT=$address
+            echo "Cassandra at $address"
+        else
+            failed+=("a Cassandra node")
         fi
     fi
 fi

@@ -1,8 +1,7 @@
 //! The CQL store keeps every promise of a store, on a real Cassandra.
 //!
 //! With `CQL_CONTACT=host:port` (`tests/services/cassandra/start.sh` prints it); without, each test
-//! says that it was skipped. Every store has a keyspace of its own, left behind when it fails or not:
-//! the next start of the server begins with none.
+//! says that it was skipped.
 #![cfg(feature = "scylla")]
 #![allow(
     missing_docs,
@@ -12,8 +11,11 @@
     clippy::print_stdout
 )] // a test fails loudly
 
+mod support;
+
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use pipeline::clock::ManualClock;
@@ -28,22 +30,15 @@ use sink::store::view::tail_behind;
 use sink::store::{Filter, Order};
 use sink::testkit::{Story, TENANT, shown};
 use sink::{Store, StoreError};
+use support::Keyspace;
 
 /// Hours after the stories.
 const NOW_MS: i64 = 40_000_000;
 
-fn options() -> Option<CqlOptions> {
-    static FRESH: AtomicU64 = AtomicU64::new(0);
-    let Ok(contact) = std::env::var("CQL_CONTACT") else {
-        println!("SKIPPED: no Cassandra; set CQL_CONTACT to a node's host:port");
-        return None;
-    };
-    let n = FRESH.fetch_add(1, Ordering::Relaxed);
-    let mut options = CqlOptions::at(&contact, &format!("store_{}_{n}", std::process::id()));
-    options.clock = Arc::new(ManualClock::at(NOW_MS));
-    // A shared machine pauses for seconds, above all while it changes schemas.
-    options.request_timeout = Duration::from_secs(30);
-    Some(options)
+fn keyspace() -> Option<Keyspace> {
+    let mut keyspace = Keyspace::fresh()?;
+    keyspace.options.clock = Arc::new(ManualClock::at(NOW_MS));
+    Some(keyspace)
 }
 
 async fn opened(options: &CqlOptions) -> CqlStore {
@@ -51,8 +46,23 @@ async fn opened(options: &CqlOptions) -> CqlStore {
     CqlStore::open(options).await.unwrap()
 }
 
-async fn fresh() -> Option<Box<dyn Store>> {
-    Some(Box::new(opened(&options()?).await))
+/// A store that takes its keyspace with it.
+struct Fresh {
+    store: CqlStore,
+    _keyspace: Keyspace,
+}
+
+impl Deref for Fresh {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &self.store
+    }
+}
+
+async fn fresh() -> Option<Fresh> {
+    let keyspace = keyspace()?;
+    Some(Fresh { store: opened(&keyspace.options).await, _keyspace: keyspace })
 }
 
 sink::store_suite!(match fresh().await {
@@ -62,44 +72,27 @@ sink::store_suite!(match fresh().await {
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing_and_a_schema_behind_is_refused() {
-    let Some(options) = options() else { return };
-    let refused = async || match CqlStore::open(&options).await {
+    let Some(keyspace) = keyspace() else { return };
+    let options = &keyspace.options;
+    let refused = async || match CqlStore::open(options).await {
         Err(StoreError::Broken(why)) => why,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it opened"),
     };
     assert!(refused().await.contains("correnteza store migrate"));
-    assert_eq!(CqlStore::migrate(&options).await.unwrap(), [1, 2]);
-    let store = CqlStore::open(&options).await.unwrap();
+    assert_eq!(CqlStore::migrate(options).await.unwrap(), [1, 2]);
+    let store = CqlStore::open(options).await.unwrap();
     store.apply(Story::new(1).rows()).await.unwrap();
     let before = shown(&store, &[Story::new(1)]).await;
-    assert!(CqlStore::migrate(&options).await.unwrap().is_empty());
-    let again = CqlStore::open(&options).await.unwrap();
+    assert!(CqlStore::migrate(options).await.unwrap().is_empty());
+    let again = CqlStore::open(options).await.unwrap();
     assert_eq!(shown(&again, &[Story::new(1)]).await, before);
-    raw(&options, "DELETE FROM schema_version WHERE one = 1 AND version = 2").await;
+    keyspace.raw("DELETE FROM {}.schema_version WHERE one = 1 AND version = 2").await;
     let why = refused().await;
     assert!(why.contains("correnteza store migrate") && why.contains("version 1"), "{why}");
-    assert_eq!(
-        CqlStore::migrate(&options).await.unwrap(),
-        [2],
-        "what was run halfway is run again"
-    );
-    raw(&options, "INSERT INTO schema_version (one, version) VALUES (1, 99)").await;
+    assert_eq!(CqlStore::migrate(options).await.unwrap(), [2], "what was run halfway is run again");
+    keyspace.raw("INSERT INTO {}.schema_version (one, version) VALUES (1, 99)").await;
     assert!(refused().await.contains("later release"));
-}
-
-/// Runs a statement beside the store.
-async fn raw(options: &CqlOptions, statement: &str) -> i64 {
-    let contact = std::env::var("CQL_CONTACT").unwrap();
-    let session = scylla::client::session_builder::SessionBuilder::new()
-        .known_node(contact)
-        .use_keyspace(&options.keyspace, false)
-        .build()
-        .await
-        .unwrap();
-    let found = session.query_unpaged(statement, ()).await.unwrap();
-    let Ok(rows) = found.into_rows_result() else { return 0 };
-    rows.first_row::<(i64,)>().unwrap().0
 }
 
 #[tokio::test]
@@ -112,13 +105,14 @@ async fn no_node_is_unavailable_not_broken() {
 
 #[tokio::test]
 async fn what_has_been_kept_long_enough_goes() {
-    let Some(mut options) = options() else { return };
+    let Some(mut keyspace) = keyspace() else { return };
+    let options = &mut keyspace.options;
     options.retention = Some(Duration::from_secs(3_600));
-    let store = opened(&options).await;
+    let store = opened(options).await;
     let story = Story::new(1);
     let clock = Arc::new(ManualClock::at(NOW_MS));
     options.clock = Arc::clone(&clock) as _;
-    let store_of_now = CqlStore::open(&options).await.unwrap();
+    let store_of_now = CqlStore::open(options).await.unwrap();
     // Older than an hour: not written at all.
     store.apply(story.rows()).await.unwrap();
     assert_eq!(store.conversation(story.conversation_id()).await.unwrap(), None);
@@ -126,7 +120,7 @@ async fn what_has_been_kept_long_enough_goes() {
     clock.set(60_000 + 3_600_000 - 6_000);
     store_of_now.apply(story.rows()).await.unwrap();
     assert!(store_of_now.conversation(story.conversation_id()).await.unwrap().is_some());
-    let left = raw(&options, "SELECT count(*) FROM changes").await;
+    let left = keyspace.raw("SELECT count(*) FROM {}.changes").await;
     assert_eq!(left, 1);
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert_eq!(store_of_now.conversation(story.conversation_id()).await.unwrap(), None);
@@ -134,14 +128,15 @@ async fn what_has_been_kept_long_enough_goes() {
     assert_eq!(store_of_now.latest_of(&story.key).await.unwrap(), None);
     assert_eq!(store_of_now.message(story.messages()[0]).await.unwrap(), None);
     for table in ["conversations", "contacts", "messages", "changes", "slots"] {
-        assert_eq!(raw(&options, &format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        assert_eq!(keyspace.raw(&format!("SELECT count(*) FROM {{}}.{table}")).await, 0, "{table}");
     }
 }
 
 #[tokio::test]
 async fn a_long_history_spans_partitions() {
-    let Some(options) = options() else { return };
-    let store = opened(&options).await;
+    let Some(keyspace) = keyspace() else { return };
+    let options = &keyspace.options;
+    let store = opened(options).await;
     let story = Story::new(1);
     let line = |seq: i64| {
         story.line(seq, seq, |record| {
@@ -169,8 +164,9 @@ async fn a_long_history_spans_partitions() {
 /// Where people's queries are answered by another process than writes.
 #[tokio::test]
 async fn a_reader_that_follows_the_log_shows_what_another_process_writes() {
-    let Some(options) = options() else { return };
-    let (writer, reader) = (opened(&options).await, CqlStore::open(&options).await.unwrap());
+    let Some(keyspace) = keyspace() else { return };
+    let options = &keyspace.options;
+    let (writer, reader) = (opened(options).await, CqlStore::open(options).await.unwrap());
     writer.apply(Story::new(1).rows()).await.unwrap();
     writer.pass(CONVERSATIONS, &[(0, 0), (1, 7)]).await.unwrap();
     let positions = reader.positions(CONVERSATIONS).await.unwrap().unwrap();
@@ -223,9 +219,10 @@ fn follow(reader: &CqlStore, story: &Story) {
 /// Older than what the view looks back at: searched in the database, page by page.
 #[tokio::test]
 async fn lists_go_on_beyond_the_view() {
-    let Some(mut options) = options() else { return };
+    let Some(mut keyspace) = keyspace() else { return };
+    let options = &mut keyspace.options;
     options.open_max = Duration::from_secs(3_600);
-    let writer = opened(&options).await;
+    let writer = opened(options).await;
     let all: Vec<Story> = (1..=9).map(Story::new).collect();
     for story in &all {
         let mut rows = story.rows();
@@ -234,7 +231,7 @@ async fn lists_go_on_beyond_the_view() {
         }
         writer.apply(rows).await.unwrap();
     }
-    let reader = CqlStore::open(&options).await.unwrap();
+    let reader = CqlStore::open(options).await.unwrap();
     let rows = reader.conversations(TENANT, &Filter::default(), Order::Recent, 99).await.unwrap();
     let listed: Vec<u8> = rows.iter().map(|row| row.conversation_id.0[0]).collect();
     assert_eq!(listed, [9, 8, 7, 6, 5, 4, 3, 2, 1]);
@@ -275,9 +272,10 @@ fn any_application() -> impl Strategy<Value = Vec<Vec<usize>>> {
 /// Out of order and repeated here, in order and once on SQLite: the same answers.
 #[test]
 fn any_order_and_any_repetition_give_the_same_answers() {
-    let Some(options) = options() else { return };
+    let Some(keyspace) = keyspace() else { return };
+    let options = &keyspace.options;
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store = runtime.block_on(opened(&options));
+    let store = runtime.block_on(opened(options));
     let config = ProptestConfig { cases: 24, max_shrink_iters: 40, ..ProptestConfig::default() };
     proptest!(config, |(portions in any_application())| {
         let telling = TELLING.fetch_add(1, Ordering::Relaxed) + 1;

@@ -39,6 +39,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rdkafka", &["pipeline"]),
     ("rusqlite", &["pipeline", "sink", "tests"]),
     ("scylla", &["sink"]),
+    ("openssl", &["sink"]),
     ("axum", &["ingest", "desk", "app", "tests"]),
     ("reqwest", &["responder", "app", "tests", "benches"]),
     ("apache-avro", &["schemas"]),
@@ -46,6 +47,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["app", "tests", "benches"]),
     ("config", &["app"]),
     ("prometheus", &["pipeline"]),
+];
+
+/// Libraries that only these folders of the product name.
+const PLACES: &[(&str, &[&str])] = &[
+    ("rdkafka", &["pipeline/src/log/kafka/"]),
+    ("rusqlite", &["pipeline/src/log/embedded/", "sink/src/store/sqlite/"]),
+    ("scylla", &["sink/src/store/cql/"]),
+    ("openssl", &["sink/src/store/cql/"]),
 ];
 
 /// Direct dependencies by package, those of tests left out.
@@ -103,6 +112,30 @@ fn sources() -> Vec<PathBuf> {
     }
     assert!(found.len() > 150, "the sources are found: {}", found.len());
     found
+}
+
+#[test]
+fn libraries_are_named_in_their_place_only() {
+    let mut seen = vec![0; PLACES.len()];
+    for path in sources() {
+        let (name, code) = (named(&path), std::fs::read_to_string(&path).unwrap());
+        // Tests and measurements compare with the library itself.
+        if ["/tests/", "/benches/", "/examples/"].iter().any(|place| name.contains(place))
+            || name.starts_with("tests/")
+        {
+            continue;
+        }
+        for (at, (library, places)) in PLACES.iter().enumerate() {
+            let names = code.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//") && line.contains(&format!("{library}::"))
+            });
+            seen[at] += usize::from(names);
+            let here = places.iter().any(|place| name.starts_with(place));
+            assert!(!names || here, "{name} names {library}");
+        }
+    }
+    assert!(seen.iter().all(|found| *found > 0), "each is found somewhere: {seen:?}");
 }
 
 fn named(path: &Path) -> String {

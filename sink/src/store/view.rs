@@ -306,3 +306,84 @@ impl OpenView {
         Some(before.count() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stand(n: u32, seq: i64, state: ConversationState, updated_at_ms: i64) -> Stand {
+        let mut id = [0; 20];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        Stand {
+            conversation_id: ConversationId(id),
+            state,
+            owner: None,
+            queue: Some("suporte".to_owned()),
+            priority: Priority::Normal,
+            sla_due_ms: None,
+            opened_at_ms: 0,
+            updated_at_ms,
+            seq,
+        }
+    }
+
+    fn waiting(view: &OpenView) -> u64 {
+        view.queues("t", 0).first().map_or(0, |row| row.waiting)
+    }
+
+    const MANY: u32 = 10_000;
+
+    #[test]
+    fn idle_ones_are_let_go_of_oldest_first_and_held_ones_never() {
+        use ConversationState::{Closed, Queued};
+        let view = OpenView::default();
+        view.begin_load("t");
+        view.found("t", vec![stand(0, 1, Queued, 1)]);
+        view.found("t", (1..=MANY + 5).map(|n| stand(n, 1, Closed, i64::from(n) * 10)).collect());
+        assert!(view.end_load("t", 0));
+        let (all, floor_ms) = view.fitting("t", &Filter::default());
+        assert_eq!((all.len(), floor_ms), (10_001, 50));
+        assert!(all.iter().all(|stand| stand.is_held() || stand.updated_at_ms > floor_ms));
+        assert_eq!(waiting(&view), 1);
+    }
+
+    #[test]
+    fn what_was_let_go_of_while_loading_does_not_come_back_older() {
+        use ConversationState::{Closed, Queued};
+        let view = OpenView::default();
+        view.begin_load("t");
+        view.applied("t", stand(0, 9, Closed, 1));
+        view.found("t", (1..=MANY).map(|n| stand(n, 1, Closed, 100)).collect());
+        view.found("t", vec![stand(0, 5, Queued, 1)]);
+        assert_eq!(waiting(&view), 0, "it has been closed since");
+        assert!(view.end_load("t", 0));
+    }
+
+    #[test]
+    fn a_stand_gives_way_to_a_newer_one_only() {
+        use ConversationState::{Assigned, Closed, Queued};
+        let view = OpenView::default();
+        view.applied("t", stand(0, 1, Queued, 1));
+        assert_eq!(waiting(&view), 0, "nobody asked about the tenant: it is left to be loaded");
+        view.begin_load("t");
+        for (seq, state, waits) in
+            [(2, Queued, 1), (4, Assigned, 0), (3, Queued, 0), (5, Queued, 1)]
+        {
+            view.applied("t", stand(0, seq, state, seq));
+            assert_eq!(waiting(&view), waits, "after {seq}");
+        }
+        view.applied("t", stand(0, 6, Closed, 6));
+        view.applied("t", stand(0, 7, Queued, 7));
+        let tenants = view.tenants.lock();
+        assert!(tenants["t"].idle.is_empty(), "who waits again is not let go of");
+    }
+
+    #[test]
+    fn what_is_forgotten_while_it_is_loaded_is_loaded_again() {
+        let view = OpenView::default();
+        view.begin_load("t");
+        view.forget();
+        view.found("t", vec![stand(0, 1, ConversationState::Queued, 1)]);
+        assert!(!view.end_load("t", 0) && !view.is_loaded("t"));
+    }
+}

@@ -139,30 +139,18 @@ async fn accepted(shared: &Shared, row: &AcceptedRow, ttl_s: i32) -> Result<(), 
     shared.execute(&shared.statements.accepted, cells).await
 }
 
-/// The line that holds a message, and what is known of the message when its acceptance is not.
+/// The line that holds a message. What else there is to know of the message is in the line.
 async fn held(shared: &Shared, row: &EventRow, ttl_s: i32) -> Result<(), StoreError> {
-    let Some((message_id, kind)) = row.message else { return Ok(()) };
+    let Some((message_id, _)) = row.message else { return Ok(()) };
     let stand = &row.conversation;
-    let known = (
-        message_id.as_bytes(),
-        &row.key.tenant,
-        row.key.contact.as_bytes(),
-        stand.channel.as_str(),
-        kind.as_str(),
-        row.at_ms,
-        stamps::accepted(row.at_ms),
-        ttl_s,
-    );
-    let line = (
+    let cells = (
         message_id.as_bytes(),
         stand.conversation_id.as_bytes(),
         stand.seq,
-        stamps::held(stand.conversation_id, stand.seq),
+        stamps::line(stand.conversation_id, stand.seq),
         ttl_s,
     );
-    let statements = [&shared.statements.known, &shared.statements.held];
-    let batch = batch(statements.into_iter().cloned());
-    shared.session.batch(&batch, (known, line)).await.map_err(|error| failed(&error)).map(|_| ())
+    shared.execute(&shared.statements.held, cells).await
 }
 
 async fn contact(shared: &Shared, row: &EventRow, ttl_s: i32) -> Result<(), StoreError> {
@@ -241,15 +229,7 @@ fn portions<C>(cells: Vec<C>, bytes_of: impl Fn(&C) -> usize) -> Vec<Vec<C>> {
     portions
 }
 
-/// Unlogged, because it is one partition: one mutation, applied whole or not at all.
-fn batch(statements: impl Iterator<Item = PreparedStatement>) -> Batch {
-    let statements = statements.map(BatchStatement::PreparedStatement).collect();
-    let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
-    batch.set_is_idempotent(true);
-    batch
-}
-
-/// Writes rows of one partition.
+/// Writes rows of one partition; as an unlogged batch it is one mutation, whole or not at all.
 async fn together<C: SerializeRow>(
     session: &Session,
     statement: &PreparedStatement,
@@ -259,7 +239,9 @@ async fn together<C: SerializeRow>(
         [] => return Ok(()),
         [one] => session.execute_unpaged(statement, one).await,
         many => {
-            let batch = batch(std::iter::repeat_n(statement.clone(), many.len()));
+            let statements = vec![BatchStatement::from(statement.clone()); many.len()];
+            let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+            batch.set_is_idempotent(true);
             session.batch(&batch, many).await
         }
     };

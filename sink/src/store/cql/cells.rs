@@ -12,9 +12,9 @@ use scylla::{DeserializeRow, SerializeRow};
 
 use super::connect::unreadable;
 use crate::rows::{AcceptedRow, ConversationRow, EventRow, TurnSummary};
+use crate::store::StoreError;
 use crate::store::columns::{priority, rank, sealed_from_bytes, sealed_to_bytes};
 use crate::store::view::Stand;
-use crate::store::{MessageRow, StoreError};
 
 /// Lines of the history in one partition.
 pub(super) const BLOCK_LINES: i64 = 4_096;
@@ -269,21 +269,24 @@ pub(super) struct MessageCells {
 }
 
 impl MessageCells {
-    pub(super) fn row(self, message_id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+    /// The line that holds it.
+    pub(super) fn line(&self) -> Result<Option<(ConversationId, i64)>, StoreError> {
+        let conversation = self.conversation.as_deref().map(conversation_id).transpose()?;
+        Ok(conversation.zip(self.seq))
+    }
+
+    /// As a door accepted it; `None` when only a line tells of it.
+    pub(super) fn accepted(self, message_id: MessageId) -> Result<Option<AcceptedRow>, StoreError> {
         let (Some(tenant), Some(contact)) = (self.tenant, self.contact) else { return Ok(None) };
         let contact =
             ContactKey::from_slice(&contact).ok_or_else(|| unreadable(&"a contact's key"))?;
-        let conversation = self.conversation.map(|bytes| conversation_id(&bytes)).transpose()?;
-        Ok(Some(MessageRow {
-            accepted: AcceptedRow {
-                message_id,
-                key: LineKey { tenant, contact },
-                channel: self.channel.as_deref().and_then(Channel::named).unwrap_or_default(),
-                kind: self.kind.as_deref().and_then(MessageKind::named).unwrap_or_default(),
-                accepted_at_ms: self.accepted_at_ms.unwrap_or_default(),
-                text_sealed: sealed(self.text_sealed)?,
-            },
-            line: conversation.zip(self.seq),
+        Ok(Some(AcceptedRow {
+            message_id,
+            key: LineKey { tenant, contact },
+            channel: self.channel.as_deref().and_then(Channel::named).unwrap_or_default(),
+            kind: self.kind.as_deref().and_then(MessageKind::named).unwrap_or_default(),
+            accepted_at_ms: self.accepted_at_ms.unwrap_or_default(),
+            text_sealed: sealed(self.text_sealed)?,
         }))
     }
 }

@@ -4,7 +4,10 @@
 //! statement may be repeated (`IF NOT EXISTS`), because what was run halfway is run again. Run it from
 //! one place at a time: databases agree on a schema, but not on who of two changed it first.
 
+use std::time::Duration;
+
 use scylla::client::session::Session;
+use scylla::statement::Statement;
 
 use super::connect::{self, Profiles, behind, failed, unreadable};
 use super::options::{CqlOptions, Replication};
@@ -15,6 +18,9 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("migrations/0001_store.cql")),
     (2, include_str!("migrations/0002_once_ledger.cql")),
 ];
+
+/// Nodes take their time over a change of schema, and giving up changes nothing.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What this program needs.
 fn needed() -> i32 {
@@ -95,6 +101,8 @@ async fn version(session: &Session) -> Result<i32, StoreError> {
 
 /// Runs one statement; the driver waits until all nodes have agreed on what it changed.
 async fn run(session: &Session, statement: &str) -> Result<(), StoreError> {
+    let mut statement = Statement::new(statement);
+    statement.set_request_timeout(Some(CHANGE_TIMEOUT));
     session.query_unpaged(statement, ()).await.map_err(|error| failed(&error)).map(|_| ())
 }
 

@@ -4,7 +4,7 @@ use futures::TryStreamExt;
 use futures::stream::{self, StreamExt};
 use pipeline::Offset;
 use schemas::Avro;
-use schemas::conversation::Conversation;
+use schemas::conversation::{Conversation, ConversationEvent};
 use schemas::ids::{ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
@@ -13,7 +13,7 @@ use super::Shared;
 use super::apply::span_of;
 use super::cells::{MessageCells, StandCells, block_of};
 use super::connect::unreadable;
-use crate::rows::ConversationRow;
+use crate::rows::{AcceptedRow, ConversationRow};
 use crate::store::{MessageRow, StoreError};
 
 /// Partitions read at once.
@@ -75,16 +75,47 @@ pub(super) async fn message(
 ) -> Result<Option<MessageRow>, StoreError> {
     let found: Option<MessageCells> =
         shared.first(&shared.statements.message_of, (id.as_bytes(),)).await?;
-    let Some(mut row) = found.map_or(Ok(None), |cells| cells.row(id))? else { return Ok(None) };
-    if let Some((conversation, seq)) = row.line {
-        let key = (conversation.as_bytes(), block_of(seq), seq);
-        let line: Option<(Option<i64>,)> = shared.first(&shared.statements.has_line, key).await?;
-        match line {
-            Some(_) => row.accepted.text_sealed = None,
-            None => row.line = None,
-        }
-    }
-    Ok(Some(row))
+    let Some(cells) = found else { return Ok(None) };
+    let line = cells.line()?;
+    let accepted = cells.accepted(id)?;
+    let Some((conversation, seq)) = line else {
+        return Ok(accepted.map(|accepted| MessageRow { accepted, line: None }));
+    };
+    let key = (conversation.as_bytes(), block_of(seq), seq);
+    let held: Option<(i64, Vec<u8>)> = shared.first(&shared.statements.line_of, key).await?;
+    let Some((at_ms, record)) = held else {
+        return Ok(accepted.map(|accepted| MessageRow { accepted, line: None }));
+    };
+    // No door told of it, or that has been forgotten: the line knows as much.
+    let accepted = match accepted {
+        Some(accepted) => AcceptedRow {
+            accepted_at_ms: accepted.accepted_at_ms.min(at_ms),
+            text_sealed: None,
+            ..accepted
+        },
+        None => accepted_by(id, at_ms, &record)?,
+    };
+    Ok(Some(MessageRow { accepted, line }))
+}
+
+/// A message as the line that holds it knows it.
+fn accepted_by(
+    message_id: MessageId,
+    accepted_at_ms: i64,
+    record: &[u8],
+) -> Result<AcceptedRow, StoreError> {
+    let line = Conversation::from_bytes(record).map_err(|error| unreadable(&error))?;
+    let ConversationEvent::MessageReceived(received) = line.event else {
+        return Err(unreadable(&"a message's line holds no message"));
+    };
+    Ok(AcceptedRow {
+        message_id,
+        key: LineKey { tenant: line.tenant, contact: line.conversation_id.contact() },
+        channel: line.channel,
+        kind: received.head.kind,
+        accepted_at_ms,
+        text_sealed: None,
+    })
 }
 
 /// The partitions of a minute are summed up.

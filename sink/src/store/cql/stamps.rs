@@ -13,11 +13,8 @@ use schemas::ids::ConversationId;
 /// Microseconds in a second: databases take timestamps for microseconds since 1970.
 const SECOND_US: i64 = 1_000_000;
 
-/// Earlier than every [`held`], later than no time of a door (ms, year 2255).
+/// Later than any time of a door (ms, year 2255).
 const FIRST_WINS: i64 = 9_000_000_000_000;
-
-/// Later than every [`accepted`].
-const AFTER_ACCEPTED: i64 = 10_000_000_000_000;
 
 /// The longest time to live Cassandra takes: 20 years.
 const TTL_S_MAX: i64 = 20 * 365 * 86_400;
@@ -42,11 +39,6 @@ pub(super) fn opened(id: ConversationId) -> i64 {
 /// Of a message as it was accepted: the first time wins, however often a provider sends it again.
 pub(super) fn accepted(at_ms: i64) -> i64 {
     (FIRST_WINS - at_ms).max(1)
-}
-
-/// Of where the history holds a message: the later line wins.
-pub(super) fn held(id: ConversationId, seq: i64) -> i64 {
-    AFTER_ACCEPTED + line(id, seq)
 }
 
 /// Of a slot: always the same.
@@ -83,13 +75,11 @@ mod tests {
     const NOW_MS: i64 = 1_795_000_000_000;
 
     #[test]
-    fn a_later_line_wins_and_a_line_beats_what_was_accepted() {
+    fn a_later_line_and_a_later_conversation_win() {
         let id = ConversationId::new(ContactKey([1; 16]), NOW_MS);
         assert!(line(id, 2) > line(id, 1));
-        assert!(held(id, 1) > accepted(0));
-        assert!(held(ConversationId([0; 20]), 1) > accepted(0));
         let next = ConversationId::new(ContactKey([1; 16]), NOW_MS + 1_000);
-        assert!(opened(next) > opened(id) && held(next, 1) > held(id, 9_999));
+        assert!(opened(next) > opened(id) && line(next, 1) > line(id, 9_999));
     }
 
     #[test]

@@ -14,14 +14,13 @@ pub(super) struct Statements {
     pub(super) slot: PreparedStatement,
     pub(super) contact: PreparedStatement,
     pub(super) accepted: PreparedStatement,
-    pub(super) known: PreparedStatement,
     pub(super) held: PreparedStatement,
     pub(super) minute: PreparedStatement,
     pub(super) position: PreparedStatement,
 
     pub(super) stand_of: PreparedStatement,
     pub(super) lines_of: PreparedStatement,
-    pub(super) has_line: PreparedStatement,
+    pub(super) line_of: PreparedStatement,
     pub(super) latest_of: PreparedStatement,
     pub(super) message_of: PreparedStatement,
     pub(super) changes_of: PreparedStatement,
@@ -68,7 +67,6 @@ impl Statements {
         };
         let read = async |text: &str| prepared(session, text, &profiles.read).await;
         let line = format!("conversation, block, seq, at_ms, record, {STAND}");
-        let known = "message, tenant, contact, channel, kind, accepted_at_ms";
         Ok(Self {
             line: write("conversations", &line).await?,
             change: write(
@@ -79,8 +77,11 @@ impl Statements {
             .await?,
             slot: write("slots", "tenant, period, slot, shard").await?,
             contact: write("contacts", "tenant, contact, conversation").await?,
-            accepted: write("messages", &format!("{known}, text_sealed")).await?,
-            known: write("messages", known).await?,
+            accepted: write(
+                "messages",
+                "message, tenant, contact, channel, kind, accepted_at_ms, text_sealed",
+            )
+            .await?,
             held: write("messages", "message, conversation, seq").await?,
             minute: write("minutes", "tenant, span, minute, source_partition, counted").await?,
             position: write("positions", "topic, log_partition, position").await?,
@@ -93,8 +94,9 @@ impl Statements {
                  WHERE conversation = ? AND block = ? AND seq > ? LIMIT ?",
             )
             .await?,
-            has_line: read(
-                "SELECT at_ms FROM conversations WHERE conversation = ? AND block = ? AND seq = ?",
+            line_of: read(
+                "SELECT at_ms, record FROM conversations \
+                 WHERE conversation = ? AND block = ? AND seq = ?",
             )
             .await?,
             latest_of: read("SELECT conversation FROM contacts WHERE tenant = ? AND contact = ?")
