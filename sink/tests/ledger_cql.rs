@@ -1,6 +1,6 @@
 //! The once-ledger on a real Cassandra (`CQL_CONTACT`, as in `store_cql.rs`).
 #![cfg(feature = "scylla")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)] // a test fails loudly
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)] // it fails loudly
 
 mod support;
 
