@@ -1,14 +1,15 @@
 //! What the line runs on: the log, the store, the once-ledger, the tenants' keys.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pipeline::clock::{Clock, SystemClock};
 use pipeline::ledger::OnceLedger;
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
-use pipeline::{Log, Stored};
+use pipeline::{Log, Offset, Stored};
 use schemas::sealed::Keyring;
-use schemas::topics::TOPICS;
+use schemas::topics::{TOPICS, Topic};
 use sink::Store;
 use sink::store::sqlite::SqliteStore;
 
@@ -25,9 +26,17 @@ pub(crate) struct Backend {
     pub(crate) keyring: Arc<Keyring>,
     /// The log, where it is this process's own file and has to be looked after.
     pub(crate) own_log: Option<EmbeddedLog>,
-    /// Has to be told every line of the history, where the store answers lists from memory and others
-    /// write too.
-    pub(crate) told: Option<Arc<dyn Fn(&Stored) + Send + Sync>>,
+    /// Who has to be told every line of the history.
+    pub(crate) told: Option<Told>,
+}
+
+/// A store that answers lists from memory, and whose rows other processes write.
+#[derive(Clone)]
+pub(crate) struct Told {
+    /// What it holds already, of the topic `conversations`.
+    pub(crate) from: HashMap<(Topic, u32), Offset>,
+    /// Tells it one line.
+    pub(crate) tell: Arc<dyn Fn(&Stored) + Send + Sync>,
 }
 
 impl Backend {

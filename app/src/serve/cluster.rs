@@ -10,10 +10,12 @@ use pipeline::telemetry::metrics::Metrics;
 use pipeline::{Log, Stored};
 use schemas::Avro;
 use schemas::conversation::Conversation;
-use schemas::topics::TOPICS;
+use schemas::topics::{CONVERSATIONS, TOPICS};
+use sink::Store;
 use sink::store::cql::{CqlLedger, CqlOptions, CqlStore, Replication};
+use sink::store::view::tail_behind;
 
-use super::backend::Backend;
+use super::backend::{Backend, Told};
 use crate::config::{KafkaDelivery, KafkaProtocol, Settings};
 use crate::keys;
 
@@ -80,6 +82,7 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
     let options = cql_options(settings)?;
     let store = CqlStore::open(&options).await?;
     let view = store.view();
+    let applied = store.positions(CONVERSATIONS).await?.unwrap_or_default();
     Ok(Backend {
         log: Arc::new(log),
         ledger: Arc::new(CqlLedger::open(&options).await?),
@@ -88,12 +91,15 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
         clock: Arc::new(SystemClock),
         keyring: Arc::new(keyring),
         own_log: None,
-        told: Some(Arc::new(move |record: &Stored| {
-            let value = record.value.as_deref().map(Conversation::from_bytes);
-            // What cannot be read here is set aside by the stages that read it.
-            if let Some(Ok(conversation)) = value {
-                view.follow(&conversation, record.time_ms);
-            }
-        })),
+        told: Some(Told {
+            from: tail_behind(&applied),
+            tell: Arc::new(move |record: &Stored| {
+                let value = record.value.as_deref().map(Conversation::from_bytes);
+                // What cannot be read here is set aside by the stages that read it.
+                if let Some(Ok(conversation)) = value {
+                    view.follow(&conversation, record.time_ms);
+                }
+            }),
+        }),
     })
 }

@@ -200,11 +200,12 @@ async fn listening(
         async move { ("floor", floor.listen(seen, stopping).await.map_err(RunError::from)) },
     );
     if let Some(told) = backend.told.clone() {
-        let tail = backend.log.tail(&[schemas::topics::CONVERSATIONS], pipeline::log::From::Now);
+        let from = pipeline::log::From::Positions(told.from);
+        let tail = backend.log.tail(&[schemas::topics::CONVERSATIONS], from);
         let (tail, stopping) = (tail.await?, line_stop.clone());
         runners.spawn(async move {
             let follow = pipeline::log::follow(tail, stopping, |records| {
-                records.iter().for_each(|record| told(record));
+                records.iter().for_each(|record| (told.tell)(record));
             });
             ("lists", follow.await.map_err(RunError::from))
         });
