@@ -114,7 +114,7 @@ impl Bench {
         }
     }
 
-    pub(super) async fn tally(&self, log: &Arc<dyn Log>) -> StageRunner<Tally> {
+    pub(super) async fn tally(&self, log: &Arc<dyn Log>) -> StageRunner {
         self.tally_until(log, |_| false).await
     }
 
@@ -123,7 +123,7 @@ impl Bench {
         &self,
         log: &Arc<dyn Log>,
         probe: impl Fn(Step) -> bool + Send + Sync + 'static,
-    ) -> StageRunner<Tally> {
+    ) -> StageRunner {
         let setup = Setup { probe: Some(Arc::new(probe)), ..self.setup(log) };
         let numbers = Arc::clone(&self.numbers);
         StageRunner::join(Tally, &tally_group(), setup, numbers, CancellationToken::new())
@@ -131,7 +131,7 @@ impl Bench {
             .unwrap()
     }
 
-    pub(super) async fn second(&self, log: &Arc<dyn Log>) -> StageRunner<Second> {
+    pub(super) async fn second(&self, log: &Arc<dyn Log>) -> StageRunner {
         let group = Setup::stage_group("second", OUT, Some(SECOND_STATE));
         let nothing = Arc::new(Nothing::default());
         StageRunner::join(Second, &group, self.setup(log), nothing, CancellationToken::new())
@@ -146,10 +146,7 @@ pub(super) fn tally_group() -> Group {
 
 /// Rounds until the group's only member holds every partition (a state's deadline counts in no lag),
 /// everything in the log has been taken account of and nothing is left to do.
-pub(super) async fn settle<S: crate::Stage>(
-    log: &Arc<dyn Log>,
-    runner: &mut StageRunner<S>,
-) -> Result<(), RunError> {
+pub(super) async fn settle(log: &Arc<dyn Log>, runner: &mut StageRunner) -> Result<(), RunError> {
     let started = std::time::Instant::now();
     loop {
         let stepped = runner.step(ROUND).await?;
