@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod inputs;
 mod keys;
+mod layout;
 mod models;
 mod openapi;
 mod serve;

@@ -33,6 +33,7 @@ pub enum ConfigError {
 pub struct Settings {
     pub server: Server,
     pub log: Log,
+    pub line: Line,
     pub door: Door,
     pub grouping: Grouping,
     pub router: Router,
@@ -61,6 +62,8 @@ sections! {
     Server { listen: SocketAddr, default_tenant: String, data_dir: PathBuf, token: String, drain_s: u64 }
     /// `[log]`
     Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
+    /// `[line]`
+    Line { layout: Layout }
     /// `[door]`
     Door { wait_ms: u64, body_bytes_max: usize }
     /// `[grouping]`
@@ -100,6 +103,15 @@ pub struct Channels {
 pub enum Durability {
     Fsync,
     Os,
+}
+
+/// How the stages from a message to its answer run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum Layout {
+    Separate,
+    Chained,
 }
 
 /// Which CRM.
@@ -205,7 +217,8 @@ impl Sections {
 
     fn settings(&mut self) -> Option<Settings> {
         let sections = (
-            (self.take("server"), self.take("log"), self.take("door"), self.take("grouping")),
+            (self.take("server"), self.take("log"), self.take("line")),
+            (self.take("door"), self.take("grouping")),
             (self.take("router"), self.take("answers"), self.take("models"), self.take("crm")),
             (self.take("deliver"), self.take("retention"), self.take("telemetry")),
             (self.take("tenants"), self.take::<Channels>("channels")),
@@ -214,7 +227,8 @@ impl Sections {
             self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
         self.wrong.extend(unknown);
         let (
-            (server, log, door, grouping),
+            (server, log, line),
+            (door, grouping),
             (router, answers, models, crm),
             (deliver, retention, telemetry),
             (tenants, channels),
@@ -222,6 +236,7 @@ impl Sections {
         Some(Settings {
             server: server?,
             log: log?,
+            line: line?,
             door: door?,
             grouping: grouping?,
             router: router?,

@@ -10,7 +10,9 @@ use ingest::turns::Turns;
 use pipeline::broadcast::{Nothing, Swapped};
 use pipeline::clock::Clock;
 use pipeline::ledger::OnceLedger;
-use pipeline::{Effect, Group, Record, Running, Setup, Stage, spawn_effect, spawn_stage};
+use pipeline::{
+    Chain, Effect, Group, Record, Running, Setup, Stage, spawn_chain, spawn_effect, spawn_stage,
+};
 use responder::act::DemoCrm;
 use responder::deliver::{HttpCallback, InProduct, Sender};
 use responder::{Act, Deliver, Plan};
@@ -20,16 +22,17 @@ use schemas::line::{Inbound, InboundBody};
 use schemas::message::Tick;
 use schemas::sealed::Keyring;
 use schemas::topics::{
-    ACTIONS, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE, TURNS,
-    TURNS_STATE,
+    ACTIONS, CHAIN_STATE, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE,
+    TURNS, TURNS_STATE,
 };
 use sink::Store;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use crate::config::{Layout, Settings};
 use crate::inputs::Inputs;
+use crate::layout;
 
 /// What the line is made of.
 pub(super) struct Parts {
@@ -66,11 +69,7 @@ pub(super) fn start(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> anyhow::Result<Line> {
-    let groups = [
-        Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
-        Setup::stage_group(Classify::NAME, TURNS, None),
-        Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
-        Setup::stage_group(Plan::NAME, CONVERSATIONS, None),
+    let rest = [
         Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE)),
         Setup::effect_group(Act::NAME, ACTIONS),
         Setup::effect_group(Deliver::NAME, REPLIES),
@@ -78,38 +77,70 @@ pub(super) fn start(
         Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
         Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
     ];
-    let [turns, classify, route, plan, count, act, deliver, accepted, history, minutes] =
-        groups.clone();
+    let [count, act, deliver, accepted, history, minutes] = rest.clone();
     let setup = || parts.setup.clone();
-    let keyring = || Arc::clone(&parts.keyring);
-    let inputs = &parts.inputs;
-    let offsets = settings
-        .tenants
-        .iter()
-        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
-        .collect();
+    let (mut running, mut groups) = (Vec::new(), Vec::new());
+    for (chain, group) in answering(&parts.keyring, &parts.inputs, &parts.models, settings) {
+        groups.push(group.clone());
+        running.push(spawn_chain(chain, group, setup(), stop.clone())?);
+    }
     let nothing = Arc::new(Nothing::default());
     let store_policy = sink::effects::policy();
     let keep = || Arc::clone(&parts.store);
-    let running = vec![
-        spawn_stage(Turns::new(keyring()), turns, setup(), inputs.grouping.clone(), stop.clone())?,
-        spawn_stage(Classify::default(), classify, setup(), parts.models.clone(), stop.clone())?,
-        spawn_stage(Router::new(keyring()), route, setup(), inputs.policy.clone(), stop.clone())?,
-        spawn_stage(
-            Plan::new(keyring(), offsets),
-            plan,
-            setup(),
-            inputs.catalogue.clone(),
-            stop.clone(),
-        )?,
+    running.extend([
         spawn_stage(CountMinutes, count, setup(), nothing, stop.clone())?,
         spawn_effect(acting(parts, settings), act, setup(), default(), stop.clone()),
         spawn_effect(delivering(parts, settings)?, deliver, setup(), default(), stop.clone()),
         spawn_effect(Arc::new(KeepAccepted(keep())), accepted, setup(), store_policy, stop.clone()),
         spawn_effect(Arc::new(KeepHistory(keep())), history, setup(), store_policy, stop.clone()),
         spawn_effect(Arc::new(KeepMetrics(keep())), minutes, setup(), store_policy, stop.clone()),
-    ];
-    Ok(Line { running, groups: groups.into() })
+    ]);
+    groups.extend(rest);
+    Ok(Line { running, groups })
+}
+
+/// The stages from a message to its answer, in the layout that is configured.
+fn answering(
+    keyring: &Arc<Keyring>,
+    inputs: &Inputs,
+    models: &Arc<Swapped<classifier::Models>>,
+    settings: &Settings,
+) -> Vec<(Chain, Group)> {
+    let keyring = || Arc::clone(keyring);
+    let (grouping, models) = (inputs.grouping.clone(), models.clone());
+    let (policy, catalogue) = (inputs.policy.clone(), inputs.catalogue.clone());
+    let offsets = settings
+        .tenants
+        .iter()
+        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
+        .collect();
+    let (turns, classify) = (Turns::new(keyring()), Classify::default());
+    let (route, plan) = (Router::new(keyring()), Plan::new(keyring(), offsets));
+    match settings.line.layout {
+        Layout::Separate => vec![
+            (
+                Chain::of(INBOUND, turns, grouping),
+                Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
+            ),
+            (Chain::of(TURNS, classify, models), Setup::stage_group(Classify::NAME, TURNS, None)),
+            (
+                Chain::of(CLASSIFIED, route, policy),
+                Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
+            ),
+            (
+                Chain::of(CONVERSATIONS, plan, catalogue),
+                Setup::stage_group(Plan::NAME, CONVERSATIONS, None),
+            ),
+        ],
+        Layout::Chained => {
+            let chain = Chain::of(INBOUND, turns, grouping)
+                .then(TURNS, classify, models)
+                .then(CLASSIFIED, route, policy)
+                .then(CONVERSATIONS, plan, catalogue);
+            let names = layout::STAGES.map(|(name, _)| name);
+            vec![(chain, Setup::chain_group(&names, INBOUND, Some(CHAIN_STATE)))]
+        }
+    }
 }
 
 fn default() -> pipeline::EffectPolicy {
@@ -146,3 +177,6 @@ fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>
         Arc::clone(&parts.clock),
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,14 @@ impl Chain {
         }
     }
 
+    /// The same, for as long as the process lives, as the names of stages are.
+    pub(super) fn lasting_name(&self) -> &'static str {
+        match self.posts.as_slice() {
+            [alone] => alone.link.name(),
+            _ => String::leak(self.name().into()),
+        }
+    }
+
     pub(super) fn into_posts(mut self) -> Result<Vec<Post>, LogError> {
         let name = self.name();
         if name.len() > NAME_BYTES_MAX {

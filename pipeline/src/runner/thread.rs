@@ -64,9 +64,7 @@ pub fn spawn_chain(
     setup: Setup,
     stop: CancellationToken,
 ) -> Result<Running, RunError> {
-    // It lives as long as the process, as the names of stages do.
-    let name = String::leak(chain.name().into());
-    spawn(name, chain, group, setup, stop)
+    spawn(chain.lasting_name(), chain, group, setup, stop)
 }
 
 fn spawn(
