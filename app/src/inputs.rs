@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use crate::config::Settings;
+use crate::layout;
 
 const GROUPING: &str = "grouping";
 const POLICY: &str = "policy";
@@ -99,6 +100,9 @@ impl Inputs {
         ];
         Catalogue::parse(&texts[2].2).context("the answer catalogue is wrong")?;
         let versions = Arc::new(written(log, &texts, now_ms).await?);
+        let begun = versions.keys().find(|(name, _)| name == layout::SETTING);
+        let begun = begun.map(|(_, layout)| layout.as_str());
+        layout::hold(log, settings.line.layout, begun, now_ms).await?;
         let [(_, _, grouping), (_, _, policy), (_, _, catalogue)] = &texts;
         Ok(Self {
             grouping: swapped(GROUPING, grouping, &versions, |text| {
@@ -162,6 +166,10 @@ async fn written(
             let Some(value) = &record.value else { continue };
             let setting = Setting::from_bytes(value)?;
             let content = String::from_utf8(setting.content).unwrap_or_default();
+            if setting.name == layout::SETTING {
+                // The layout is one at a time: the last one written.
+                versions.retain(|(name, _), _| name != layout::SETTING);
+            }
             versions.insert((setting.name, setting.version), content);
         }
     }

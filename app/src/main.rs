@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod inputs;
 mod keys;
+mod layout;
 #[cfg(feature = "cluster")]
 mod migrate;
 mod models;

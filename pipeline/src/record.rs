@@ -79,7 +79,8 @@ pub struct Headers {
     pub origin: Option<Origin>,
     /// W3C trace context, when somebody traces.
     pub trace: Option<TraceContext>,
-    /// `topic/partition/offset` of the dead letter it is a second try of.
+    /// `topic/partition/offset` of the dead letter it is a second try of; behind a `>` the stage it
+    /// is for, where that is not the first reader of the topic ([`Headers::enters_at`]).
     pub replay_of: Option<SmolStr>,
 }
 
@@ -111,8 +112,31 @@ pub struct TraceContext {
 const TAG_ORIGIN: u8 = 1;
 const TAG_TRACE: u8 = 2;
 const TAG_REPLAY_OF: u8 = 3;
+/// Stands between a dead letter's place and the stage its second try enters at. Part of `replay_of`,
+/// so that every backend carries it already.
+const ENTERS_AT: char = '>';
 
 impl Headers {
+    /// Makes this a second try of the dead letter at `letter`, for `stage` alone: it goes to the input
+    /// of the stage's chain and enters there, past the stages that took account of it the first time.
+    pub fn replay_at(&mut self, letter: &str, stage: &str) {
+        self.replay_of = Some(smol_str::format_smolstr!("{letter}{ENTERS_AT}{stage}"));
+    }
+
+    /// The stage the record is for. Every other reader of its topic passes it over.
+    #[must_use]
+    pub fn enters_at(&self) -> Option<&str> {
+        self.replay_of.as_deref()?.split_once(ENTERS_AT).map(|(_, stage)| stage)
+    }
+
+    /// Forgets where it enters, once it has.
+    pub(crate) fn entered(&mut self) {
+        let letter = self.replay_of.as_deref().and_then(|text| text.split_once(ENTERS_AT));
+        if let Some((letter, _)) = letter {
+            self.replay_of = Some(SmolStr::new(letter));
+        }
+    }
+
     /// Compact bytes: tag, length, content of each header that is set. Numbers little endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -233,6 +257,16 @@ mod tests {
         for bad in ["", "00-zz-00f067aa0ba902b7-01", &text[..50], &text.replace("4bf9", "çé")] {
             assert_eq!(TraceContext::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_second_try_says_which_stage_it_is_for() {
+        let mut headers = Headers { replay_of: Some("x/1/2".into()), ..Headers::default() };
+        assert_eq!(headers.enters_at(), None, "the first reader of the topic");
+        headers.replay_at("x/1/2", "router");
+        assert_eq!(Headers::from_bytes(&headers.to_bytes()).enters_at(), Some("router"));
+        headers.entered();
+        assert_eq!((headers.enters_at(), headers.replay_of.as_deref()), (None, Some("x/1/2")));
     }
 
     proptest! {

@@ -153,6 +153,15 @@ mod at_once {
         a_member_takes_no_more_at_once_than_it_asks_for,
         a_planned_stop_replays_nothing,
         a_member_that_was_fenced_begins_again,
+        a_chain_gives_what_its_stages_give_alone,
+        a_chain_ended_at_any_step_changes_nothing,
+        each_link_of_a_chain_replays_with_its_own_versions,
+        a_fenced_chain_is_harmless_and_begins_again,
+        what_a_link_cannot_use_is_set_aside_there_and_enters_there_again,
+        a_link_brakes_its_chain,
+        a_link_is_handed_nothing_of_another_partition,
+        a_stage_alone_goes_on_from_what_earlier_releases_left,
+        a_second_try_is_for_one_stage_only,
     );
 }
 

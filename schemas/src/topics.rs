@@ -73,6 +73,8 @@ pub const HANDOFFS: Topic = Topic("handoffs");
 pub const TURNS_STATE: Topic = Topic("turns-state");
 /// State of `router`.
 pub const ROUTER_STATE: Topic = Topic("router-state");
+/// States of `turns` and `router` where they run as links of one chain: keys begin with the stage's name.
+pub const CHAIN_STATE: Topic = Topic("chain-state");
 /// State of `metrics`, which is its result.
 pub const METRICS_STATE: Topic = Topic("metrics-state");
 /// What no stage could use.
@@ -94,6 +96,8 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(HANDOFFS, "Handoff", Retention::Hours(7 * 24), true),
     topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
     topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
+    // `TurnsState` as well: the name before the key says which.
+    topic(CHAIN_STATE, "RouterState", Retention::Compacted, false),
     topic(METRICS_STATE, "MinuteMetrics", Retention::CompactedHours(48), false),
     topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(7 * 24), false),
     topic(SETTINGS, "Setting", Retention::Compacted, false),

@@ -15,6 +15,7 @@ use schemas::topics::{self, DEAD_LETTERS, TOPICS, TopicSpec};
 use super::{print, settings};
 use crate::cli::DeadLetters;
 use crate::config::Settings;
+use crate::layout;
 
 /// Letters read at once.
 const PAGE: usize = 500;
@@ -121,14 +122,19 @@ async fn replay(settings: &Settings, place: &str) -> anyhow::Result<()> {
             print(&format!("{place} was replayed before"))?;
             continue;
         }
+        let (topic, link) = layout::again(settings.line.layout, &letter.stage, spec.topic);
         let mut again =
-            Record::new(spec.topic, letter.key, letter.value.unwrap_or_default(), letter.time_ms);
+            Record::new(topic, letter.key, letter.value.unwrap_or_default(), letter.time_ms);
+        let whole = format!("{}/{place}", DEAD_LETTERS.0);
         again.headers = Headers {
             // Without its origin: the reader has seen that, and would take this for a repeat.
             origin: None,
-            replay_of: Some(format!("{}/{place}", DEAD_LETTERS.0).into()),
+            replay_of: Some(whole.as_str().into()),
             trace: Headers::from_bytes(&letter.headers).trace,
         };
+        if let Some(stage) = link {
+            again.headers.replay_at(&whole, stage);
+        }
         log.append(vec![again]).await?;
         log.settle(&once, b"replayed".to_vec()).await?;
         replayed += 1;

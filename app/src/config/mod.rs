@@ -33,6 +33,7 @@ pub enum ConfigError {
 pub struct Settings {
     pub server: Server,
     pub log: Log,
+    pub line: Line,
     pub kafka: Kafka,
     pub scylla: Scylla,
     pub door: Door,
@@ -63,6 +64,8 @@ sections! {
     Server { listen: SocketAddr, default_tenant: String, data_dir: PathBuf, token: String, drain_s: u64 }
     /// `[log]`
     Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
+    /// `[line]`
+    Line { layout: Layout }
     /// `[kafka]`
     Kafka { bootstrap: String, prefix: String, replication: u32, protocol: KafkaProtocol, delivery: KafkaDelivery, client: BTreeMap<String, String> }
     /// `[scylla]`
@@ -124,6 +127,15 @@ pub enum KafkaProtocol {
 pub enum KafkaDelivery {
     AtOnce,
     Transactional,
+}
+
+/// How the stages from a message to its answer run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum Layout {
+    Separate,
+    Chained,
 }
 
 /// Which CRM.
@@ -235,7 +247,8 @@ impl Sections {
 
     fn settings(&mut self) -> Option<Settings> {
         let sections = (
-            (self.take("server"), self.take("log"), self.take("kafka"), self.take("scylla")),
+            (self.take("server"), self.take("log"), self.take("line")),
+            (self.take("kafka"), self.take("scylla")),
             (self.take("door"), self.take("grouping")),
             (self.take("router"), self.take("answers"), self.take("models"), self.take("crm")),
             (self.take("deliver"), self.take("retention"), self.take("telemetry")),
@@ -245,7 +258,8 @@ impl Sections {
             self.tree.keys().map(|name| format!("[{name}] is not known")).collect();
         self.wrong.extend(unknown);
         let (
-            (server, log, kafka, scylla),
+            (server, log, line),
+            (kafka, scylla),
             (door, grouping),
             (router, answers, models, crm),
             (deliver, retention, telemetry),
@@ -254,6 +268,7 @@ impl Sections {
         Some(Settings {
             server: server?,
             log: log?,
+            line: line?,
             kafka: kafka?,
             scylla: scylla?,
             door: door?,

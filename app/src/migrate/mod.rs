@@ -26,7 +26,7 @@ use crate::commands::print;
 use crate::config::Settings;
 use crate::serve::backend::Backend;
 use crate::serve::cluster::{cql_options, kafka_options};
-use crate::serve::{self, line_groups};
+use crate::serve::{self, answering_groups, other_groups};
 
 /// What is copied as it is. What travels between stages is finished before, and not copied.
 const COPIED: [Topic; 6] = [SETTINGS, ANSWERS, CONVERSATIONS, INBOUND, RAW, DEAD_LETTERS];
@@ -68,8 +68,8 @@ pub(crate) async fn run(settings: &Settings, from: &Path) -> anyhow::Result<()> 
     let minutes = minutes::copy(&source, &store).await?;
     print(&format!("  minutes: {minutes}"))?;
     // Last, because a group that has a position is what tells that all before it is there.
-    for group in line_groups() {
-        let states = states::carry(&backend.log, &target, from, &group).await?;
+    for group in answering_groups(settings.line.layout).iter().chain(&other_groups()) {
+        let states = states::carry(&backend.log, &target, from, group).await?;
         if group.state.is_some() {
             print(&format!("  {}: {states} states", group.name))?;
         }

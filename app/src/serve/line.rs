@@ -10,7 +10,9 @@ use ingest::turns::Turns;
 use pipeline::broadcast::{Nothing, Swapped};
 use pipeline::clock::Clock;
 use pipeline::ledger::OnceLedger;
-use pipeline::{Effect, Group, Record, Running, Setup, Stage, spawn_effect, spawn_stage};
+use pipeline::{
+    Chain, Effect, Group, Record, Running, Setup, Stage, spawn_chain, spawn_effect, spawn_stage,
+};
 use responder::act::DemoCrm;
 use responder::deliver::{HttpCallback, InProduct, Sender};
 use responder::{Act, Deliver, Plan};
@@ -20,8 +22,8 @@ use schemas::line::{Inbound, InboundBody};
 use schemas::message::Tick;
 use schemas::sealed::Keyring;
 use schemas::topics::{
-    ACTIONS, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE, TURNS,
-    TURNS_STATE,
+    ACTIONS, CHAIN_STATE, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE,
+    TURNS, TURNS_STATE,
 };
 use sink::Store;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
@@ -29,8 +31,9 @@ use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
 use super::part::Chosen;
-use crate::config::Settings;
+use crate::config::{Layout, Settings};
 use crate::inputs::Inputs;
+use crate::layout;
 
 /// The stage that needs models.
 pub(super) const CLASSIFY: &str = Classify::NAME;
@@ -65,13 +68,25 @@ pub(super) fn tick(
     Some(Record::new(INBOUND, key.clone(), value, now_ms))
 }
 
-/// Every group of the line, in its order.
-pub(crate) fn groups() -> [Group; 10] {
+/// The groups from a message to its answer, in `layout`.
+pub(crate) fn answering_groups(layout: Layout) -> Vec<Group> {
+    match layout {
+        Layout::Separate => vec![
+            Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
+            Setup::stage_group(Classify::NAME, TURNS, None),
+            Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
+            Setup::stage_group(Plan::NAME, CONVERSATIONS, None),
+        ],
+        Layout::Chained => {
+            let names = layout::STAGES.map(|(name, _)| name);
+            vec![Setup::chain_group(&names, INBOUND, Some(CHAIN_STATE))]
+        }
+    }
+}
+
+/// The other groups of the line.
+pub(crate) fn other_groups() -> [Group; 6] {
     [
-        Setup::stage_group(Turns::NAME, INBOUND, Some(TURNS_STATE)),
-        Setup::stage_group(Classify::NAME, TURNS, None),
-        Setup::stage_group(Router::NAME, CLASSIFIED, Some(ROUTER_STATE)),
-        Setup::stage_group(Plan::NAME, CONVERSATIONS, None),
         Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE)),
         Setup::effect_group(Act::NAME, ACTIONS),
         Setup::effect_group(Deliver::NAME, REPLIES),
@@ -121,31 +136,62 @@ fn stages(
     assembly: &mut Assembly<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let [turns, classify, route, plan, count, ..] = groups();
-    let (setup, inputs) = (|| parts.setup.clone(), &parts.inputs);
-    let keyring = || Arc::clone(&parts.keyring);
-    assembly.add(turns, |group| {
-        let stage = Turns::new(keyring());
-        Ok(spawn_stage(stage, group, setup(), inputs.grouping.clone(), stop.clone())?)
-    })?;
-    assembly.add(classify, |group| {
-        let models = parts.models.clone().context("no models were opened")?;
-        Ok(spawn_stage(Classify::default(), group, setup(), models, stop.clone())?)
-    })?;
-    assembly.add(route, |group| {
-        let stage = Router::new(keyring());
-        Ok(spawn_stage(stage, group, setup(), inputs.policy.clone(), stop.clone())?)
-    })?;
-    assembly.add(plan, |group| {
-        let tenants = settings.tenants.iter();
-        let offsets = tenants.map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes));
-        let stage = Plan::new(keyring(), offsets.collect());
-        Ok(spawn_stage(stage, group, setup(), inputs.catalogue.clone(), stop.clone())?)
-    })?;
+    let setup = || parts.setup.clone();
+    // A chain is run whole or not at all: `Chosen::fits` has seen to that.
+    if layout::STAGES.iter().any(|(name, _)| assembly.chosen.has(name)) {
+        let models = parts.models.as_ref();
+        for (chain, group) in answering(&parts.keyring, &parts.inputs, models, settings)? {
+            if group.name.split('+').all(|stage| assembly.chosen.has(stage)) {
+                let running = spawn_chain(chain, group.clone(), setup(), stop.clone())?;
+                assembly.line.running.push(running);
+                assembly.line.groups.push(group);
+            }
+        }
+    }
+    let [count, ..] = other_groups();
     assembly.add(count, |group| {
         let nothing = Arc::new(Nothing::default());
         Ok(spawn_stage(CountMinutes, group, setup(), nothing, stop.clone())?)
     })
+}
+
+/// The stages from a message to its answer, in the layout that is configured; without models, all but
+/// `classify`.
+fn answering(
+    keyring: &Arc<Keyring>,
+    inputs: &Inputs,
+    models: Option<&Arc<Swapped<classifier::Models>>>,
+    settings: &Settings,
+) -> anyhow::Result<Vec<(Chain, Group)>> {
+    let keyring = || Arc::clone(keyring);
+    let (grouping, models) = (inputs.grouping.clone(), models.cloned());
+    let (policy, catalogue) = (inputs.policy.clone(), inputs.catalogue.clone());
+    let offsets = settings
+        .tenants
+        .iter()
+        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
+        .collect();
+    let (turns, classify) = (Turns::new(keyring()), Classify::default());
+    let (route, plan) = (Router::new(keyring()), Plan::new(keyring(), offsets));
+    let layout = settings.line.layout;
+    let chains = match layout {
+        Layout::Separate => vec![
+            Some(Chain::of(INBOUND, turns, grouping)),
+            models.map(|models| Chain::of(TURNS, classify, models)),
+            Some(Chain::of(CLASSIFIED, route, policy)),
+            Some(Chain::of(CONVERSATIONS, plan, catalogue)),
+        ],
+        Layout::Chained => {
+            let models = models.context("no models were opened")?;
+            let chain = Chain::of(INBOUND, turns, grouping)
+                .then(TURNS, classify, models)
+                .then(CLASSIFIED, route, policy)
+                .then(CONVERSATIONS, plan, catalogue);
+            vec![Some(chain)]
+        }
+    };
+    let groups = answering_groups(layout);
+    Ok(chains.into_iter().zip(groups).filter_map(|(chain, group)| Some((chain?, group))).collect())
 }
 
 fn effects(
@@ -154,7 +200,7 @@ fn effects(
     assembly: &mut Assembly<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let [_, _, _, _, _, act, deliver, accepted, history, minutes] = groups();
+    let [_, act, deliver, accepted, history, minutes] = other_groups();
     let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
     let policy = sink::effects::policy();
@@ -210,3 +256,6 @@ fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>
         Arc::clone(&parts.clock),
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use self::backend::Backend;
 use self::doors::Ears;
 use self::health::Health;
 #[cfg(feature = "cluster")]
-pub(crate) use self::line::groups as line_groups;
+pub(crate) use self::line::{answering_groups, other_groups};
 use self::part::{Chosen, DOORS};
 use crate::config::Settings;
 use crate::inputs::Inputs;
@@ -135,6 +135,7 @@ async fn start(
     stop: &CancellationToken,
     line_stop: &CancellationToken,
 ) -> anyhow::Result<Started> {
+    chosen.fits(settings.line.layout)?;
     let models = if chosen.has(line::CLASSIFY) {
         let dir = models::directory(settings);
         let asked = dir.clone();
@@ -255,8 +256,8 @@ pub(crate) async fn drain(backend: &Backend, settings: &Settings) -> anyhow::Res
             () = tokio::time::sleep(DRAINED_EVERY) => {}
         }
         let mut lag = 0;
-        for group in line_groups() {
-            lag += backend.log.lag(&group).await?;
+        for group in answering_groups(settings.line.layout).iter().chain(&other_groups()) {
+            lag += backend.log.lag(group).await?;
         }
         empty = if lag == 0 { empty + 1 } else { 0 };
     }

@@ -11,6 +11,9 @@ use router::Router;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 
+use crate::config::Layout;
+use crate::layout;
+
 /// Doors and desk.
 pub(crate) const DOORS: &str = "doors";
 /// The three effects that keep the store.
@@ -70,6 +73,18 @@ impl Chosen {
         Ok(Self(chosen))
     }
 
+    /// Refuses what `layout` cannot run: a chain is run whole.
+    pub(crate) fn fits(&self, layout: Layout) -> anyhow::Result<()> {
+        let count = layout::STAGES.iter().filter(|(name, _)| self.has(name)).count();
+        if layout == Layout::Chained && count != 0 && count != layout::STAGES.len() {
+            bail!(
+                "line.layout is \"chained\": turns+classify+router+plan run in one process or not at \
+                 all; name all four"
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) fn has(&self, part: &str) -> bool {
         self.0.contains(part)
     }
@@ -95,6 +110,10 @@ mod tests {
         let store = parse(&["store"]).unwrap();
         assert_eq!(store.to_string(), "store-accepted store-history store-metrics");
         assert_eq!(parse(&["all"]).unwrap(), Chosen::all());
+        assert!(parse(&["turns", "plan"]).unwrap().fits(Layout::Separate).is_ok());
+        assert!(parse(&["turns", "plan"]).unwrap().fits(Layout::Chained).is_err());
+        let chain = parse(&["turns+classify+router+plan", "act"]).unwrap();
+        assert!(chain.fits(Layout::Chained).is_ok() && store.fits(Layout::Chained).is_ok());
         let error = parse(&["trun"]).unwrap_err().to_string();
         assert!(error.contains("'trun'") && error.contains("classify"), "{error}");
     }

@@ -30,6 +30,9 @@ struct Cli {
     /// How many customers write.
     #[arg(long, default_value_t = 20_000)]
     customers: u64,
+    /// Layouts of the line, one run each (separate, chained).
+    #[arg(long, value_delimiter = ',', default_values_t = ["separate".to_owned()])]
+    layouts: Vec<String>,
 }
 
 /// Counters of a Prometheus exposition, by name and labels.
@@ -106,11 +109,12 @@ fn generate(url: &str, rate: f64, seconds: u64, customers: u64) -> anyhow::Resul
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-async fn run(cli: &Cli, rate: f64) -> anyhow::Result<()> {
+async fn run(cli: &Cli, rate: f64, layout: &str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     // As it is shipped (grouping does not matter to a caller that waits), but for the demo CRM, which
     // answers at once: its made-up 80 ms would be all there is to see.
     let options = Options { settings: Vec::new(), ..Options::at(dir.path()) }
+        .with("LINE__LAYOUT", layout)
         .with("CRM__LATENCY_MS_P50", "0")
         .with("CRM__ERRORS_PER_MILLE", "0");
     let server = Server::start(options).await?;
@@ -123,7 +127,7 @@ async fn run(cli: &Cli, rate: f64) -> anyhow::Result<()> {
     let (sent, late) = (number("/sent"), number("/generator_late_ms/p99"));
     let answered = number("/statuses/200");
     println!(
-        "\n{rate} messages a second for {} s: {sent} sent, statuses {}",
+        "\n{layout}: {rate} messages a second for {} s: {sent} sent, statuses {}",
         cli.seconds,
         found.get("statuses").unwrap_or(&Value::Null)
     );
@@ -174,7 +178,9 @@ async fn run(cli: &Cli, rate: f64) -> anyhow::Result<()> {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     for rate in cli.rates.clone() {
-        run(&cli, rate).await?;
+        for layout in &cli.layouts {
+            run(&cli, rate, layout).await?;
+        }
     }
     Ok(())
 }

@@ -204,6 +204,11 @@ impl<E: Effect> EffectRunner<E> {
             }
             let (lease, revoked) = (held.lease, held.revoked.clone());
             let body = match &record.value {
+                // The second try of a record of some stage's.
+                _ if record.headers.enters_at().is_some_and(|stage| stage != E::NAME) => {
+                    held.frontier.finish(record.offset);
+                    continue;
+                }
                 None => {
                     held.frontier.finish(record.offset);
                     continue;
@@ -291,7 +296,7 @@ impl<E: Effect> EffectRunner<E> {
             return Ok(());
         }
         self.setup.metrics.braked(E::NAME, true);
-        Err(RunError::Braked { reason: reason.unwrap_or_default() })
+        Err(RunError::Braked { stage: E::NAME, reason: reason.unwrap_or_default() })
     }
 
     fn set_aside(

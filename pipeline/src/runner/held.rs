@@ -1,55 +1,56 @@
-//! A partition a stage holds: where it stands, what it remembers, what it waits for.
+//! A partition a runner holds: how far it has come, whose outputs it has seen, and what of it the log
+//! does not know yet. What each stage remembers of it is the link's.
 
 use std::sync::Arc;
 
-use super::RunError;
-use super::state::{Entry, KeyedState};
-use super::timers::Timers;
-use crate::broadcast::{Broadcasts, Versioned};
+use super::chain::Post;
+use super::{RunError, pins, scoped};
 use crate::log::{Lease, PartitionUnit, Restored};
 use crate::record::Offset;
-use crate::stage::Stage;
 use crate::watermarks::Watermarks;
 
-pub(super) struct Held<S: Stage> {
-    lease: Lease,
+pub(super) struct Held {
+    pub(super) lease: Lease,
     pub(super) position: Offset,
     pub(super) watermarks: Watermarks,
-    pub(super) state: KeyedState<S::State>,
-    pub(super) timers: Timers,
-    /// Side inputs the records from the last commit on are read with.
-    pub(super) pinned: Arc<Versioned<S::Broadcast>>,
-    /// The log knows of `pinned`.
+    /// The log knows of the versions the links have pinned.
     pin_committed: bool,
-    /// Up to here a predecessor may have published with the version pinned then.
+    /// Up to here a predecessor may have published with the versions pinned then.
     replay_until: Offset,
     /// Something was taken since the last commit.
     touched: bool,
 }
 
-impl<S: Stage> Held<S> {
+impl Held {
     pub(super) fn restore(
         lease: Lease,
         restored: Restored,
-        broadcasts: &dyn Broadcasts<S::Broadcast>,
+        posts: &mut [Post],
         hot_keys_max: usize,
     ) -> Result<Self, RunError> {
-        let timers = Timers::new(restored.state.deadlines()?);
-        let pins = std::str::from_utf8(&restored.pins).unwrap_or_default();
-        let latest = broadcasts.latest();
-        // Only a span that may have been read before needs the version it was read with.
-        let replays = restored.position < restored.end && !pins.is_empty();
-        let pinned = if replays { broadcasts.at(pins)? } else { latest };
-        let pin_committed = pinned.version == pins;
+        let partition = lease.partition;
+        let left = pins::read(&restored.pins, posts)?;
+        // Only a span that may have been read before needs the versions it was read with.
+        let replays = restored.position < restored.end;
+        let alone = posts.len() == 1;
+        let mut pin_committed = true;
+        for (post, left) in posts.iter_mut().zip(&left) {
+            let link = &mut post.link;
+            let state = match alone {
+                true => Arc::clone(&restored.state),
+                false => scoped::reader(&restored.state, link.name()),
+            };
+            let pin = left.as_deref().filter(|_| replays);
+            link.restore(partition, state, pin, hot_keys_max)?;
+            let pinned = link.pinned(partition);
+            // A side input without versions has nothing to commit.
+            pin_committed &= pinned.is_empty() || Some(pinned) == left.as_deref();
+        }
         Ok(Self {
             lease,
             position: restored.position,
             watermarks: restored.watermarks,
-            state: KeyedState::new(restored.state, hot_keys_max),
-            timers,
-            // A side input without versions has nothing to commit.
-            pin_committed: pin_committed || pinned.version.is_empty(),
-            pinned,
+            pin_committed,
             replay_until: restored.end,
             touched: false,
         })
@@ -61,22 +62,16 @@ impl<S: Stage> Held<S> {
         self.touched = true;
     }
 
-    /// Stages what a record left of its key.
-    pub(super) fn put(&mut self, key: bytes::Bytes, entry: Option<Entry<S::State>>) {
-        let wake_at_ms = entry.as_ref().and_then(|entry| entry.wake_at_ms);
-        self.timers.set(&key, wake_at_ms);
-        self.state.put(key, entry);
+    /// Whether any link has news it may take up: none while a span is being replayed.
+    pub(super) fn may_take_up(&self, posts: &[Post]) -> bool {
+        self.position >= self.replay_until
+            && posts.iter().any(|post| post.link.is_behind(self.lease.partition))
     }
 
-    /// Whether `latest` is news that may be taken up: never while a span is being replayed.
-    pub(super) fn may_take_up(&self, latest: &Versioned<S::Broadcast>) -> bool {
-        self.position >= self.replay_until && self.pinned.version != latest.version
-    }
-
-    /// Takes up `latest` for what follows, if it may.
-    pub(super) fn take_up(&mut self, latest: &Arc<Versioned<S::Broadcast>>) {
-        if self.may_take_up(latest) {
-            self.pinned = Arc::clone(latest);
+    /// Takes up what there is of newer side inputs for what follows, if it may.
+    pub(super) fn take_up(&mut self, posts: &mut [Post]) {
+        if self.may_take_up(posts) {
+            posts.iter_mut().for_each(|post| post.link.take_up(self.lease.partition));
             self.pin_committed = false;
         }
     }
@@ -86,19 +81,32 @@ impl<S: Stage> Held<S> {
         !self.pin_committed
     }
 
-    /// What the next commit changes here; `None`: nothing.
-    pub(super) fn unit(&mut self) -> Result<Option<PartitionUnit>, RunError> {
+    /// What the next commit changes here, of all links at once; `None`: nothing.
+    pub(super) fn unit(&mut self, posts: &mut [Post]) -> Result<Option<PartitionUnit>, RunError> {
         if !self.touched && self.pin_committed {
             return Ok(None);
         }
         self.touched = false;
         self.pin_committed = true;
+        let partition = self.lease.partition;
+        let alone = posts.len() == 1;
+        let mut changes = Vec::new();
+        for post in &mut *posts {
+            let of_link = post.link.take_changes(partition)?;
+            if alone {
+                changes = of_link;
+            } else {
+                let name = post.link.name();
+                changes
+                    .extend(of_link.into_iter().map(|(key, row)| (scoped::key(name, &key), row)));
+            }
+        }
         Ok(Some(PartitionUnit {
             lease: self.lease,
             position: self.position,
             watermarks: self.watermarks.clone(),
-            pins: self.pinned.version.as_bytes().to_vec().into(),
-            changes: self.state.take_changes()?,
+            pins: pins::write(posts, partition),
+            changes,
         }))
     }
 }

@@ -1,16 +1,23 @@
-//! How anything runs: the one loop for stages and the one loop for effects.
+//! How anything runs: the one loop for stages and the one loop for effects. A stage alone is a chain
+//! of one.
 //!
-//! Reads the input topic of its stage or effect; writes its outputs, its changelog and
+//! Reads the input topic of its stage, chain or effect; writes its outputs, its changelog and
 //! `dead-letters`. Invariants: outputs are durable before the position that covers them is
 //! committed; a record is taken account of once; what configures a stage changes at a commit
 //! boundary only.
 
 mod brake;
+mod chain;
 mod dead_letter;
 mod effects;
 mod frontier;
 mod held;
 mod lanes;
+mod link;
+mod outputs;
+mod pass;
+mod pins;
+mod scoped;
 mod setup;
 mod stages;
 mod state;
@@ -18,10 +25,11 @@ mod thread;
 mod timers;
 
 pub use brake::BrakePolicy;
+pub use chain::Chain;
 pub use effects::EffectRunner;
 pub use setup::{Policy, Setup, Step, TickWriter};
 pub use stages::{StageRunner, Stepped};
-pub use thread::{Running, spawn_effect, spawn_stage};
+pub use thread::{Running, spawn_chain, spawn_effect, spawn_stage};
 
 use schemas::ops::DeadLetterReason;
 
@@ -39,10 +47,12 @@ pub enum RunError {
     Missing(#[from] Missing),
     /// Too many records were set aside.
     #[error(
-        "stopped: too many records are {} (see dead-letters). Mend the cause, then restart; the \
-         backlog is kept", reason.as_str()
+        "{stage} stopped: too many records are {} (see dead-letters). Mend the cause, then restart; \
+         the backlog is kept", reason.as_str()
     )]
     Braked {
+        /// Who could not use them.
+        stage: &'static str,
         /// What they had in common.
         reason: DeadLetterReason,
     },
@@ -56,6 +66,15 @@ pub enum RunError {
         stage: &'static str,
         /// The codec's words.
         detail: String,
+    },
+    /// A stage of a chain was handed a record that belongs to another partition.
+    #[error(
+        "{stage} cannot run in this chain: the stage before it writes under keys of other \
+         partitions. Run it alone"
+    )]
+    Unchainable {
+        /// Which stage.
+        stage: &'static str,
     },
     /// A test ended it at a named step, as a crash would.
     #[error("ended at {0:?} by a test")]

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use schemas::topics::Topic;
 use smol_str::SmolStr;
 
-use super::RunError;
 use super::brake::BrakePolicy;
+use super::{RunError, chain};
 use crate::clock::Clock;
 use crate::log::{Group, Limit, Log};
 use crate::record::Record;
@@ -105,6 +105,13 @@ impl Setup {
     #[must_use]
     pub fn stage_group(name: &'static str, input: Topic, state: Option<Topic>) -> Group {
         Group { name: SmolStr::new_static(name), input, state, durable_only: false }
+    }
+
+    /// The group of a chain of the stages called `names`, in order: one member reads `input` for all
+    /// of them, and `state` keeps what all of them remember.
+    #[must_use]
+    pub fn chain_group(names: &[&'static str], input: Topic, state: Option<Topic>) -> Group {
+        Group { name: chain::name(names.iter().copied()), input, state, durable_only: false }
     }
 
     /// The group of an effect called `name`.

@@ -1,4 +1,4 @@
-//! Runners as threads and tasks: a stage has a thread of its own, so that neither a busy door nor a
+//! Runners as threads and tasks: a stage, or a chain of them, has a thread of its own, so that neither a busy door nor a
 //! slow disk of another stage holds it up; an effect is a task among the others.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{EffectRunner, RunError, Setup, StageRunner};
+use super::{Chain, EffectRunner, RunError, Setup, StageRunner};
 use crate::broadcast::Broadcasts;
 use crate::effect::{Effect, EffectPolicy};
 use crate::log::{Group, LogError};
@@ -23,7 +23,7 @@ const CPU_EVERY: Duration = Duration::from_secs(1);
 
 /// A runner at work.
 pub struct Running {
-    /// Name of the stage or effect.
+    /// Name of the stage, chain or effect.
     pub name: &'static str,
     ended: oneshot::Receiver<Result<(), RunError>>,
 }
@@ -51,41 +51,63 @@ pub fn spawn_stage<S: Stage>(
     broadcasts: Arc<dyn Broadcasts<S::Broadcast>>,
     stop: CancellationToken,
 ) -> Result<Running, RunError> {
+    spawn(S::NAME, Chain::of(group.input, stage, broadcasts), group, setup, stop)
+}
+
+/// Runs the stages of `chain` on one thread until `stop`.
+///
+/// # Errors
+/// [`RunError::Log`] when no thread can be had.
+pub fn spawn_chain(
+    chain: Chain,
+    group: Group,
+    setup: Setup,
+    stop: CancellationToken,
+) -> Result<Running, RunError> {
+    spawn(chain.lasting_name(), chain, group, setup, stop)
+}
+
+fn spawn(
+    name: &'static str,
+    chain: Chain,
+    group: Group,
+    setup: Setup,
+    stop: CancellationToken,
+) -> Result<Running, RunError> {
     let (sender, ended) = oneshot::channel();
     let fatal =
-        |error: std::io::Error| LogError::Fatal(format!("no thread for {}: {error}", S::NAME));
+        move |error: std::io::Error| LogError::Fatal(format!("no thread for {name}: {error}"));
     std::thread::Builder::new()
-        .name(S::NAME.to_owned())
+        .name(name.to_owned())
         .spawn(move || {
             let result = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(run_stage(stage, group, setup, broadcasts, stop)),
+                Ok(runtime) => runtime.block_on(run_chain(name, chain, group, setup, stop)),
                 Err(error) => Err(fatal(error).into()),
             };
             let _ = sender.send(result);
         })
         .map_err(fatal)?;
-    Ok(Running { name: S::NAME, ended })
+    Ok(Running { name, ended })
 }
 
-async fn run_stage<S: Stage>(
-    stage: S,
+async fn run_chain(
+    name: &'static str,
+    chain: Chain,
     group: Group,
     setup: Setup,
-    broadcasts: Arc<dyn Broadcasts<S::Broadcast>>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let mut runner =
-        StageRunner::join(stage, &group, setup.clone(), broadcasts, stop.clone()).await?;
+    let mut runner = StageRunner::join_chain(chain, &group, setup.clone(), stop.clone()).await?;
     let (mut cpu, mut looked) = (thread_cpu(), Instant::now());
     while !stop.is_cancelled() {
         if let Err(error) = runner.step(setup.policy.idle_wait).await {
-            again(S::NAME, error).await?;
+            again(name, error).await?;
             runner.rejoin().await?;
         }
         if looked.elapsed() >= CPU_EVERY {
             let now = thread_cpu();
             if let (Some(before), Some(now)) = (cpu, now) {
-                setup.metrics.cpu(S::NAME, now.saturating_sub(before));
+                runner.used_cpu(now.saturating_sub(before));
             }
             (cpu, looked) = (now, Instant::now());
         }

@@ -10,12 +10,14 @@ use schemas::{Avro, CodecError, Input};
 use serde::{Deserialize, Serialize};
 
 use crate::record::Record;
-use crate::stage::{Context, Envelope, Output, Stage, Verdict};
+use crate::stage::{Context, DropReason, Envelope, Output, Stage, Verdict};
 
 pub(super) const IN: Topic = Topic("conformance-in");
 pub(super) const OUT: Topic = Topic("conformance-out");
 pub(super) const STATE: Topic = Topic("conformance-state");
+pub(super) const SECOND_OUT: Topic = Topic("conformance-second-out");
 pub(super) const SECOND_STATE: Topic = Topic("conformance-second-state");
+pub(super) const CHAIN_STATE: Topic = Topic("conformance-chain-state");
 
 /// What a customer wrote, as far as a dead letter may not tell it.
 pub(super) const WRITTEN: &str = "529.982.247-25";
@@ -29,7 +31,9 @@ pub(super) const TOPICS: &[TopicSpec] = &[
     spec(IN, Retention::History),
     spec(OUT, Retention::History),
     spec(STATE, Retention::Compacted),
+    spec(SECOND_OUT, Retention::History),
     spec(SECOND_STATE, Retention::Compacted),
+    spec(CHAIN_STATE, Retention::Compacted),
     spec(schemas::topics::DEAD_LETTERS, Retention::History),
 ];
 
@@ -39,6 +43,20 @@ pub(super) enum Told {
     Add(u64),
     /// Emits so many outputs.
     Emit(u32),
+    /// Emits under this key.
+    EmitFor(String),
+    WakeAt(i64),
+    Forget,
+    Reject,
+    Panic,
+    Tick(Tick),
+    /// Hands it on.
+    Next(Then),
+}
+
+/// What the second is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Then {
     WakeAt(i64),
     Forget,
     Reject,
@@ -47,12 +65,22 @@ pub(super) enum Told {
 }
 
 /// What the tally tells: its key's history folded into one number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Total {
     pub(super) count: u64,
     pub(super) digest: u64,
     pub(super) version: u64,
     pub(super) ticks: u64,
+    /// What whoever reads it is to do; never part of a state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) then: Option<Then>,
+}
+
+impl Total {
+    /// A tick on its way: a repeat of it says nothing.
+    pub(super) fn is_tick(&self) -> bool {
+        matches!(self.then, Some(Then::Tick(_)))
+    }
 }
 
 /// Types of the suite have no `.avsc`: they are JSON.
@@ -88,7 +116,14 @@ impl Input for Told {
     }
 }
 
-impl Input for Total {}
+impl Input for Total {
+    fn tick(&self) -> Option<&Tick> {
+        match &self.then {
+            Some(Then::Tick(tick)) => Some(tick),
+            _ => None,
+        }
+    }
+}
 
 impl Output for Total {
     fn topic(&self) -> Topic {
@@ -131,15 +166,22 @@ impl Stage for Tally {
 
     fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Told>) -> Verdict {
         let version = *cx.broadcast();
-        let mut total =
-            cx.state.clone().unwrap_or(Total { count: 0, digest: 0, version, ticks: 0 });
-        total.count += 1;
+        let mut total = cx.state.clone().unwrap_or_default();
         total.version = version;
+        if let Told::Tick(tick) = &input.body
+            && tick.stage != Self::NAME
+        {
+            cx.emit(Total { then: Some(Then::Tick(tick.clone())), ..total });
+            return Verdict::Done;
+        }
+        total.count += 1;
         let mut outputs = 1;
-        match &input.body {
-            Told::Add(n) => total.digest = fold(total.digest, *n),
-            Told::Emit(n) => outputs = *n,
-            Told::WakeAt(at) => cx.wake_at(Some(*at)),
+        let mut then = None;
+        match input.body {
+            Told::Add(n) => total.digest = fold(total.digest, n),
+            Told::Emit(n) => outputs = n,
+            Told::EmitFor(key) => cx.emit_for(key.into(), total.clone()),
+            Told::WakeAt(at) => cx.wake_at(Some(at)),
             Told::Tick(tick) => {
                 total.ticks += 1;
                 total.digest = fold(total.digest, tick.deadline_ms.unsigned_abs());
@@ -157,13 +199,27 @@ impl Stage for Tally {
                 cx.state = None;
                 panic!("the customer is {}", std::hint::black_box(WRITTEN));
             }
+            Told::Next(next) => then = Some(next),
         }
         for _ in 0..outputs {
             total.digest = fold(total.digest, 1);
-            cx.emit(total.clone());
+            cx.emit(Total { then: then.clone(), ..total.clone() });
         }
         cx.state = Some(total);
         Verdict::Done
+    }
+}
+
+/// What the second tells.
+pub(super) struct SecondOut(Total);
+
+impl Output for SecondOut {
+    fn topic(&self) -> Topic {
+        SECOND_OUT
+    }
+
+    fn write(&self, to: &mut Vec<u8>) -> Result<(), CodecError> {
+        Avro::write(&self.0, to)
     }
 }
 
@@ -175,12 +231,54 @@ impl Stage for Second {
     const NAME: &'static str = "second";
     type In = Total;
     type State = Total;
+    type Out = SecondOut;
+    type Broadcast = u64;
+
+    fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Total>) -> Verdict {
+        let mut total = cx.state.clone().unwrap_or_default();
+        total.count += 1;
+        total.version = *cx.broadcast();
+        total.digest = fold(total.digest, input.body.digest);
+        match input.body.then {
+            None => {}
+            Some(Then::WakeAt(at)) => cx.wake_at(Some(at)),
+            Some(Then::Tick(_)) => total.ticks += 1,
+            Some(Then::Forget) => {
+                cx.state = None;
+                return Verdict::Done;
+            }
+            Some(Then::Reject) => {
+                cx.state = None;
+                cx.emit(SecondOut(total));
+                return Verdict::Reject("told to".to_owned());
+            }
+            Some(Then::Panic) => {
+                cx.state = None;
+                cx.emit(SecondOut(total));
+                panic!("the customer is {}", std::hint::black_box(WRITTEN));
+            }
+        }
+        cx.emit(SecondOut(total.clone()));
+        cx.state = Some(total);
+        Verdict::Done
+    }
+}
+
+/// Reads what either of them wrote, and tells nobody.
+pub(super) struct Reader;
+
+impl Stage for Reader {
+    const NAME: &'static str = "reader";
+    type In = Total;
+    type State = Total;
     type Out = Total;
     type Broadcast = ();
 
     fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Total>) -> Verdict {
-        let mut total =
-            cx.state.clone().unwrap_or(Total { count: 0, digest: 0, version: 0, ticks: 0 });
+        if input.body.is_tick() {
+            return Verdict::Drop(DropReason::Irrelevant);
+        }
+        let mut total = cx.state.clone().unwrap_or_default();
         total.count += 1;
         total.digest = fold(total.digest, input.body.digest);
         cx.state = Some(total);

@@ -107,6 +107,18 @@ async fn until(runner: &mut EffectRunner<Notes>, done: impl Fn() -> bool) -> Res
     Ok(())
 }
 
+/// What an effect applies of the whole input.
+pub(super) async fn applied(bench: &Bench, log: &Arc<dyn Log>) -> Vec<u64> {
+    let notes = Arc::new(Notes::default());
+    let mut runner = join(bench, log, &notes, |_| false).await;
+    let started = std::time::Instant::now();
+    while log.lag(&Setup::effect_group("notes", IN)).await.unwrap() > 0 {
+        assert!(started.elapsed() < PATIENCE, "it was never through");
+        runner.step(Duration::from_millis(5)).await.unwrap();
+    }
+    notes.numbers()
+}
+
 /// What a stage called `before` said of record `n`.
 fn said(key: &str, n: u64) -> Record {
     let mut record = told(key, &Told::Add(n), 1);

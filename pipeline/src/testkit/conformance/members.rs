@@ -11,7 +11,7 @@ use crate::Log;
 use crate::log::{Event, Limit, LogError, PartitionUnit, StateRow, Unit};
 use crate::record::{Headers, Origin, Record};
 use crate::runner::{RunError, StageRunner};
-use crate::testkit::tally::{Tally, Told};
+use crate::testkit::tally::Told;
 use crate::watermarks::Watermarks;
 use schemas::Avro;
 
@@ -84,7 +84,7 @@ pub async fn a_zombie_is_fenced_and_harmless(harness: &mut dyn Harness) {
 
 /// A round. A member that a busy machine kept from its group for too long begins anew, as the thread
 /// that runs a stage would.
-async fn step(member: &mut StageRunner<Tally>) {
+async fn step(member: &mut StageRunner) {
     match member.step(ROUND).await {
         Ok(_) => {}
         Err(RunError::Log(LogError::Fenced { .. })) => member.rejoin().await.unwrap(),
@@ -93,7 +93,7 @@ async fn step(member: &mut StageRunner<Tally>) {
 }
 
 /// Rounds of all members until each of them holds partitions, and together they hold all.
-async fn share(log: &Arc<dyn Log>, members: &mut [StageRunner<Tally>]) {
+async fn share(log: &Arc<dyn Log>, members: &mut [StageRunner]) {
     let started = std::time::Instant::now();
     let all = log.partitions() as usize;
     while members.iter().any(|member| member.holds() == 0)
@@ -114,7 +114,7 @@ pub async fn members_come_and_go_with_work_in_hand(harness: &mut dyn Harness) {
     bench.policy.commit_records = 12;
     bench.policy.commit_every = std::time::Duration::from_secs(60);
     let most = harness.members_max();
-    let mut members: Vec<StageRunner<Tally>> = Vec::new();
+    let mut members: Vec<StageRunner> = Vec::new();
     let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     for round in 0..40u64 {
         let batch: Vec<Record> = (0..6u64)
@@ -171,7 +171,7 @@ pub async fn members_come_and_go_with_work_in_hand(harness: &mut dyn Harness) {
 }
 
 /// Rounds of `member`, which commits when it must only, until there are `outputs` in the log.
-async fn publish(log: &Arc<dyn Log>, member: &mut StageRunner<Tally>, outputs: usize) {
+async fn publish(log: &Arc<dyn Log>, member: &mut StageRunner, outputs: usize) {
     let started = std::time::Instant::now();
     while all(log, OUT).await.len() < outputs {
         let _ = member.step(ROUND).await.unwrap();

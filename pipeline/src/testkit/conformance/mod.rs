@@ -1,8 +1,10 @@
 //! What every log must do. A backend's tests call each of these with a fresh harness, best through
 //! [`crate::conformance_suite`].
 
+mod chains;
 mod crashes;
 mod effects;
+mod links;
 mod logs;
 mod members;
 mod stages;
@@ -18,19 +20,23 @@ use schemas::topics::Topic;
 use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 
+pub use chains::*;
 pub use crashes::*;
 pub use effects::*;
+pub use links::*;
 pub use logs::*;
 pub use members::*;
 pub use stages::*;
 
-use super::tally::{self, IN, OUT, SECOND_STATE, STATE, Second, Tally, Told, Total, told};
-use crate::broadcast::{Broadcasts, Missing, Nothing, Versioned};
+use super::tally::{
+    self, CHAIN_STATE, IN, OUT, SECOND_STATE, STATE, Second, Tally, Told, Total, told,
+};
+use crate::broadcast::{Broadcasts, Missing, Versioned};
 use crate::clock::ManualClock;
 use crate::ledger::OnceLedger;
 use crate::log::{From, Group, Log};
 use crate::record::{Record, Stored};
-use crate::runner::{Policy, RunError, Setup, StageRunner, Step, Stepped};
+use crate::runner::{Chain, Policy, RunError, Setup, StageRunner, Step, Stepped};
 use crate::telemetry::metrics::Metrics;
 
 /// A backend under test.
@@ -91,6 +97,8 @@ impl Broadcasts<u64> for Numbers {
 pub(super) struct Bench {
     pub(super) clock: Arc<ManualClock>,
     pub(super) numbers: Arc<Numbers>,
+    /// The second's.
+    pub(super) second_numbers: Arc<Numbers>,
     pub(super) policy: Policy,
 }
 
@@ -99,6 +107,7 @@ impl Bench {
         Self {
             clock: Arc::new(ManualClock::at(1_000)),
             numbers: Arc::new(Numbers(parking_lot::Mutex::new(1))),
+            second_numbers: Arc::new(Numbers(parking_lot::Mutex::new(10))),
             policy: Policy { commit_every: Duration::ZERO, ..Policy::default() },
         }
     }
@@ -114,7 +123,7 @@ impl Bench {
         }
     }
 
-    pub(super) async fn tally(&self, log: &Arc<dyn Log>) -> StageRunner<Tally> {
+    pub(super) async fn tally(&self, log: &Arc<dyn Log>) -> StageRunner {
         self.tally_until(log, |_| false).await
     }
 
@@ -123,7 +132,7 @@ impl Bench {
         &self,
         log: &Arc<dyn Log>,
         probe: impl Fn(Step) -> bool + Send + Sync + 'static,
-    ) -> StageRunner<Tally> {
+    ) -> StageRunner {
         let setup = Setup { probe: Some(Arc::new(probe)), ..self.setup(log) };
         let numbers = Arc::clone(&self.numbers);
         StageRunner::join(Tally, &tally_group(), setup, numbers, CancellationToken::new())
@@ -131,10 +140,31 @@ impl Bench {
             .unwrap()
     }
 
-    pub(super) async fn second(&self, log: &Arc<dyn Log>) -> StageRunner<Second> {
+    pub(super) async fn second(&self, log: &Arc<dyn Log>) -> StageRunner {
         let group = Setup::stage_group("second", OUT, Some(SECOND_STATE));
-        let nothing = Arc::new(Nothing::default());
-        StageRunner::join(Second, &group, self.setup(log), nothing, CancellationToken::new())
+        let numbers = Arc::clone(&self.second_numbers);
+        StageRunner::join(Second, &group, self.setup(log), numbers, CancellationToken::new())
+            .await
+            .unwrap()
+    }
+
+    pub(super) async fn chain(&self, log: &Arc<dyn Log>) -> StageRunner {
+        self.chain_until(log, |_| false).await
+    }
+
+    /// Both as a chain that ends where `probe` says so.
+    pub(super) async fn chain_until(
+        &self,
+        log: &Arc<dyn Log>,
+        probe: impl Fn(Step) -> bool + Send + Sync + 'static,
+    ) -> StageRunner {
+        let setup = Setup { probe: Some(Arc::new(probe)), ..self.setup(log) };
+        let chain = Chain::of(IN, Tally, Arc::clone(&self.numbers) as _).then(
+            OUT,
+            Second,
+            Arc::clone(&self.second_numbers) as _,
+        );
+        StageRunner::join_chain(chain, &chain_group(), setup, CancellationToken::new())
             .await
             .unwrap()
     }
@@ -144,12 +174,13 @@ pub(super) fn tally_group() -> Group {
     Setup::stage_group("tally", IN, Some(STATE))
 }
 
+pub(super) fn chain_group() -> Group {
+    Setup::chain_group(&["tally", "second"], IN, Some(CHAIN_STATE))
+}
+
 /// Rounds until the group's only member holds every partition (a state's deadline counts in no lag),
 /// everything in the log has been taken account of and nothing is left to do.
-pub(super) async fn settle<S: crate::Stage>(
-    log: &Arc<dyn Log>,
-    runner: &mut StageRunner<S>,
-) -> Result<(), RunError> {
+pub(super) async fn settle(log: &Arc<dyn Log>, runner: &mut StageRunner) -> Result<(), RunError> {
     let started = std::time::Instant::now();
     loop {
         let stepped = runner.step(ROUND).await?;
@@ -224,10 +255,20 @@ pub(super) fn script() -> Vec<Record> {
 
 /// State of a group's key after its last commit.
 pub(super) async fn committed(log: &Arc<dyn Log>, group: &Group, key: &str) -> Option<Total> {
+    committed_as(log, group, key, key).await
+}
+
+/// State of a group's key after its last commit, as it is called in the changelog.
+pub(super) async fn committed_as(
+    log: &Arc<dyn Log>,
+    group: &Group,
+    key: &str,
+    name: &str,
+) -> Option<Total> {
     let mut member = log.join(group).await.unwrap();
     let partition = crate::partition::of(key.as_bytes(), log.partitions());
     let restored = restored(member.as_mut(), partition).await;
-    let row = restored.state.get(key.as_bytes()).unwrap();
+    let row = restored.state.get(name.as_bytes()).unwrap();
     row.map(|row| Total::from_bytes(&row.value).unwrap())
 }
 
@@ -289,7 +330,16 @@ macro_rules! conformance_suite {
             a_tail_begins_behind_the_positions_it_is_given,
             a_member_takes_no_more_at_once_than_it_asks_for,
             a_planned_stop_replays_nothing,
-            a_member_that_was_fenced_begins_again
+            a_member_that_was_fenced_begins_again,
+            a_chain_gives_what_its_stages_give_alone,
+            a_chain_ended_at_any_step_changes_nothing,
+            each_link_of_a_chain_replays_with_its_own_versions,
+            a_fenced_chain_is_harmless_and_begins_again,
+            what_a_link_cannot_use_is_set_aside_there_and_enters_there_again,
+            a_link_brakes_its_chain,
+            a_link_is_handed_nothing_of_another_partition,
+            a_stage_alone_goes_on_from_what_earlier_releases_left,
+            a_second_try_is_for_one_stage_only
         );
     };
     ($harness:expr, $($name:ident),+) => {$(

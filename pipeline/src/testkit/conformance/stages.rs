@@ -103,7 +103,10 @@ pub async fn the_brake_stops_before_the_backlog_is_spoilt(harness: &mut dyn Harn
     log.append((0..20).map(|_| bad()).collect()).await.unwrap();
     let mut runner = bench.tally(&log).await;
     let error = settle(&log, &mut runner).await.unwrap_err();
-    assert!(matches!(error, RunError::Braked { reason: DeadLetterReason::Undecodable }), "{error}");
+    assert!(
+        matches!(error, RunError::Braked { reason: DeadLetterReason::Undecodable, .. }),
+        "{error}"
+    );
     drop(runner);
     assert!(log.lag(&tally_group()).await.unwrap() >= 15, "the backlog is kept");
     // Once the cause is mended (here: it is let through), everything is taken account of.
@@ -177,7 +180,7 @@ pub async fn the_same_log_gives_the_same_outputs(harness: &mut dyn Harness) {
 async fn second_reader(
     bench: &Bench,
     log: &std::sync::Arc<dyn crate::Log>,
-) -> crate::runner::StageRunner<crate::testkit::tally::Tally> {
+) -> crate::runner::StageRunner {
     let group = crate::Setup::stage_group("again", IN, Some(super::SECOND_STATE));
     let numbers = bench.numbers.clone();
     let stop = tokio_util::sync::CancellationToken::new();
