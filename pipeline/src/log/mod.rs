@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use schemas::topics::{Topic, TopicSpec};
 use smol_str::SmolStr;
 
@@ -137,6 +138,12 @@ pub trait StateReader: Send + Sync {
     /// # Errors
     /// [`LogError::Fatal`] when the store cannot be read.
     fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError>;
+
+    /// States in order of keys, behind the key `after`, at most `rows_max`: to go through all of them.
+    ///
+    /// # Errors
+    /// [`LogError::Fatal`] when the store cannot be read.
+    fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError>;
 }
 
 /// Where a partition was left at its last commit.
@@ -177,6 +184,9 @@ pub struct PartitionUnit {
     /// States to keep, `None` to remove.
     pub changes: Vec<(Bytes, Option<StateRow>)>,
 }
+
+/// A commit on its way: tells whether it has taken effect.
+pub type Committing = BoxFuture<'static, Result<(), LogError>>;
 
 /// Where a tail begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,11 +265,12 @@ pub trait Member: Send {
     /// [`LogError`].
     async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError>;
 
-    /// Commits states, watermarks and positions: all or none.
+    /// Commits states, watermarks and positions: all or none. Begins at once; the member goes on
+    /// reading and publishing meanwhile. One commit at a time.
     ///
     /// # Errors
     /// [`LogError::Fenced`] when any lease is void; then nothing took effect.
-    async fn commit(&mut self, unit: Unit) -> Result<(), LogError>;
+    fn commit(&mut self, unit: Unit) -> Committing;
 
     /// Leaves the group; held partitions go to the others at once.
     async fn leave(self: Box<Self>);

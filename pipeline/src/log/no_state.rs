@@ -14,4 +14,8 @@ impl StateReader for NoState {
     fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError> {
         Ok(Vec::new())
     }
+
+    fn rows(&self, _: &[u8], _: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+        Ok(Vec::new())
+    }
 }

@@ -41,6 +41,14 @@ impl StateReader for Scoped {
         deadlines.iter_mut().for_each(|(key, _)| *key = key.split_off(prefix.len()));
         Ok(deadlines)
     }
+
+    fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+        let prefix = key(&self.name, b"");
+        let mut rows = self.whole.rows(&key(&self.name, after), rows_max)?;
+        rows.retain(|(key, _)| key.starts_with(&prefix));
+        rows.iter_mut().for_each(|(key, _)| *key = key.split_off(prefix.len()));
+        Ok(rows)
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +66,19 @@ mod tests {
         fn deadlines(&self) -> Result<Vec<(Bytes, i64)>, LogError> {
             Ok(self.0.iter().map(|(name, at)| (Bytes::from_static(name.as_bytes()), *at)).collect())
         }
+
+        fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+            let mut rows: Vec<_> =
+                self.0.iter().filter(|(key, _)| key.as_bytes() > after).collect();
+            rows.sort();
+            let rows = rows.into_iter().take(rows_max);
+            Ok(rows
+                .map(|(key, at)| {
+                    let row = StateRow { value: (*key).into(), wake_at_ms: Some(*at) };
+                    (Bytes::from_static(key.as_bytes()), row)
+                })
+                .collect())
+        }
     }
 
     #[test]
@@ -70,5 +91,11 @@ mod tests {
         assert_eq!(a.get(b"y").unwrap(), None);
         assert_eq!(a.deadlines().unwrap(), [("x".into(), 1), ("b|y".into(), 3)]);
         assert_eq!(reader(&rows, "ab").deadlines().unwrap(), [("x".into(), 2)]);
+        let keys = |after: &[u8]| {
+            let found = a.rows(after, 10).unwrap();
+            found.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(b""), ["b|y", "x"]);
+        assert_eq!(keys(b"b|y"), ["x"]);
     }
 }

@@ -78,6 +78,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Keys kept in memory: at least those a commit on its way and all that is taken beside it may
+    /// touch, because until it has taken effect they can be read nowhere else.
+    pub(super) fn hot_keys(&self) -> usize {
+        self.hot_keys_max.max(4 * (self.commit_records + self.batch_records_max))
+    }
+
     pub(super) fn limit(&self, wait: Duration) -> Limit {
         Limit { records_max: self.batch_records_max, bytes_max: self.batch_bytes_max, wait }
     }

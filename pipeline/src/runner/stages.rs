@@ -13,7 +13,7 @@ use super::chain::{Chain, Post};
 use super::held::Held;
 use super::setup::{Setup, Step};
 use crate::broadcast::Broadcasts;
-use crate::log::{Event, Group, Lease, Member, Unit};
+use crate::log::{Committing, Event, Group, Lease, LogError, Member, Unit};
 use crate::stage::Stage;
 
 /// What one round of the loop did.
@@ -39,6 +39,8 @@ pub struct StageRunner {
     /// Records taken since the last commit, and when the first was.
     pub(super) uncommitted: usize,
     pub(super) uncommitted_since: Option<Instant>,
+    /// The commit on its way, and since when: reading, processing and publishing go on beside it.
+    committing: Option<(Committing, Instant)>,
 }
 
 impl StageRunner {
@@ -79,6 +81,7 @@ impl StageRunner {
             stop,
             uncommitted: 0,
             uncommitted_since: None,
+            committing: None,
         })
     }
 
@@ -103,6 +106,7 @@ impl StageRunner {
         held.into_iter().for_each(|partition| self.release(partition));
         self.uncommitted = 0;
         self.uncommitted_since = None;
+        self.committing = None;
         self.member = self.setup.log.join(&self.group).await?;
         Ok(())
     }
@@ -114,11 +118,15 @@ impl StageRunner {
     /// [`RunError`]; the runner is of no use afterwards, what it had not committed is done again.
     pub async fn step(&mut self, wait: Duration) -> Result<Stepped, RunError> {
         let limit = self.setup.policy.limit(self.wait_at_most(wait));
-        let event = tokio::select! {
-            event = self.member.next(limit) => event?,
-            () = self.stop.cancelled() => Event::Idle,
+        let (event, committed) = tokio::select! {
+            event = self.member.next(limit) => (event?, None),
+            committed = finished(&mut self.committing) => (Event::Idle, Some(committed)),
+            () = self.stop.cancelled() => (Event::Idle, None),
         };
-        let mut worked = !matches!(event, Event::Idle);
+        let mut worked = !matches!(event, Event::Idle) || committed.is_some();
+        if let Some(committed) = committed {
+            self.committed(committed)?;
+        }
         match event {
             Event::Idle => {}
             Event::Assigned(leases) => self.assigned(leases).await?,
@@ -134,7 +142,7 @@ impl StageRunner {
         }
         worked |= self.tick().await?;
         if self.commit_is_due() {
-            self.commit().await?;
+            self.begin_commit().await?;
             worked = true;
         }
         Ok(if worked { Stepped::Worked } else { Stepped::Idle })
@@ -157,7 +165,7 @@ impl StageRunner {
             let left = deadline_ms.saturating_sub(self.setup.clock.now_ms()).max(0);
             wait = wait.min(Duration::from_millis(left.unsigned_abs()));
         }
-        if let Some(since) = self.uncommitted_since {
+        if let (Some(since), None) = (self.uncommitted_since, &self.committing) {
             wait = wait.min(self.setup.policy.commit_every.saturating_sub(since.elapsed()));
         }
         wait
@@ -166,7 +174,7 @@ impl StageRunner {
     async fn assigned(&mut self, leases: Vec<Lease>) -> Result<(), RunError> {
         for lease in leases {
             let restored = self.member.restore(lease).await?;
-            let hot_keys_max = self.setup.policy.hot_keys_max;
+            let hot_keys_max = self.setup.policy.hot_keys();
             let held = Held::restore(lease, restored, &mut self.posts, hot_keys_max)?;
             self.held.insert(lease.partition, held);
         }
@@ -220,7 +228,11 @@ impl StageRunner {
         Ok(true)
     }
 
+    /// While one commit is on its way the next waits, until as much again has been taken.
     fn commit_is_due(&mut self) -> bool {
+        if self.committing.is_some() && self.uncommitted < self.setup.policy.commit_records {
+            return false;
+        }
         let due = self
             .uncommitted_since
             .is_some_and(|since| since.elapsed() >= self.setup.policy.commit_every);
@@ -229,24 +241,56 @@ impl StageRunner {
             || self.held.values().any(|held| held.may_take_up(&self.posts))
     }
 
-    /// Commits what was taken since the last commit; what is configured changes here.
+    /// Commits what was taken since the last commit, and waits until that has taken effect.
     async fn commit(&mut self) -> Result<(), RunError> {
+        self.begin_commit().await?;
+        self.end_commit().await
+    }
+
+    /// Waits for the commit that is on its way.
+    async fn end_commit(&mut self) -> Result<(), RunError> {
+        if self.committing.is_none() {
+            return Ok(());
+        }
+        let committed = finished(&mut self.committing).await;
+        self.committed(committed)
+    }
+
+    fn committed(&self, (done, took): (Result<(), LogError>, Duration)) -> Result<(), RunError> {
+        done?;
+        self.posts.iter().for_each(|post| self.setup.metrics.committed(post.link.name(), took));
+        self.setup.at(Step::Committed)
+    }
+
+    /// Begins to commit what was taken since the last commit; what is configured changes here.
+    async fn begin_commit(&mut self) -> Result<(), RunError> {
+        self.end_commit().await?;
         self.uncommitted = 0;
         self.uncommitted_since = None;
         self.posts.iter_mut().for_each(|post| post.link.look());
         let mut unit = Unit { time_ms: self.setup.clock.now_ms(), partitions: Vec::new() };
+        let mut pins_change = false;
         for held in self.held.values_mut() {
             held.take_up(&mut self.posts);
+            pins_change |= held.must_commit_pin();
             unit.partitions.extend(held.unit(&mut self.posts)?);
         }
         if unit.partitions.is_empty() {
             return Ok(());
         }
         self.setup.at(Step::Committing)?;
-        let started = Instant::now();
-        self.member.commit(unit).await?;
-        let took = started.elapsed();
-        self.posts.iter().for_each(|post| self.setup.metrics.committed(post.link.name(), took));
-        self.setup.at(Step::Committed)
+        self.committing = Some((self.member.commit(unit), Instant::now()));
+        // Records may only be read with versions the log knows of.
+        if pins_change { self.end_commit().await } else { Ok(()) }
     }
+}
+
+/// The end of the commit on its way, and how long it took; never, while there is none.
+async fn finished(
+    committing: &mut Option<(Committing, Instant)>,
+) -> (Result<(), LogError>, Duration) {
+    let Some((commit, since)) = committing else { return std::future::pending().await };
+    let (done, took) = (commit.await, since.elapsed());
+    *committing = None;
+    (done, took)
 }

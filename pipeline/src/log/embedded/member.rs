@@ -16,7 +16,8 @@ use super::files::{self, sql};
 use super::shared::{Cold, Shared, TopicState};
 use super::writer::Op;
 use crate::log::{
-    Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, StateRow, Unit,
+    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader,
+    StateRow, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
@@ -206,9 +207,10 @@ impl Member for EmbeddedMember {
         self.ask(|reply| Op::Publish { records, reply })?.await.map_err(|_| closed())?
     }
 
-    async fn commit(&mut self, unit: Unit) -> Result<(), LogError> {
+    fn commit(&mut self, unit: Unit) -> Committing {
         let (group, epoch) = (self.group.clone(), self.epoch);
-        self.ask(|reply| Op::Commit { group, epoch, unit, reply })?.await.map_err(|_| closed())?
+        let asked = self.ask(|reply| Op::Commit { group, epoch, unit, reply });
+        Box::pin(async move { asked?.await.map_err(|_| closed())? })
     }
 
     async fn leave(self: Box<Self>) {}
@@ -250,6 +252,21 @@ impl StateReader for EmbeddedState {
             let mut statement = connection.prepare(&self.changelog.table.deadlines)?;
             let rows = statement.query_map([self.partition], |row| {
                 Ok((Bytes::from(row.get::<_, Vec<u8>>(0)?), row.get(1)?))
+            })?;
+            rows.collect()
+        };
+        rows().map_err(|error| self.failed(&error))
+    }
+
+    fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+        let connection = self.connection.lock();
+        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        let rows = || -> rusqlite::Result<Vec<(Bytes, StateRow)>> {
+            let mut statement = connection.prepare_cached(&self.changelog.table.states)?;
+            let rows = statement.query_map(params![self.partition, after, limit], |row| {
+                let value = Bytes::from(row.get::<_, Vec<u8>>(1)?);
+                let state = StateRow { value, wake_at_ms: row.get(2)? };
+                Ok((Bytes::from(row.get::<_, Vec<u8>>(0)?), state))
             })?;
             rows.collect()
         };

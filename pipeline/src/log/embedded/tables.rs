@@ -47,6 +47,7 @@ pub(super) struct TopicTable {
     pub(super) read: String,
     pub(super) state: String,
     pub(super) deadlines: String,
+    pub(super) states: String,
 }
 
 impl TopicTable {
@@ -79,6 +80,10 @@ impl TopicTable {
             deadlines: format!(
                 "SELECT key, wake_at_ms FROM \"{name}\" \
                  WHERE partition = ?1 AND wake_at_ms IS NOT NULL"
+            ),
+            states: format!(
+                "SELECT key, value, wake_at_ms FROM \"{name}\" \
+                 WHERE partition = ?1 AND key > ?2 AND value IS NOT NULL ORDER BY key LIMIT ?3"
             ),
         }
     }

@@ -170,6 +170,23 @@ impl StateReader for Cache {
         };
         found().map_err(|error| broken(&error))
     }
+
+    fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+        let connection = self.connection.lock();
+        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        let found = || -> Result<Vec<(Bytes, StateRow)>, rusqlite::Error> {
+            let mut query = connection.prepare_cached(
+                "SELECT key, value, wake_at_ms FROM states WHERE key > ?1 ORDER BY key LIMIT ?2",
+            )?;
+            let rows = query.query_map(params![after, limit], |row| {
+                let value = Bytes::from(row.get::<_, Vec<u8>>(1)?);
+                let state = StateRow { value, wake_at_ms: row.get(2)? };
+                Ok((Bytes::from(row.get::<_, Vec<u8>>(0)?), state))
+            })?;
+            rows.collect()
+        };
+        found().map_err(|error| broken(&error))
+    }
 }
 
 /// The file of `partition` and the lock on it; `None` while somebody else has it.

@@ -17,7 +17,7 @@ use super::changelog::{Left, now_ms};
 use super::client::{Clients, log_error};
 use super::consume::Heard;
 use super::transaction::Transactions;
-use crate::log::{Group, LogError, Unit};
+use crate::log::{Committing, Group, LogError, Unit};
 use crate::record::Record;
 
 type Reply = oneshot::Sender<Result<(), LogError>>;
@@ -71,19 +71,22 @@ impl Committer {
         Ok(Self { asked })
     }
 
-    pub(super) async fn commit(&self, unit: Unit) -> Result<(), LogError> {
-        self.ask(|reply| Asked::Commit(unit, reply)).await
+    pub(super) fn commit(&self, unit: Unit) -> Committing {
+        self.ask(|reply| Asked::Commit(unit, reply))
     }
 
-    pub(super) async fn write(&self, outputs: Vec<Record>) -> Result<(), LogError> {
-        self.ask(|reply| Asked::Write(outputs, reply)).await
+    pub(super) fn write(&self, outputs: Vec<Record>) -> Committing {
+        self.ask(|reply| Asked::Write(outputs, reply))
     }
 
-    async fn ask(&self, what: impl FnOnce(Reply) -> Asked) -> Result<(), LogError> {
+    fn ask(&self, what: impl FnOnce(Reply) -> Asked) -> Committing {
         let (reply, answer) = oneshot::channel();
         let gone = || LogError::Redeliver("the committing thread has ended".to_owned());
-        self.asked.send(what(reply)).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let asked = self.asked.send(what(reply)).map_err(|_| gone());
+        Box::pin(async move {
+            asked?;
+            answer.await.map_err(|_| gone())?
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use super::commit::{self, Caches, Committer};
 use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
-    Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
+    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 
@@ -47,7 +47,7 @@ pub(super) struct KafkaMember {
     revoking: Option<std_mpsc::Sender<()>>,
     /// Assigned partitions that are not read yet, and from where they will be.
     starting: HashMap<u32, Offset>,
-    fenced: bool,
+    fenced: Arc<AtomicBool>,
 }
 
 impl KafkaMember {
@@ -104,7 +104,7 @@ impl KafkaMember {
             reading: Some(reading),
             revoking: None,
             starting: HashMap::new(),
-            fenced: false,
+            fenced: Arc::default(),
         })
     }
 
@@ -152,8 +152,8 @@ impl KafkaMember {
         self.consumer.context().queued_bytes.fetch_sub(dropped, Ordering::Relaxed);
     }
 
-    fn fence(&mut self) -> LogError {
-        self.fenced = true;
+    fn fence(&self) -> LogError {
+        self.fenced.store(true, Ordering::Relaxed);
         LogError::Fenced { group: self.group.name.to_string() }
     }
 
@@ -242,7 +242,7 @@ fn position(
 #[async_trait]
 impl Member for KafkaMember {
     async fn next(&mut self, limit: Limit) -> Result<Event, LogError> {
-        if self.fenced {
+        if self.fenced.load(Ordering::Relaxed) {
             return Err(self.fence());
         }
         // Asking for the next event is what says that revoked partitions are done with.
@@ -321,12 +321,18 @@ impl Member for KafkaMember {
         self.publisher.publish(&outputs, self.shared.partitions).await
     }
 
-    async fn commit(&mut self, unit: Unit) -> Result<(), LogError> {
-        let done = self.committer.commit(unit).await;
-        match done {
-            Err(LogError::Fenced { .. }) => Err(self.fence()),
-            done => done,
-        }
+    fn commit(&mut self, unit: Unit) -> Committing {
+        let (done, fenced) = (self.committer.commit(unit), Arc::clone(&self.fenced));
+        let group = self.group.name.to_string();
+        Box::pin(async move {
+            match done.await {
+                Err(LogError::Fenced { .. }) => {
+                    fenced.store(true, Ordering::Relaxed);
+                    Err(LogError::Fenced { group })
+                }
+                done => done,
+            }
+        })
     }
 
     async fn leave(mut self: Box<Self>) {

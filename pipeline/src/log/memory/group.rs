@@ -51,6 +51,11 @@ impl StateReader for Committed {
             .filter_map(|(key, row)| Some((key.clone(), row.wake_at_ms?)))
             .collect())
     }
+
+    fn rows(&self, after: &[u8], rows_max: usize) -> Result<Vec<(Bytes, StateRow)>, LogError> {
+        let behind = self.states.iter().filter(|(key, _)| &key[..] > after);
+        Ok(behind.take(rows_max).map(|(key, row)| (key.clone(), row.clone())).collect())
+    }
 }
 
 impl GroupState {

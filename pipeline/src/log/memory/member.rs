@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::group::MemberId;
-use crate::log::{Event, Group, Lease, Limit, LogError, Member, Restored, Unit};
+use crate::log::{Committing, Event, Group, Lease, Limit, LogError, Member, Restored, Unit};
 use crate::record::{Headers, Offset, Record, Stored};
 
 /// How long a member may take to give up partitions.
@@ -127,7 +127,15 @@ impl Member for MemoryMember {
         Ok(())
     }
 
-    async fn commit(&mut self, unit: Unit) -> Result<(), LogError> {
+    fn commit(&mut self, unit: Unit) -> Committing {
+        Box::pin(std::future::ready(self.commit_now(unit)))
+    }
+
+    async fn leave(self: Box<Self>) {}
+}
+
+impl MemoryMember {
+    fn commit_now(&self, unit: Unit) -> Result<(), LogError> {
         let mut inner = self.shared.inner.lock();
         let state = inner.groups.get(&self.group.name).ok_or_else(|| self.fenced())?;
         if !state.may_commit(self.id, unit.partitions.iter().map(|part| part.lease)) {
@@ -143,8 +151,6 @@ impl Member for MemoryMember {
         self.shared.touch();
         Ok(())
     }
-
-    async fn leave(self: Box<Self>) {}
 }
 
 /// The changelog's records of a commit.
