@@ -43,6 +43,9 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
     },
+    /// How the stages are laid out over processes.
+    #[command(subcommand)]
+    Topology(Topology),
     /// The tenants' keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -113,6 +116,29 @@ pub struct Run {
     /// Address of health, metrics and, where they run, the doors [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+}
+
+/// `topology`
+#[derive(Debug, Subcommand)]
+pub enum Topology {
+    /// Tells which layout the log has, and how far each group is behind.
+    Show {
+        /// Where everything is kept, without Kafka [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Changes it: finishes what the first stage has handed on, and hands the states over.
+    ///
+    /// The stages from `turns` to `plan` must be stopped (without Kafka, the server); doors and effects
+    /// may go on. Example: correnteza topology change --to chained
+    Change {
+        /// separate or chained.
+        #[arg(long, value_name = "LAYOUT")]
+        to: String,
+        /// Where everything is kept, without Kafka [default: data].
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
 }
 
 /// `keys`

@@ -2,10 +2,11 @@
 //! belongs to the log, not to a start: each layout has its own groups, with their own positions and
 //! states, and the other one would begin with the oldest record and answer everything again.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use classifier::stage::Classify;
 use ingest::turns::Turns;
-use pipeline::{Log, Record, Setup, Stage};
+use pipeline::log::From;
+use pipeline::{Log, Record, Setup, Stage, partition};
 use responder::Plan;
 use router::Router;
 use schemas::Avro;
@@ -25,7 +26,59 @@ pub const STAGES: [(&str, Topic); 4] = [
     (Plan::NAME, CONVERSATIONS),
 ];
 
-fn name(layout: Layout) -> &'static str {
+/// A record behind which all earlier ones have been read.
+const LOOK: &str = "look";
+
+/// The layout `log` was begun with; none when it is new.
+///
+/// # Errors
+/// When the log cannot be read, or names a layout this release does not have.
+pub async fn recorded(log: &dyn Log, now_ms: i64) -> anyhow::Result<Option<Layout>> {
+    let mut tail = log.tail(&[SETTINGS], From::Start).await?;
+    let look = Setting { name: LOOK.to_owned(), version: String::new(), content: Vec::new() };
+    let look = Record::new(SETTINGS, LOOK, look.to_bytes()?, now_ms);
+    // The same key as the layout's keeps it in the same partition, behind it.
+    let look =
+        Record { partition: Some(partition::of(SETTING.as_bytes(), log.partitions())), ..look };
+    let placed = log.append(vec![look]).await?.0;
+    let mut found = None;
+    loop {
+        for record in tail.next().await? {
+            if placed.contains(&(record.partition, record.offset)) {
+                return found.map(|name: String| parse(&name)).transpose();
+            }
+            let Some(value) = &record.value else { continue };
+            let setting = Setting::from_bytes(value)?;
+            if setting.name == SETTING {
+                found = Some(setting.version);
+            }
+        }
+    }
+}
+
+/// The layout called `begun`.
+///
+/// # Errors
+/// When there is none.
+pub fn parse(begun: &str) -> anyhow::Result<Layout> {
+    let layouts = [Layout::Separate, Layout::Chained];
+    let found = layouts.into_iter().find(|layout| name(*layout) == begun);
+    found.with_context(|| format!("this release has no layout \"{begun}\""))
+}
+
+/// Writes down that `log` has `layout` from now on.
+///
+/// # Errors
+/// When the log does not take it.
+pub async fn record(log: &dyn Log, layout: Layout, now_ms: i64) -> anyhow::Result<()> {
+    let version = name(layout).to_owned();
+    let setting = Setting { name: SETTING.to_owned(), version, content: Vec::new() };
+    log.append(vec![Record::new(SETTINGS, SETTING, setting.to_bytes()?, now_ms)]).await?;
+    Ok(())
+}
+
+/// What a layout is called.
+pub fn name(layout: Layout) -> &'static str {
     match layout {
         Layout::Separate => "separate",
         Layout::Chained => "chained",
@@ -62,15 +115,13 @@ pub async fn hold(
     };
     if begun != name(layout) {
         bail!(
-            "line.layout is \"{}\", but this log was begun with \"{begun}\": put that back, or begin \
-             a new data directory",
+            "line.layout is \"{}\", but this log has \"{begun}\": put that back, or stop every process \
+             and run `correnteza topology change --to {}`",
+            name(layout),
             name(layout)
         );
     }
-    let version = begun.to_owned();
-    let setting = Setting { name: SETTING.to_owned(), version, content: Vec::new() };
-    log.append(vec![Record::new(SETTINGS, SETTING, setting.to_bytes()?, now_ms)]).await?;
-    Ok(())
+    record(log, layout, now_ms).await
 }
 
 /// Whether any message has come further than `inbound`.
@@ -108,6 +159,10 @@ mod tests {
         let error = Inputs::load(&log, &separate, 2).await.err().unwrap().to_string();
         assert!(error.contains("\"chained\""), "{error}");
         Inputs::load(&log, &chained(), 3).await.unwrap();
+        assert_eq!(recorded(&log, 4).await.unwrap(), Some(Layout::Chained));
+        record(&log, Layout::Separate, 5).await.unwrap();
+        assert_eq!(recorded(&log, 6).await.unwrap(), Some(Layout::Separate));
+        Inputs::load(&log, &separate, 7).await.unwrap();
     }
 
     #[tokio::test]

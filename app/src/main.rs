@@ -6,7 +6,6 @@ mod config;
 mod inputs;
 mod keys;
 mod layout;
-#[cfg(feature = "cluster")]
 mod migrate;
 mod models;
 mod openapi;

@@ -9,7 +9,8 @@ use sink::store::cql::CqlStore;
 
 use super::print;
 use crate::config::Settings;
-use crate::serve::cluster::{cql_options, kafka_options};
+use crate::serve::backend::Backend;
+use crate::serve::cluster::{self, cql_options, kafka_options};
 use crate::serve::part::Chosen;
 
 /// Runs parts of the line.
@@ -21,6 +22,15 @@ pub(super) fn run(settings: Settings, parts: &[String]) -> anyhow::Result<()> {
 /// Moves the installation in `from` to Kafka and ScyllaDB.
 pub(super) fn migrate(settings: &Settings, from: &Path) -> anyhow::Result<()> {
     super::runtime()?.block_on(crate::migrate::run(settings, from))
+}
+
+/// What the line runs on: Kafka and ScyllaDB where they are configured.
+pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
+    if settings.kafka.bootstrap.is_empty() {
+        Backend::embedded(settings).await
+    } else {
+        cluster::open(settings).await
+    }
 }
 
 /// Makes the tables, or brings them up to this release.

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{self, Cli, Command};
 use crate::config::Settings;
-use crate::{inputs, serve, simulate, telemetry};
+use crate::{inputs, migrate, serve, simulate, telemetry};
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
@@ -44,6 +44,17 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             let settings = settings(file, None)?;
             telemetry::start(&settings);
             cluster::migrate(&settings, &from)
+        }
+        Command::Topology(cli::Topology::Show { data_dir }) => {
+            let settings = settings(file, data_dir.as_deref())?;
+            runtime()?.block_on(async { migrate::show(&cluster::backend(&settings).await?).await })
+        }
+        Command::Topology(cli::Topology::Change { to, data_dir }) => {
+            let settings = settings(file, data_dir.as_deref())?;
+            let to = crate::layout::parse(&to)?;
+            runtime()?.block_on(async {
+                migrate::change(&cluster::backend(&settings).await?, &settings, to).await
+            })
         }
         Command::Keys(cli::Keys::Make { data_dir }) => {
             let settings = settings(file, data_dir.as_deref())?;

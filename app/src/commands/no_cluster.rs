@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use crate::config::Settings;
+use crate::serve::backend::Backend;
 
 fn missing() -> anyhow::Result<()> {
     bail!(
@@ -15,6 +16,11 @@ fn missing() -> anyhow::Result<()> {
 
 pub(super) fn run(_: Settings, _: &[String]) -> anyhow::Result<()> {
     missing()
+}
+
+/// Everything is in one directory.
+pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
+    Backend::embedded(settings).await
 }
 
 pub(super) fn store_migrate(_: &Settings) -> anyhow::Result<()> {

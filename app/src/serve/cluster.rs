@@ -75,7 +75,7 @@ pub(crate) fn cql_options(settings: &Settings) -> anyhow::Result<CqlOptions> {
 }
 
 /// Opens both; keys come from a file every process has a copy of.
-pub(super) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
+pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
     let keyring = keys::shared(&settings.server.data_dir, settings.tenants.keys())?;
     let log = KafkaLog::open(kafka_options(settings)?)?;
     log.ensure(TOPICS).await?;

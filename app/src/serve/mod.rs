@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use self::backend::Backend;
 use self::doors::Ears;
 use self::health::Health;
-#[cfg(feature = "cluster")]
 pub(crate) use self::line::{answering_groups, other_groups};
 use self::part::{Chosen, DOORS};
 use crate::config::Settings;
@@ -34,9 +33,7 @@ use crate::models;
 use crate::simulate::{self, Demo};
 
 /// How often a line that is to be drained is looked at, and how often it must be found empty.
-#[cfg(feature = "cluster")]
 const DRAINED_EVERY: Duration = Duration::from_millis(250);
-#[cfg(feature = "cluster")]
 const DRAINED_LOOKS: u32 = 4;
 
 /// Serves everything from one directory until it is told to stop. `demo`: with a provider's day
@@ -240,11 +237,17 @@ fn maintained(
     tasks
 }
 
-/// Runs everything but the doors until nothing is in hand, then stops.
-#[cfg(feature = "cluster")]
-pub(crate) async fn drain(backend: &Backend, settings: &Settings) -> anyhow::Result<()> {
-    let (stop, chosen) = (CancellationToken::new(), Chosen::all_but(DOORS));
-    let mut running = start(backend, settings, &chosen, &stop, &stop).await?;
+/// Runs `chosen` until it has nothing in hand, then stops.
+pub(crate) async fn drain(
+    backend: &Backend,
+    settings: &Settings,
+    chosen: &Chosen,
+) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let mut running = start(backend, settings, chosen, &stop, &stop).await?;
+    let groups = answering_groups(settings.line.layout).into_iter().chain(other_groups());
+    let groups: Vec<_> =
+        groups.filter(|group| group.name.split('+').all(|part| chosen.has(part))).collect();
     let mut empty = 0;
     // Outcomes come back into the line: it is drained when nothing is left several times in a row.
     while empty < DRAINED_LOOKS {
@@ -256,7 +259,7 @@ pub(crate) async fn drain(backend: &Backend, settings: &Settings) -> anyhow::Res
             () = tokio::time::sleep(DRAINED_EVERY) => {}
         }
         let mut lag = 0;
-        for group in answering_groups(settings.line.layout).iter().chain(&other_groups()) {
+        for group in &groups {
             lag += backend.log.lag(group).await?;
         }
         empty = if lag == 0 { empty + 1 } else { 0 };
