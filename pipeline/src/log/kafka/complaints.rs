@@ -1,0 +1,76 @@
+//! What the client library says went wrong with the brokers. Its calls just time out, whether a
+//! broker is away, a password wrong or a certificate unknown; only its error events tell which.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Keeps the latest complaint. Clones hear the same.
+#[derive(Clone, Default)]
+pub(super) struct Complaints {
+    latest: Arc<Mutex<Option<Complaint>>>,
+}
+
+/// A complaint.
+#[derive(Clone)]
+pub(super) struct Complaint {
+    /// No waiting helps.
+    pub(super) lasting: bool,
+    /// In the library's words, and what to check.
+    pub(super) words: String,
+}
+
+impl Complaints {
+    /// The latest complaint.
+    pub(super) fn latest(&self) -> Option<Complaint> {
+        self.latest.lock().clone()
+    }
+
+    /// `error`, with what the library complained of.
+    pub(super) fn added_to(&self, error: &KafkaError) -> String {
+        match self.latest() {
+            Some(Complaint { words, .. }) => format!("{error}: {words}"),
+            None => error.to_string(),
+        }
+    }
+
+    /// All is well again.
+    pub(super) fn forget(&self) {
+        *self.latest.lock() = None;
+    }
+}
+
+/// What to check, for what no waiting helps against.
+pub(super) fn advice(code: Option<RDKafkaErrorCode>) -> Option<&'static str> {
+    match code {
+        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
+            Some("check the Kafka user, its password and the SASL mechanism")
+        }
+        Some(RDKafkaErrorCode::SSL) => Some(
+            "check the CA file the brokers' certificates are checked with, the names in them, our \
+             certificate and key, and that the port is the encrypted one",
+        ),
+        _ => None,
+    }
+}
+
+impl ClientContext for Complaints {
+    fn error(&self, error: KafkaError, reason: &str) {
+        let advice = advice(error.rdkafka_error_code());
+        tracing::warn!(%error, reason, "the Kafka client complains");
+        let words = match advice {
+            Some(advice) => format!("{reason}; {advice}"),
+            None => reason.to_owned(),
+        };
+        let mut latest = self.latest.lock();
+        // That all brokers are down is what follows from a wrong password, not why.
+        if advice.is_some() || !latest.as_ref().is_some_and(|before| before.lasting) {
+            *latest = Some(Complaint { lasting: advice.is_some(), words });
+        }
+    }
+}
+
+impl ConsumerContext for Complaints {}
