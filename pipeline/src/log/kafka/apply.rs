@@ -15,7 +15,7 @@ use schemas::topics::TopicSpec;
 
 use super::client::log_error;
 use super::topology::{Difference, Found, How, Wanted, differences, wanted};
-use super::{REQUEST_WITHIN, Shared, blocking};
+use super::{REQUEST_WITHIN, Shared, blocking, look};
 use crate::log::LogError;
 
 /// What [`super::KafkaLog::apply`] did.
@@ -48,7 +48,7 @@ fn options() -> AdminOptions {
 
 /// Creates what is missing and refuses what is otherwise than it should be.
 pub(super) async fn ensure(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<(), LogError> {
-    let topics = look(shared, specs).await?;
+    let topics = found(shared, specs).await?;
     let differences = topics.differences();
     let words: Vec<String> = differences
         .iter()
@@ -69,12 +69,12 @@ pub(super) async fn describe(
     shared: &Arc<Shared>,
     specs: &[TopicSpec],
 ) -> Result<Vec<Difference>, LogError> {
-    Ok(look(shared, specs).await?.differences())
+    Ok(found(shared, specs).await?.differences())
 }
 
 /// Creates what is missing and changes what can be changed.
 pub(super) async fn apply(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<Applied, LogError> {
-    let topics = look(shared, specs).await?;
+    let topics = found(shared, specs).await?;
     let (changed, left): (Vec<Difference>, Vec<Difference>) =
         topics.differences().into_iter().partition(Difference::can_be_applied);
     create(shared, &topics, &changed).await?;
@@ -83,17 +83,17 @@ pub(super) async fn apply(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<A
 }
 
 /// One request for all shapes, and one for all settings.
-async fn look(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<Topics, LogError> {
+async fn found(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<Topics, LogError> {
     let wanted: Vec<Wanted> =
         specs.iter().map(|spec| wanted(shared.clients.options(), spec)).collect();
     let names: BTreeSet<String> = wanted.iter().map(|one| one.name.clone()).collect();
     let asking = Arc::clone(shared);
-    let mut found = blocking(move || asking.ends.topics(&names)).await?;
+    let mut topics = blocking(move || look::topics(&asking.clients, &names)).await?;
     let mut made = HashMap::new();
-    if !found.is_empty() {
+    if !topics.is_empty() {
         let admin = shared.clients.admin()?;
         let asked: Vec<ResourceSpecifier<'_>> =
-            found.keys().map(|name| ResourceSpecifier::Topic(name)).collect();
+            topics.keys().map(|name| ResourceSpecifier::Topic(name)).collect();
         let failed = |error| log_error("read the settings of topics", &error);
         let told = admin.describe_configs(&asked, &options()).await.map_err(failed)?;
         for one in told {
@@ -101,14 +101,14 @@ async fn look(shared: &Arc<Shared>, specs: &[TopicSpec]) -> Result<Topics, LogEr
                 LogError::Redeliver(format!("the settings of a topic cannot be read: {code}"))
             })?;
             let OwnedResourceSpecifier::Topic(name) = &one.specifier else { continue };
-            if let Some(found) = found.get_mut(name) {
+            if let Some(found) = topics.get_mut(name) {
                 found.settings = settings(&one, |_| true).collect();
             }
             let theirs = settings(&one, |source| *source == ConfigSource::DynamicTopic).collect();
             made.insert(name.clone(), theirs);
         }
     }
-    Ok(Topics { wanted, found, made })
+    Ok(Topics { wanted, found: topics, made })
 }
 
 fn settings(

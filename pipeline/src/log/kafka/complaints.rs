@@ -36,11 +36,6 @@ impl Complaints {
             None => error.to_string(),
         }
     }
-
-    /// All is well again.
-    pub(super) fn forget(&self) {
-        *self.latest.lock() = None;
-    }
 }
 
 /// What to check, for what no waiting helps against.

@@ -15,6 +15,7 @@ mod complaints;
 mod consume;
 mod ends;
 mod lag;
+mod look;
 mod member;
 mod options;
 mod registry;
