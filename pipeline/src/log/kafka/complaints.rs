@@ -21,6 +21,8 @@ pub(super) struct Complaint {
     pub(super) lasting: bool,
     /// In the library's words, and what to check.
     pub(super) words: String,
+    /// How much it explains: a lesser one does not take its place.
+    worth: u8,
 }
 
 impl Complaints {
@@ -61,9 +63,13 @@ impl ClientContext for Complaints {
             None => reason.to_owned(),
         };
         let mut latest = self.latest.lock();
-        // That all brokers are down is what follows from a wrong password, not why.
-        if advice.is_some() || !latest.as_ref().is_some_and(|before| before.lasting) {
-            *latest = Some(Complaint { lasting: advice.is_some(), words });
+        let worth = match error.rdkafka_error_code() {
+            // Follows from a wrong password, a wrong port, a broker that is away: never why.
+            Some(RDKafkaErrorCode::AllBrokersDown) => 0,
+            _ => 1 + u8::from(advice.is_some()),
+        };
+        if latest.as_ref().is_none_or(|before| worth >= before.worth) {
+            *latest = Some(Complaint { lasting: advice.is_some(), words, worth });
         }
     }
 }

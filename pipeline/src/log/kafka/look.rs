@@ -19,6 +19,7 @@ use crate::log::LogError;
 /// How long one question may take, and for how long a refusal may be a broker's that is just
 /// starting.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
+const LISTEN: Duration = Duration::from_millis(20);
 const REFUSED_FOR: Duration = Duration::from_secs(2);
 
 /// Those of `names` that exist, without their settings. One request, whatever their number.
@@ -57,16 +58,22 @@ fn metadata(clients: &Clients) -> Result<Metadata, LogError> {
             Err(error) => error,
         };
         // What the library has to complain of, it tells those who poll.
-        while client.poll(Duration::ZERO).is_some() {}
+        let listened = Instant::now();
+        while listened.elapsed() < LISTEN {
+            let _ = client.poll(LISTEN);
+        }
         match complaints.latest() {
-            Some(Complaint { lasting: true, words }) if began.elapsed() > REFUSED_FOR => {
+            Some(Complaint { lasting: true, words, .. }) if began.elapsed() > REFUSED_FOR => {
                 return Err(LogError::Fatal(format!("cannot {reached}: {words}")));
             }
             _ if began.elapsed() < REQUEST_WITHIN => {}
-            Some(Complaint { words, .. }) => {
-                return Err(LogError::Redeliver(format!("{reached}: {error}: {words}")));
+            complaint => {
+                let words = complaint.map_or(error.to_string(), |complaint| complaint.words);
+                return Err(LogError::Redeliver(format!(
+                    "{reached}: {words}; check that they are up, the address and port, that the \
+                     security protocol is that port's, and whether it asks for a certificate"
+                )));
             }
-            None => return Err(log_error(&reached, &error)),
         }
     }
 }

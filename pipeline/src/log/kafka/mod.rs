@@ -21,6 +21,8 @@ mod options;
 mod registry;
 mod secret;
 mod security;
+#[cfg(test)]
+mod settings_tests;
 mod tail;
 mod topology;
 mod transaction;
