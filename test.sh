@@ -63,6 +63,11 @@ if [ ${#features[@]} -gt 0 ]; then
         trap 'tests/services/kafka/stop.sh "$work/kafka"' EXIT
         if address=$(tests/services/kafka/start.sh "$work/kafka"); then
             export KAFKA_BOOTSTRAP=$address
+            if [ -f "$work/kafka/secure/ssl" ]; then
+                export KAFKA_SECURE=$work/kafka/secure
+            else
+                skip "Kafka's passwords and certificates: install openssl"
+            fi
             echo "Kafka at $address"
         else
             failed+=("a Kafka broker")

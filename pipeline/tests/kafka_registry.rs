@@ -1,5 +1,6 @@
 //! Records framed for a schema registry, on a real broker: `KAFKA_BOOTSTRAP=host:port`; the registry is
-//! a fake one over real HTTP, or the one at `SCHEMA_REGISTRY_URL`.
+//! a fake one over real HTTP, or for one test the one at `SCHEMA_REGISTRY_URL`, whose certificate
+//! `SCHEMA_REGISTRY_CA` has signed.
 #![cfg(feature = "kafka")]
 #![allow(
     missing_docs,
@@ -43,6 +44,7 @@ fn options(name: &str, registry: &str) -> Option<Options> {
     options.partitions = 2;
     let mut registry = RegistryOptions::at(registry);
     registry.within = Duration::from_secs(2);
+    registry.ca_file = std::env::var_os("SCHEMA_REGISTRY_CA").map(Into::into);
     options.registry = Some(registry);
     Some(options)
 }

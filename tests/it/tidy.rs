@@ -41,6 +41,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("scylla", &["sink"]),
     ("axum", &["ingest", "desk", "app", "tests"]),
     ("reqwest", &["responder", "app", "tests", "benches"]),
+    ("ureq", &["pipeline"]),
     ("apache-avro", &["schemas"]),
     ("linfa-bayes", &["classifier"]),
     ("clap", &["app", "tests", "benches"]),

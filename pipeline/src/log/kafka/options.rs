@@ -50,7 +50,8 @@ pub struct Options {
     pub security: Security,
     /// Where schemas are registered; `None`: records carry their schema's fingerprint instead.
     pub registry: Option<RegistryOptions>,
-    /// Further settings of the client library for every connection. They win over ours.
+    /// Further settings of the client library for every connection. They win over [`Self::security`];
+    /// what a promise of the log rests on is set whatever they say.
     pub client: BTreeMap<String, String>,
     /// Settings of the client library for members of groups.
     pub consumer: BTreeMap<String, String>,

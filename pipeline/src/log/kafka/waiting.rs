@@ -41,19 +41,17 @@ impl Waiting {
     }
 
     /// Takes a record in.
-    pub(super) fn take(&mut self, record: Stored) -> Taken {
+    pub(super) fn take(&mut self, mut record: Stored) -> Taken {
         let place = (record.topic, record.partition);
         if let Some(before) = self.places.get_mut(&place) {
             before.push_back(record);
             return Taken::Waits { first: false };
         }
-        match self.read(record) {
-            Ok(record) => Taken::Ready(record),
-            Err(record) => {
-                self.places.insert(place, VecDeque::from([record]));
-                Taken::Waits { first: true }
-            }
+        if self.read(&mut record) {
+            return Taken::Ready(record);
         }
+        self.places.insert(place, VecDeque::from([record]));
+        Taken::Waits { first: true }
     }
 
     /// What can be handed on now, and the places where nothing waits any longer.
@@ -61,14 +59,11 @@ impl Waiting {
         let mut ready = Vec::new();
         let mut done = Vec::new();
         for (place, mut records) in std::mem::take(&mut self.places) {
-            while let Some(record) = records.pop_front() {
-                match self.read(record) {
-                    Ok(record) => ready.push(record),
-                    Err(record) => {
-                        records.push_front(record);
-                        break;
-                    }
+            while let Some(record) = records.front_mut() {
+                if !self.read(record) {
+                    break;
                 }
+                ready.extend(records.pop_front());
             }
             if records.is_empty() {
                 done.push(place);
@@ -87,16 +82,15 @@ impl Waiting {
         self.places.retain(|place, _| held(*place));
     }
 
-    fn read(&self, mut record: Stored) -> Result<Stored, Stored> {
-        let (Some(registry), Some(value)) = (&self.registry, &record.value) else {
-            return Ok(record);
-        };
+    /// Puts a record into the words of the stages; whether that could be done now.
+    fn read(&self, record: &mut Stored) -> bool {
+        let (Some(registry), Some(value)) = (&self.registry, &record.value) else { return true };
         match registry.read(value) {
             Read::Value(value) => {
                 record.value = Some(value);
-                Ok(record)
+                true
             }
-            Read::Waits => Err(record),
+            Read::Waits => false,
         }
     }
 }

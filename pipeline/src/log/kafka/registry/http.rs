@@ -128,9 +128,15 @@ impl Api {
         body: Option<&Value>,
     ) -> Result<Answer, RegistryError> {
         let failed = |error: ureq::Error| {
+            let advice = match error {
+                ureq::Error::NativeTls(_) | ureq::Error::Tls(_) => {
+                    "; check the file of certificates set for it, and the name it is called by"
+                }
+                _ => "",
+            };
+            let url = &self.url;
             RegistryError::Unavailable(format!(
-                "the registry at {} cannot be asked: {error}",
-                self.url
+                "the schema registry at {url} cannot be asked: {error}{advice}"
             ))
         };
         let mut request = http::Request::builder()
