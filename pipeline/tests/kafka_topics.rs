@@ -2,6 +2,8 @@
 #![cfg(feature = "kafka")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)] // a test fails loudly
 
+use std::time::Instant;
+
 use pipeline::Log;
 use pipeline::log::LogError;
 use pipeline::log::kafka::{How, KafkaLog, Options};
@@ -28,7 +30,9 @@ async fn what_is_missing_is_made_once() {
     assert!(missing.iter().all(|one| one.how == How::Missing && one.can_be_applied()));
     log.ensure(TOPICS).await.unwrap();
     assert_eq!(log.describe(TOPICS).await.unwrap(), []);
+    let began = Instant::now();
     log.ensure(TOPICS).await.unwrap();
+    println!("{} topics looked at in {} ms", TOPICS.len(), began.elapsed().as_millis());
     let applied = log.apply(TOPICS).await.unwrap();
     assert_eq!((applied.changed, applied.left), (Vec::new(), Vec::new()));
 }
