@@ -72,6 +72,11 @@ if with pipeline/kafka; then
         say "a Kafka broker"
         if address=$(tests/services/kafka/start.sh "$work/kafka"); then
             export KAFKA_BOOTSTRAP=$address
+            if [ -f "$work/kafka/secure/ssl" ]; then
+                export KAFKA_SECURE=$work/kafka/secure
+            else
+                skip "Kafka's passwords and certificates: install openssl"
+            fi
             echo "Kafka at $address"
         else
             failed+=("a Kafka broker")

@@ -16,9 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use pipeline::Log;
 use pipeline::ledger::OnceLedger;
-use pipeline::log::kafka::{Delivery, KafkaLog, Options, Protocol};
+use pipeline::log::kafka::{Delivery, KafkaLog, Options, Protocol, RegistryOptions};
 use pipeline::log::memory::MemoryLog;
 use pipeline::testkit::conformance::{Harness, topics};
+
+#[allow(dead_code)] // one file for several tests
+mod fake_registry;
+
+use fake_registry::FakeRegistry;
 
 static FRESH: AtomicU64 = AtomicU64::new(0);
 
@@ -27,9 +32,12 @@ static FRESH: AtomicU64 = AtomicU64::new(0);
 struct Mode {
     protocol: Protocol,
     delivery: Delivery,
+    /// Records are framed as a schema registry has it.
+    registry: bool,
 }
 
-const PLAIN: Mode = Mode { protocol: Protocol::Classic, delivery: Delivery::AtOnce };
+const PLAIN: Mode =
+    Mode { protocol: Protocol::Classic, delivery: Delivery::AtOnce, registry: false };
 
 struct Kafka {
     mode: Mode,
@@ -37,6 +45,7 @@ struct Kafka {
     states: tempfile::TempDir,
     bootstrap: String,
     prefix: String,
+    registry: FakeRegistry,
     log: Option<KafkaLog>,
     /// Kafka has no ledger of its own: a store's is used beside it.
     ledger: MemoryLog,
@@ -53,6 +62,7 @@ impl Kafka {
             states: tempfile::tempdir().unwrap(),
             bootstrap,
             prefix: String::new(),
+            registry: FakeRegistry::start(),
             log: None,
             ledger: MemoryLog::new(1),
         };
@@ -67,6 +77,9 @@ impl Kafka {
         options.protocol = self.mode.protocol;
         options.delivery = self.mode.delivery;
         options.state_dir = Some(self.states.path().to_owned());
+        if self.mode.registry {
+            options.registry = Some(RegistryOptions::at(&self.registry.url()));
+        }
         options.consumer.insert("max.poll.interval.ms".to_owned(), "6000".to_owned());
         let log = KafkaLog::open(options).unwrap();
         log.ensure(topics()).await.unwrap();
@@ -192,6 +205,30 @@ mod transactional {
         the_same_log_gives_the_same_outputs,
         members_come_and_go_with_work_in_hand,
         a_crash_between_any_two_steps_changes_nothing,
+        outputs_carry_their_origin_and_what_came_with_the_record,
+    );
+}
+
+/// What the framing of a schema registry has a say in.
+mod registered {
+    use super::*;
+    suite!(
+        Mode { registry: true, ..PLAIN };
+        repeats_are_removed,
+        state_position_and_pins_are_restored_together,
+        dead_letters_hold_the_record_whole,
+        the_brake_stops_before_the_backlog_is_spoilt,
+        members_come_and_go_with_work_in_hand,
+        a_crash_between_any_two_steps_changes_nothing,
+    );
+}
+
+/// The same, outputs in the transaction.
+mod registered_transactional {
+    use super::*;
+    suite!(
+        Mode { registry: true, delivery: Delivery::Transactional, ..PLAIN };
+        state_position_and_pins_are_restored_together,
         outputs_carry_their_origin_and_what_came_with_the_record,
     );
 }

@@ -19,7 +19,7 @@ use crate::sources;
 
 /// Length of the header before the datum.
 pub const HEADER_BYTES: usize = 10;
-const MARKER: [u8; 2] = [0xC3, 0x01];
+pub(crate) const MARKER: [u8; 2] = [0xC3, 0x01];
 
 /// Why bytes are not the record they should be, or a record not the bytes. Never worth a retry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -174,7 +174,7 @@ fn leak(schema: &serde_json::Value) -> Result<&'static Schema, String> {
     Schema::parse(schema).map(|schema| &*Box::leak(Box::new(schema))).map_err(|e| e.to_string())
 }
 
-fn fingerprint(schema: &Schema) -> u64 {
+pub(crate) fn fingerprint(schema: &Schema) -> u64 {
     let bytes = schema.fingerprint::<Rabin>().bytes;
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }

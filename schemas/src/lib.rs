@@ -8,6 +8,7 @@
 pub mod codec;
 pub mod conversation;
 pub mod ids;
+pub mod known;
 pub mod line;
 pub mod masking;
 pub mod message;

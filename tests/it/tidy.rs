@@ -42,6 +42,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openssl", &["sink"]),
     ("axum", &["ingest", "desk", "app", "tests"]),
     ("reqwest", &["responder", "app", "tests", "benches"]),
+    ("ureq", &["pipeline"]),
     ("apache-avro", &["schemas"]),
     ("linfa-bayes", &["classifier"]),
     ("clap", &["app", "tests", "benches"]),

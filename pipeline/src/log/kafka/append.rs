@@ -1,5 +1,6 @@
 //! Publishing: an idempotent producer, in order, acknowledged by all replicas.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,6 +9,8 @@ use rdkafka::producer::future_producer::{Delivery, DeliveryFuture};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::client::{Clients, log_error};
+use super::complaints::Complaints;
+use super::registry::Registry;
 use super::wire;
 use crate::log::{AppendError, Durable, LogError};
 use crate::partition;
@@ -19,15 +22,32 @@ const FULL_WITHIN: Duration = Duration::from_millis(500);
 
 /// One idempotent producer.
 pub(super) struct Publisher {
-    producer: FutureProducer,
+    producer: FutureProducer<Complaints>,
     prefix: String,
+    registry: Option<Arc<Registry>>,
+    complaints: Complaints,
 }
 
 impl Publisher {
-    pub(super) fn new(clients: &Clients) -> Result<Self, LogError> {
-        let producer =
-            clients.producer().create().map_err(|error| log_error("make a producer", &error))?;
-        Ok(Self { producer, prefix: clients.topic_name(schemas::topics::Topic("")) })
+    pub(super) fn new(
+        clients: &Clients,
+        registry: Option<Arc<Registry>>,
+    ) -> Result<Self, LogError> {
+        let complaints = Complaints::default();
+        let producer = clients
+            .producer()
+            .create_with_context(complaints.clone())
+            .map_err(|error| log_error("make a producer", &error))?;
+        let prefix = clients.topic_name(schemas::topics::Topic(""));
+        Ok(Self { producer, prefix, registry, complaints })
+    }
+
+    /// `records` as they go to the brokers.
+    async fn framed(&self, records: Vec<Record>) -> Result<Vec<Record>, LogError> {
+        match &self.registry {
+            Some(registry) => registry.framed_all(records).await,
+            None => Ok(records),
+        }
     }
 
     /// Hands a record to the client; gives it back when the client's queue is full.
@@ -79,7 +99,11 @@ impl Publisher {
         records: Vec<Record>,
         partitions: u32,
     ) -> Result<Durable, AppendError> {
-        let failed = |error: KafkaError| AppendError::Failed(error.to_string());
+        let failed = |error: KafkaError| AppendError::Failed(self.complaints.added_to(&error));
+        let records = self
+            .framed(records)
+            .await
+            .map_err(|error| AppendError::Failed(format!("nothing was written: {error}")))?;
         let sent = self.send_all(&records, partitions, Some(FULL_WITHIN)).await.map_err(failed)?;
         let Some(sent) = sent else {
             return Err(AppendError::Busy { retry_after: FULL_WITHIN });
@@ -95,11 +119,12 @@ impl Publisher {
     /// Publishes outputs in order.
     pub(super) async fn publish(
         &self,
-        records: &[Record],
+        records: Vec<Record>,
         partitions: u32,
     ) -> Result<(), LogError> {
         let failed = |error: KafkaError| log_error("publish", &error);
-        let sent = self.send_all(records, partitions, None).await.map_err(failed)?;
+        let records = self.framed(records).await?;
+        let sent = self.send_all(&records, partitions, None).await.map_err(failed)?;
         for delivery in join_all(sent.unwrap_or_default()).await {
             delivered(delivery).map_err(failed)?;
         }

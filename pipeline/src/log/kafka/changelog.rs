@@ -13,6 +13,7 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
 use super::cache::{Cache, Mark};
 use super::client::{Clients, log_error};
+use super::registry::Registry;
 use super::{Shared, wire};
 use crate::log::{Group, LogError, PartitionUnit, StateRow};
 use crate::record::Offset;
@@ -98,6 +99,7 @@ pub(super) fn restore(
     let from = mark.as_ref().map_or(low, |mark| mark.applied);
     let mut reading = Reading {
         group,
+        registry: shared.registry.as_deref(),
         cache: &cache,
         mark: mark.unwrap_or_default(),
         changes: HashMap::new(),
@@ -114,6 +116,7 @@ pub(super) fn restore(
 /// A changelog being read into a cache.
 struct Reading<'a> {
     group: &'a Group,
+    registry: Option<&'a Registry>,
     cache: &'a Cache,
     mark: Mark,
     /// What was read since the cache was last written: the latest of each key.
@@ -173,10 +176,13 @@ impl Reading<'_> {
                 })?;
             }
         } else {
-            let row = payload.map(|value| StateRow {
-                value: Bytes::copy_from_slice(value),
-                wake_at_ms: wire::header(message, WAKE_AT).and_then(|at| at.parse().ok()),
-            });
+            let row = match payload.map(Bytes::copy_from_slice) {
+                None => None,
+                Some(value) => Some(StateRow {
+                    value: self.registry.map_or(Ok(value.clone()), |all| all.read_now(&value))?,
+                    wake_at_ms: wire::header(message, WAKE_AT).and_then(|at| at.parse().ok()),
+                }),
+            };
             self.changes.insert(Bytes::copy_from_slice(key), row);
         }
         if self.changes.len() >= WRITE_KEYS { self.flush(next) } else { Ok(()) }

@@ -9,17 +9,25 @@ use rdkafka::config::FromClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::topics::Topic;
 
+use super::complaints::advice;
 use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
 
 /// Makes clients.
 pub(super) struct Clients {
     options: Options,
+    /// The library's words for [`Options::security`].
+    security: Vec<(&'static str, String)>,
 }
 
 impl Clients {
-    pub(super) fn new(options: Options) -> Self {
-        Self { options }
+    pub(super) fn new(options: Options) -> Result<Self, LogError> {
+        let security = options.security.settings()?;
+        Ok(Self { options, security })
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The name brokers know a topic by.
@@ -48,6 +56,9 @@ impl Clients {
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.options.bootstrap);
+        for (name, value) in &self.security {
+            config.set(*name, value);
+        }
         for (name, value) in &self.options.client {
             config.set(name, value);
         }
@@ -136,7 +147,16 @@ impl Clients {
 
 /// What an error of the client means for the caller.
 pub(super) fn log_error(what: &str, error: &KafkaError) -> LogError {
-    let words = format!("{what}: {error}");
+    let words = match error {
+        // The value may be a password, and the library's words may quote it.
+        KafkaError::ClientConfig(_, _, name, _) => {
+            format!("{what}: the client library does not take the value set for {name}")
+        }
+        _ => match advice(error.rdkafka_error_code()) {
+            Some(advice) => format!("{what}: {error}; {advice}"),
+            None => format!("{what}: {error}"),
+        },
+    };
     if is_fenced(error) {
         return LogError::Fenced { group: words };
     }

@@ -16,6 +16,7 @@ use super::cache::{Cache, Mark};
 use super::changelog::{Left, now_ms};
 use super::client::{Clients, log_error};
 use super::consume::Heard;
+use super::registry::Registry;
 use super::transaction::Transactions;
 use crate::log::{Committing, Group, LogError, Unit};
 use crate::record::Record;
@@ -55,9 +56,10 @@ impl Committer {
         group: &Group,
         member: &str,
         (caches, outputs): (Caches, bool),
+        registry: Option<Arc<Registry>>,
     ) -> Result<Self, LogError> {
         let transactions = if group.state.is_some() || outputs {
-            Some(Transactions::new(clients, group, member)?)
+            Some(Transactions::new(clients, group, member, registry)?)
         } else {
             None
         };
@@ -95,13 +97,13 @@ impl Work {
         while let Ok(asked) = requests.recv() {
             let (done, reply) = match asked {
                 Asked::Commit(unit, reply) => (self.commit(&unit), reply),
-                Asked::Write(outputs, reply) => (self.write(&outputs), reply),
+                Asked::Write(outputs, reply) => (self.write(outputs), reply),
             };
             let _ = reply.send(done);
         }
     }
 
-    fn write(&mut self, outputs: &[Record]) -> Result<(), LogError> {
+    fn write(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
         match &mut self.transactions {
             Some(transactions) => transactions.write(outputs),
             None => Err(LogError::Fatal("outputs outside a transaction".to_owned())),

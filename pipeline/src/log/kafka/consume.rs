@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::{is_fenced, log_error};
+use super::waiting::{Taken, Waiting};
 use super::wire;
 use crate::log::{Lease, LogError};
 use crate::record::Stored;
@@ -31,6 +32,8 @@ pub(super) const REVOKE_WITHIN: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(100);
 /// Records gathered at once.
 const BATCH_MAX: usize = 512;
+/// Wait for a message while the schema of another is asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Bytes handed over and not yet taken before the partitions are paused.
 const QUEUED_BYTES_MAX: usize = 8 << 20;
 
@@ -50,6 +53,8 @@ pub(super) struct Epochs {
     next: Mutex<u64>,
     /// Restored, so that they may be read.
     reading: Mutex<HashSet<u32>>,
+    /// Not read further before the schema of a record is known.
+    waiting: Mutex<HashSet<u32>>,
 }
 
 impl Epochs {
@@ -67,6 +72,7 @@ impl Epochs {
     fn revoke(&self, partition: u32) {
         self.held.lock().remove(&partition);
         self.reading.lock().remove(&partition);
+        self.waiting.lock().remove(&partition);
     }
 
     /// `partition` is read from now on.
@@ -74,9 +80,14 @@ impl Epochs {
         self.reading.lock().insert(partition);
     }
 
+    /// Whether `partition` waits since it was last assigned.
+    fn waits(&self, partition: u32) -> bool {
+        self.waiting.lock().contains(&partition)
+    }
+
     fn list(&self, topic: &str) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for partition in self.reading.lock().iter() {
+        for partition in self.reading.lock().difference(&self.waiting.lock()) {
             list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
         }
         list
@@ -148,11 +159,12 @@ pub(super) struct Reads {
     pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) frozen: Arc<AtomicBool>,
+    pub(super) waiting: Waiting,
 }
 
 impl Reads {
     /// Polls until told to stop; what was read and not handed over is read again by the next holder.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         let mut batch: Vec<Stored> = Vec::new();
         let mut held_back = false;
         while !self.stop.load(Ordering::Relaxed) {
@@ -161,12 +173,18 @@ impl Reads {
                 continue;
             }
             held_back = self.hold_back(held_back);
-            let wait = if batch.is_empty() { POLL } else { Duration::ZERO };
-            match self.consumer.poll(wait) {
+            self.look_again(&mut batch, held_back);
+            let wait = match (batch.is_empty(), self.waiting.is_empty()) {
+                (false, _) => Duration::ZERO,
+                (true, true) => POLL,
+                (true, false) => LOOK_AGAIN,
+            };
+            let consumer = Arc::clone(&self.consumer);
+            match consumer.poll(wait) {
                 Some(Ok(message)) => {
                     // Where others left partitions of a changelog is nobody's input.
                     if wire::header(&message, LEFT).is_none() {
-                        batch.push(wire::stored(self.topic, &message));
+                        batch.extend(self.take(wire::stored(self.topic, &message)));
                     }
                     if batch.len() < BATCH_MAX {
                         continue;
@@ -185,6 +203,48 @@ impl Reads {
                 return;
             }
         }
+    }
+
+    /// Takes a record in; one whose schema is not known yet stops its partition.
+    fn take(&mut self, record: Stored) -> Option<Stored> {
+        let partition = record.partition;
+        self.forget();
+        match self.waiting.take(record) {
+            Taken::Ready(record) => return Some(record),
+            Taken::Waits { first: false } => {}
+            Taken::Waits { first: true } => {
+                self.consumer.context().epochs.waiting.lock().insert(partition);
+                let list = one(&self.name, partition);
+                if let Err(error) = self.consumer.pause(&list) {
+                    tracing::warn!(%error, partition, "a partition could not be stopped");
+                }
+            }
+        }
+        None
+    }
+
+    /// Hands on what need not wait any longer, and has its partitions read again.
+    fn look_again(&mut self, batch: &mut Vec<Stored>, held_back: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.forget();
+        let epochs = &self.consumer.context().epochs;
+        let (ready, done) = self.waiting.ready();
+        batch.extend(ready);
+        for (_, partition) in done {
+            epochs.waiting.lock().remove(&partition);
+            // Who holds everything back also goes on with everything.
+            if !held_back && let Err(error) = self.consumer.resume(&one(&self.name, partition)) {
+                tracing::warn!(%error, partition, "a partition could not be gone on with");
+            }
+        }
+    }
+
+    /// What was taken away meanwhile, even if it came back, is read again from where it was left.
+    fn forget(&mut self) {
+        let epochs = &self.consumer.context().epochs;
+        self.waiting.retain(|(_, partition)| epochs.waits(partition));
     }
 
     fn hand_over(&self, batch: Vec<Stored>) -> bool {
@@ -219,4 +279,11 @@ impl Reads {
         }
         log_error("read", error)
     }
+}
+
+/// One partition, as the client takes it.
+fn one(topic: &str, partition: u32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, i32::try_from(partition).unwrap_or(i32::MAX));
+    list
 }

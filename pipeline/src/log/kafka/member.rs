@@ -19,6 +19,7 @@ use super::changelog::{self, Left};
 use super::client::log_error;
 use super::commit::{self, Caches, Committer};
 use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
+use super::waiting::Waiting;
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
     Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
@@ -73,8 +74,9 @@ impl KafkaMember {
             &group,
             &HEXLOWER.encode(&name),
             (Arc::clone(&caches), transactional),
+            shared.registry.clone(),
         )?;
-        let publisher = Publisher::new(&shared.clients)?;
+        let publisher = Publisher::new(&shared.clients, shared.registry.clone())?;
         #[cfg(feature = "testkit")]
         shared.freezers.lock().push((group.name.clone(), Arc::clone(&frozen)));
         let reads = Reads {
@@ -84,6 +86,7 @@ impl KafkaMember {
             told: sender,
             stop: Arc::clone(&stop),
             frozen,
+            waiting: Waiting::new(shared.registry.clone()),
         };
         let reading = std::thread::Builder::new()
             .name(format!("{}-consume", group.name))
@@ -318,7 +321,7 @@ impl Member for KafkaMember {
         if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
             return self.committer.write(outputs).await;
         }
-        self.publisher.publish(&outputs, self.shared.partitions).await
+        self.publisher.publish(outputs, self.shared.partitions).await
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

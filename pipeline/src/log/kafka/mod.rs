@@ -6,100 +6,54 @@
 //! client is made off the async workers.
 
 mod append;
+mod apply;
 mod cache;
 mod changelog;
 mod client;
 mod commit;
+mod complaints;
 mod consume;
 mod ends;
 mod lag;
+mod look;
 mod member;
+mod options;
+mod registry;
+mod secret;
+mod security;
+#[cfg(test)]
+mod settings_tests;
 mod tail;
+mod topology;
 mod transaction;
+mod waiting;
 mod wire;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 #[cfg(feature = "testkit")]
 use parking_lot::Mutex;
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
-use rdkafka::types::RDKafkaErrorCode;
-use schemas::topics::{Retention, Topic, TopicSpec};
+use schemas::topics::{Topic, TopicSpec};
 
 use self::append::Publisher;
+pub use self::apply::Applied;
 use self::client::Clients;
 use self::ends::Ends;
 use self::member::KafkaMember;
+pub use self::options::{Delivery, Options, Protocol};
+use self::registry::Registry;
+pub use self::registry::RegistryOptions;
+pub use self::secret::Secret;
+pub use self::security::{SaslMechanism, Security, SecurityProtocol};
 use self::tail::KafkaTail;
+pub use self::topology::{Difference, How};
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
 use crate::record::Record;
 
 /// How long a request to the brokers may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(15);
-
-/// How members of a group share its partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// Members agree among themselves, and keep what they have (cooperative-sticky).
-    Classic,
-    /// The brokers assign (KIP-848); Kafka 4.0 and later.
-    Consumer,
-}
-
-/// When outputs become visible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// At once; readers drop repeats by origin.
-    AtOnce,
-    /// With the commit that covers them, for readers of committed records that know no origins.
-    Transactional,
-}
-
-/// How a Kafka log behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// `host:port` of some brokers, comma separated.
-    pub bootstrap: String,
-    /// Put before every topic, group and transactional id.
-    pub prefix: String,
-    /// Into how many partitions topics are divided.
-    pub partitions: u32,
-    /// How many brokers hold each partition.
-    pub replication: i32,
-    /// How members of a group share its partitions.
-    pub protocol: Protocol,
-    /// When outputs become visible.
-    pub delivery: Delivery,
-    /// Where states are kept on this machine, so that a restart need not read whole changelogs;
-    /// `None`: in memory only.
-    pub state_dir: Option<PathBuf>,
-    /// Settings of the client library for every connection: security above all.
-    pub client: BTreeMap<String, String>,
-    /// Settings of the client library for members of groups.
-    pub consumer: BTreeMap<String, String>,
-}
-
-impl Options {
-    /// The defaults, at `bootstrap`.
-    #[must_use]
-    pub fn at(bootstrap: &str) -> Self {
-        Self {
-            bootstrap: bootstrap.to_owned(),
-            prefix: String::new(),
-            partitions: 12,
-            replication: 1,
-            protocol: Protocol::Classic,
-            delivery: Delivery::AtOnce,
-            state_dir: None,
-            client: BTreeMap::new(),
-            consumer: BTreeMap::new(),
-        }
-    }
-}
 
 /// A log on Kafka. Clones share its connections.
 #[derive(Clone)]
@@ -110,7 +64,7 @@ pub struct KafkaLog {
 struct Shared {
     clients: Clients,
     partitions: u32,
-    replication: i32,
+    registry: Option<Arc<Registry>>,
     publisher: Publisher,
     ends: Ends,
     cluster: OnceLock<String>,
@@ -125,15 +79,21 @@ impl KafkaLog {
     /// # Errors
     /// [`LogError::Fatal`] for settings the client library refuses.
     pub fn open(options: Options) -> Result<Self, LogError> {
-        let (partitions, replication) = (options.partitions, options.replication);
-        let clients = Clients::new(options);
-        let publisher = Publisher::new(&clients)?;
+        let partitions = options.partitions;
+        let dir = options.state_dir.as_deref();
+        let registry = options
+            .registry
+            .as_ref()
+            .map(|registry| Registry::open(registry, &options.prefix, dir))
+            .transpose()?;
+        let clients = Clients::new(options)?;
+        let publisher = Publisher::new(&clients, registry.clone())?;
         let ends = Ends::new(&clients)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 clients,
                 partitions,
-                replication,
+                registry,
                 publisher,
                 ends,
                 cluster: OnceLock::new(),
@@ -141,6 +101,24 @@ impl KafkaLog {
                 freezers: Mutex::default(),
             }),
         })
+    }
+
+    /// How the brokers' topics differ from `topics`. Changes nothing.
+    ///
+    /// # Errors
+    /// [`LogError`] when the brokers do not say.
+    pub async fn describe(&self, topics: &[TopicSpec]) -> Result<Vec<Difference>, LogError> {
+        apply::describe(&self.shared, topics).await
+    }
+
+    /// Creates what is missing of `topics`, changes the settings that can be changed without moving
+    /// a key (how long records are kept, how many replicas must have them), and tells what is left.
+    /// Records that are too old by a shorter retention are dropped by the brokers.
+    ///
+    /// # Errors
+    /// [`LogError`]; what was changed before it stays changed.
+    pub async fn apply(&self, topics: &[TopicSpec]) -> Result<Applied, LogError> {
+        apply::apply(&self.shared, topics).await
     }
 
     /// Stops the present members of `group` from polling, as a process that was paused would, so
@@ -167,46 +145,10 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Log for KafkaLog {
     async fn ensure(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
-        let shared = &self.shared;
-        let admin = shared.clients.admin()?;
-        let names: Vec<String> =
-            topics.iter().map(|spec| shared.clients.topic_name(spec.topic)).collect();
-        let retention: Vec<(&str, String)> =
-            topics.iter().map(|spec| kept(spec.retention)).collect();
-        let partitions = i32::try_from(shared.partitions).unwrap_or(i32::MAX);
-        let new: Vec<NewTopic<'_>> = names
-            .iter()
-            .zip(&retention)
-            .map(|(name, (cleanup, retention_ms))| {
-                NewTopic::new(name, partitions, TopicReplication::Fixed(shared.replication))
-                    .set("cleanup.policy", cleanup)
-                    .set("retention.ms", retention_ms)
-            })
-            .collect();
-        let options = AdminOptions::new().operation_timeout(Some(REQUEST_WITHIN));
-        let results = admin
-            .create_topics(&new, &options)
-            .await
-            .map_err(|error| client::log_error("create topics", &error))?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => {
-                    return Err(LogError::Fatal(format!("cannot create topic {name}: {code}")));
-                }
-            }
-        }
-        // Made, but perhaps without leaders yet: nobody is let in before every partition answers.
-        let shared = Arc::clone(&self.shared);
-        blocking(move || {
-            for name in &names {
-                for partition in 0..shared.partitions {
-                    shared.ends(name, partition)?;
-                }
-            }
-            Ok(())
-        })
-        .await
+        apply::ensure(&self.shared, topics).await?;
+        let Some(registry) = self.shared.registry.clone() else { return Ok(()) };
+        let topics = topics.to_vec();
+        blocking(move || registry.conform(&topics)).await
     }
 
     fn partitions(&self) -> u32 {
@@ -232,16 +174,5 @@ impl Log for KafkaLog {
     async fn lag(&self, group: &Group) -> Result<u64, LogError> {
         let (shared, group) = (Arc::clone(&self.shared), group.clone());
         blocking(move || lag::of(&shared, &group)).await
-    }
-}
-
-/// The broker's words for how long records are kept: cleanup policy and milliseconds.
-fn kept(retention: Retention) -> (&'static str, String) {
-    let hours = |hours: u32| (i64::from(hours) * 3_600_000).to_string();
-    match retention {
-        Retention::Hours(kept) => ("delete", hours(kept)),
-        Retention::History => ("delete", "-1".to_owned()),
-        Retention::Compacted => ("compact", "-1".to_owned()),
-        Retention::CompactedHours(kept) => ("compact,delete", hours(kept)),
     }
 }

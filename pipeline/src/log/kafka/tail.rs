@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::log_error;
+use super::waiting::{Place, Taken, Waiting};
 use super::{Shared, wire};
 use crate::log::{From, LogError, Tail};
 use crate::record::Stored;
@@ -22,6 +23,8 @@ use crate::record::Stored;
 const BATCHES_MAX: usize = 4;
 const BATCH_MAX: usize = 512;
 const POLL: Duration = Duration::from_millis(100);
+/// Wait for a message while the schema of another is asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct KafkaTail {
     batches: mpsc::Receiver<Result<Vec<Stored>, LogError>>,
@@ -51,43 +54,105 @@ impl KafkaTail {
         consumer.assign(&list).map_err(failed)?;
         let (sender, batches) = mpsc::channel(BATCHES_MAX);
         let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
+        let following = Following {
+            consumer,
+            names,
+            batches: sender,
+            stop: Arc::clone(&stop),
+            waiting: Waiting::new(shared.registry.clone()),
+        };
         std::thread::Builder::new()
             .name("tail".to_owned())
-            .spawn(move || run(&consumer, &names, &sender, &stopping))
+            .spawn(move || following.run())
             .map_err(|error| LogError::Fatal(format!("no thread to follow on: {error}")))?;
         Ok(Self { batches, stop })
     }
 }
 
-fn run(
-    consumer: &BaseConsumer,
-    topics: &HashMap<String, Topic>,
-    batches: &mpsc::Sender<Result<Vec<Stored>, LogError>>,
-    stop: &AtomicBool,
-) {
-    let mut batch = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let wait = if batch.is_empty() { POLL } else { Duration::ZERO };
-        match consumer.poll(wait) {
-            Some(Ok(message)) => {
-                let topic = topics.get(message.topic()).copied();
-                let own = wire::header(&message, LEFT).is_none();
-                batch.extend(topic.filter(|_| own).map(|topic| wire::stored(topic, &message)));
+/// What the thread reads, and who hears of it.
+struct Following {
+    consumer: BaseConsumer,
+    /// Topics as the brokers know them.
+    names: HashMap<String, Topic>,
+    batches: mpsc::Sender<Result<Vec<Stored>, LogError>>,
+    stop: Arc<AtomicBool>,
+    waiting: Waiting,
+}
+
+impl Following {
+    fn run(mut self) {
+        let mut batch = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            self.look_again(&mut batch);
+            let wait = match (batch.is_empty(), self.waiting.is_empty()) {
+                (false, _) => Duration::ZERO,
+                (true, true) => POLL,
+                (true, false) => LOOK_AGAIN,
+            };
+            let read = match self.consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    let topic = self.names.get(message.topic()).copied();
+                    let own = wire::header(&message, LEFT).is_none();
+                    Some(topic.filter(|_| own).map(|topic| wire::stored(topic, &message)))
+                }
+                Some(Err(error)) if is_passing(&error) => {
+                    tracing::warn!(%error, "following goes on");
+                    None
+                }
+                Some(Err(error)) => {
+                    let _ = self.batches.blocking_send(Err(log_error("follow topics", &error)));
+                    return;
+                }
+                None => None,
+            };
+            if let Some(record) = read {
+                batch.extend(record.and_then(|record| self.take(record)));
                 if batch.len() < BATCH_MAX {
                     continue;
                 }
             }
-            Some(Err(error)) if is_passing(&error) => tracing::warn!(%error, "following goes on"),
-            Some(Err(error)) => {
-                let _ = batches.blocking_send(Err(log_error("follow topics", &error)));
+            let full = std::mem::take(&mut batch);
+            if !full.is_empty() && self.batches.blocking_send(Ok(full)).is_err() {
                 return;
             }
-            None => {}
         }
-        if !batch.is_empty() && batches.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
+    }
+
+    /// Takes a record in; one whose schema is not known yet stops its partition.
+    fn take(&mut self, record: Stored) -> Option<Stored> {
+        let place = (record.topic, record.partition);
+        match self.waiting.take(record) {
+            Taken::Ready(record) => return Some(record),
+            Taken::Waits { first: false } => {}
+            Taken::Waits { first: true } => {
+                if let Err(error) = self.consumer.pause(&self.one(place)) {
+                    tracing::warn!(%error, "a partition could not be stopped");
+                }
+            }
+        }
+        None
+    }
+
+    /// Hands on what need not wait any longer, and has its partitions read again.
+    fn look_again(&mut self, batch: &mut Vec<Stored>) {
+        if self.waiting.is_empty() {
             return;
         }
+        let (ready, done) = self.waiting.ready();
+        batch.extend(ready);
+        for place in done {
+            if let Err(error) = self.consumer.resume(&self.one(place)) {
+                tracing::warn!(%error, "a partition could not be gone on with");
+            }
+        }
+    }
+
+    fn one(&self, (topic, partition): Place) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        if let Some((name, _)) = self.names.iter().find(|(_, known)| **known == topic) {
+            list.add_partition(name, i32::try_from(partition).unwrap_or(i32::MAX));
+        }
+        list
     }
 }
 

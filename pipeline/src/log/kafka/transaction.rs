@@ -6,6 +6,7 @@
 //! and tried again after `retry.backoff.ms`, which is set short.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -18,6 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::changelog::{self, LEFT, Left};
 use super::client::{Clients, is_fenced, log_error};
+use super::registry::Registry;
 use super::wire;
 use crate::log::{Group, LogError, Unit};
 use crate::partition;
@@ -62,12 +64,18 @@ pub(super) struct Transactions {
     changelog: Option<String>,
     prefix: String,
     partitions: u32,
+    registry: Option<Arc<Registry>>,
     initialised: bool,
     open: bool,
 }
 
 impl Transactions {
-    pub(super) fn new(clients: &Clients, group: &Group, member: &str) -> Result<Self, LogError> {
+    pub(super) fn new(
+        clients: &Clients,
+        group: &Group,
+        member: &str,
+        registry: Option<Arc<Registry>>,
+    ) -> Result<Self, LogError> {
         let changelog = group.state.map(|topic| clients.topic_name(topic));
         let delivered = Delivered {
             changelog: changelog.clone(),
@@ -83,6 +91,7 @@ impl Transactions {
             changelog,
             prefix: clients.topic_name(schemas::topics::Topic("")),
             partitions: clients.partitions(),
+            registry,
             initialised: false,
             open: false,
         })
@@ -103,7 +112,11 @@ impl Transactions {
     }
 
     /// Hands outputs over; they become visible with the next commit, or never.
-    pub(super) fn write(&mut self, outputs: &[Record]) -> Result<(), LogError> {
+    pub(super) fn write(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+        let outputs = match &self.registry {
+            Some(registry) => registry.framed_now(outputs)?,
+            None => outputs,
+        };
         let done = self.begin().and_then(|()| {
             outputs.iter().try_for_each(|record| {
                 let topic = format!("{}{}", self.prefix, record.topic);
@@ -131,6 +144,11 @@ impl Transactions {
         offsets: &TopicPartitionList,
         generation: &ConsumerGroupMetadata,
     ) -> Result<HashMap<u32, u64>, LogError> {
+        let framed = match (&self.registry, self.group.state) {
+            (Some(registry), Some(changelog)) => Some(registry.framed_unit(changelog, unit)?),
+            _ => None,
+        };
+        let unit = framed.as_ref().unwrap_or(unit);
         let done = self.begin().and_then(|()| {
             self.write_states(unit)?;
             self.drain()?;
