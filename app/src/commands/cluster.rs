@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use pipeline::Log;
-use pipeline::log::kafka::KafkaLog;
+use pipeline::log::kafka::{Applied, KafkaLog};
 use schemas::topics::TOPICS;
 use sink::store::cql::CqlStore;
 
@@ -46,9 +47,19 @@ pub(super) fn store_migrate(settings: &Settings) -> anyhow::Result<()> {
     print("the tables are as this release needs them now")
 }
 
-/// Makes the topics that are missing.
+/// Makes the topics that are missing, changes what can be changed, and tells what cannot.
 pub(super) fn topics_apply(settings: &Settings) -> anyhow::Result<()> {
     let log = KafkaLog::open(kafka_options(settings)?)?;
-    super::runtime()?.block_on(log.ensure(TOPICS))?;
-    print("the topics are as this release needs them")
+    super::runtime()?.block_on(async {
+        let Applied { changed, left } = log.apply(TOPICS).await?;
+        for difference in &changed {
+            print(&format!("  changed: {difference}"))?;
+        }
+        if !left.is_empty() {
+            let left: Vec<String> = left.iter().map(|left| format!("\n  - {left}")).collect();
+            bail!("people have to decide what to do about these:{}", left.concat());
+        }
+        log.ensure(TOPICS).await?;
+        print("the topics are as this release needs them")
+    })
 }

@@ -27,6 +27,7 @@ pub(super) fn mistakes(settings: &Settings) -> Vec<String> {
         within("log.partitions", i64::from(log.partitions), 1..=1024);
         within("log.queue_bytes_max", number(log.queue_bytes_max), 1 << 20..=1 << 30);
         within("kafka.replication", i64::from(settings.kafka.replication), 1..=9);
+        within("kafka.min_insync", i64::from(settings.kafka.min_insync), 0..=9);
         within("scylla.replication", i64::from(settings.scylla.replication), 1..=9);
         within("door.wait_ms", door.wait_ms.cast_signed(), 100..=30_000);
         within("door.body_bytes_max", number(door.body_bytes_max), 1024..=16 << 20);

@@ -2,6 +2,7 @@
 //! and everything that is wrong is told at once.
 
 mod check;
+mod cluster;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use self::cluster::{Delivery, Kafka, Mechanism, Protocol, Scylla, Transport};
 
 /// The defaults, with what every key means.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -66,10 +69,6 @@ sections! {
     Log { partitions: u32, durability: Durability, queue_bytes_max: usize }
     /// `[line]`
     Line { layout: Layout }
-    /// `[kafka]`
-    Kafka { bootstrap: String, prefix: String, replication: u32, protocol: KafkaProtocol, delivery: KafkaDelivery, client: BTreeMap<String, String> }
-    /// `[scylla]`
-    Scylla { contact_points: String, keyspace: String, replication: u32, local_dc: String, username: String, password: String }
     /// `[door]`
     Door { wait_ms: u64, body_bytes_max: usize }
     /// `[grouping]`
@@ -109,24 +108,6 @@ pub struct Channels {
 pub enum Durability {
     Fsync,
     Os,
-}
-
-/// How members of a group share its partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum KafkaProtocol {
-    Classic,
-    Consumer,
-}
-
-/// When outputs become visible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are the documentation
-pub enum KafkaDelivery {
-    AtOnce,
-    Transactional,
 }
 
 /// How the stages from a message to its answer run.
@@ -213,12 +194,8 @@ impl Settings {
             }
         };
         hide(&mut shown.server.token);
+        shown.kafka.secrets().into_iter().for_each(hide);
         hide(&mut shown.scylla.password);
-        for (name, value) in &mut shown.kafka.client {
-            if name.contains("password") || name.contains("secret") || name.contains("key.pem") {
-                hide(value);
-            }
-        }
         for account in shown.channels.whatsapp_cloud.values_mut() {
             hide(&mut account.app_secret);
             hide(&mut account.verify_token);

@@ -1,26 +1,39 @@
 //! Kafka and ScyllaDB, as the configuration says.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
 use pipeline::clock::SystemClock;
-use pipeline::log::kafka::{Delivery, KafkaLog, Options, Protocol};
+use pipeline::log::kafka::{
+    Delivery, KafkaLog, Options, Protocol, RegistryOptions, SaslMechanism, Secret, Security,
+    SecurityProtocol,
+};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{Log, Stored};
 use schemas::Avro;
 use schemas::conversation::Conversation;
 use schemas::topics::{CONVERSATIONS, TOPICS};
 use sink::Store;
-use sink::store::cql::{CqlLedger, CqlOptions, CqlStore, Replication};
+use sink::store::cql::{CqlLedger, CqlOptions, CqlStore, Replication, Tls};
 use sink::store::view::tail_behind;
 
 use super::backend::{Backend, Told};
-use crate::config::{KafkaDelivery, KafkaProtocol, Settings};
+use crate::config::{self, Mechanism, Settings, Transport};
 use crate::keys;
 
 /// The state caches of the stages, in the data directory.
 const STATES: &str = "states";
+
+/// What is configured, unless it is left empty.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn file(path: &Path) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then(|| path.to_owned())
+}
 
 /// How Kafka is reached.
 pub(crate) fn kafka_options(settings: &Settings) -> anyhow::Result<Options> {
@@ -35,18 +48,53 @@ pub(crate) fn kafka_options(settings: &Settings) -> anyhow::Result<Options> {
         prefix: kafka.prefix.clone(),
         partitions: settings.log.partitions,
         replication: i32::try_from(kafka.replication)?,
+        min_insync: (kafka.min_insync > 0).then_some(kafka.min_insync),
+        history_days: Some(settings.retention.history_days),
         protocol: match kafka.protocol {
-            KafkaProtocol::Classic => Protocol::Classic,
-            KafkaProtocol::Consumer => Protocol::Consumer,
+            config::Protocol::Classic => Protocol::Classic,
+            config::Protocol::Consumer => Protocol::Consumer,
         },
         delivery: match kafka.delivery {
-            KafkaDelivery::AtOnce => Delivery::AtOnce,
-            KafkaDelivery::Transactional => Delivery::Transactional,
+            config::Delivery::AtOnce => Delivery::AtOnce,
+            config::Delivery::Transactional => Delivery::Transactional,
         },
+        security: security(kafka),
+        registry: given(&kafka.registry.url).map(|url| RegistryOptions {
+            username: given(&kafka.registry.username),
+            password: given(&kafka.registry.password).map(Secret::new),
+            ca_file: file(&kafka.registry.ca_file),
+            ..RegistryOptions::at(&url)
+        }),
         state_dir: Some(settings.server.data_dir.join(STATES)),
         client: kafka.client.clone(),
         ..Options::at(&kafka.bootstrap)
     })
+}
+
+fn security(kafka: &config::Kafka) -> Security {
+    let asked = &kafka.security;
+    let protocol = match asked.protocol {
+        Transport::Plaintext => SecurityProtocol::Plaintext,
+        Transport::Ssl => SecurityProtocol::Ssl,
+        Transport::SaslPlaintext => SecurityProtocol::SaslPlaintext,
+        Transport::SaslSsl => SecurityProtocol::SaslSsl,
+    };
+    let mechanism = match asked.mechanism {
+        Mechanism::Plain => SaslMechanism::Plain,
+        Mechanism::ScramSha256 => SaslMechanism::ScramSha256,
+        Mechanism::ScramSha512 => SaslMechanism::ScramSha512,
+    };
+    let logs_in = matches!(asked.protocol, Transport::SaslPlaintext | Transport::SaslSsl);
+    Security {
+        protocol,
+        ca_file: file(&asked.ca_file),
+        certificate_file: file(&asked.certificate_file),
+        key_file: file(&asked.key_file),
+        key_password: given(&asked.key_password).map(Secret::new),
+        sasl_mechanism: logs_in.then_some(mechanism),
+        username: given(&asked.username),
+        password: given(&asked.password).map(Secret::new),
+    }
 }
 
 /// How ScyllaDB is reached.
@@ -59,7 +107,7 @@ pub(crate) fn cql_options(settings: &Settings) -> anyhow::Result<CqlOptions> {
         );
     }
     let split = |list: &str| list.split(',').map(|point| point.trim().to_owned()).collect();
-    let dc = Some(scylla.local_dc.clone()).filter(|name| !name.is_empty());
+    let dc = given(&scylla.local_dc);
     Ok(CqlOptions {
         contact_points: split(&scylla.contact_points),
         replication: match &dc {
@@ -67,8 +115,8 @@ pub(crate) fn cql_options(settings: &Settings) -> anyhow::Result<CqlOptions> {
             None => Replication::Simple(scylla.replication),
         },
         local_dc: dc,
-        login: (!scylla.username.is_empty())
-            .then(|| (scylla.username.clone(), scylla.password.clone())),
+        login: given(&scylla.username).map(|name| (name, scylla.password.clone())),
+        tls: file(&scylla.ca_file).map(|ca| Tls { ca_file: Some(ca), ..Tls::default() }),
         retention: Some(Duration::from_secs(u64::from(settings.retention.history_days) * 86_400)),
         ..CqlOptions::at("", &scylla.keyspace)
     })
