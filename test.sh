@@ -31,24 +31,15 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # Both clients use OpenSSL, Kafka's is built from source; their servers are Java programs.
-chosen=()
+features=()
 client=()
+has make || client+=(make)
 has pkg-config || client+=(pkg-config)
 has pkg-config && ! pkg-config --exists libssl && client+=(libssl-dev)
 if [ ${#client[@]} -gt 0 ]; then
-    skip "ScyllaDB or Cassandra: install ${client[*]}"
-else
-    chosen+=(sink/scylla)
+    features=(--no-default-features)
+    skip "Kafka, and ScyllaDB or Cassandra: install ${client[*]}"
 fi
-has make || client+=(make)
-if [ ${#client[@]} -gt 0 ]; then
-    skip "Kafka: install ${client[*]}"
-else
-    chosen+=(pipeline/kafka)
-fi
-features=()
-[ ${#chosen[@]} -eq 0 ] || features=(--features "$(IFS=,; echo "${chosen[*]}")")
-with() { [[ " ${chosen[*]} " == *" $1 "* ]]; }
 
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets "${features[@]}" --quiet -- -D warnings
@@ -65,35 +56,27 @@ java=()
 has java || java+=("a JDK 17")
 has mvn || java+=(Maven)
 trap 'tests/services/kafka/stop.sh "$work/kafka"; tests/services/cassandra/stop.sh "$work/cassandra"' EXIT
-if with pipeline/kafka; then
-    if [ ${#java[@]} -gt 0 ]; then
-        skip "Kafka's broker: install ${java[*]}"
-    else
-        say "a Kafka broker"
-        if address=$(tests/services/kafka/start.sh "$work/kafka"); then
-            export KAFKA_BOOTSTRAP=$address
-            if [ -f "$work/kafka/secure/ssl" ]; then
-                export KAFKA_SECURE=$work/kafka/secure
-            else
-                skip "Kafka's passwords and certificates: install openssl"
-            fi
-            echo "Kafka at $address"
+if [ ${#features[@]} -eq 0 ] && [ ${#java[@]} -gt 0 ]; then
+    skip "Kafka's broker and Cassandra: install ${java[*]}"
+elif [ ${#features[@]} -eq 0 ]; then
+    say "a Kafka broker"
+    if address=$(tests/services/kafka/start.sh "$work/kafka"); then
+        export KAFKA_BOOTSTRAP=$address
+        if [ -f "$work/kafka/secure/ssl" ]; then
+            export KAFKA_SECURE=$work/kafka/secure
         else
-            failed+=("a Kafka broker")
+            skip "Kafka's passwords and certificates: install openssl"
         fi
+        echo "Kafka at $address"
+    else
+        failed+=("a Kafka broker")
     fi
-fi
-if with sink/scylla; then
-    if [ ${#java[@]} -gt 0 ]; then
-        skip "Cassandra: install ${java[*]}"
+    say "a Cassandra node"
+    if address=$(tests/services/cassandra/start.sh "$work/cassandra"); then
+        export CQL_CONTACT=$address
+        echo "Cassandra at $address"
     else
-        say "a Cassandra node"
-        if address=$(tests/services/cassandra/start.sh "$work/cassandra"); then
-            export CQL_CONTACT=$address
-            echo "Cassandra at $address"
-        else
-            failed+=("a Cassandra node")
-        fi
+        failed+=("a Cassandra node")
     fi
 fi
 if ! has chromedriver || ! has chromium; then

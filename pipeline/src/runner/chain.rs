@@ -8,7 +8,8 @@ use schemas::topics::Topic;
 use smol_str::SmolStr;
 
 use super::brake::Brake;
-use super::link::{Link, StageLink};
+use super::link::Link;
+use super::stage_link::StageLink;
 use crate::broadcast::Broadcasts;
 use crate::log::LogError;
 use crate::stage::Stage;

@@ -19,6 +19,7 @@ mod pass;
 mod pins;
 mod scoped;
 mod setup;
+mod stage_link;
 mod stages;
 mod state;
 mod thread;

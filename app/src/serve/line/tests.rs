@@ -59,7 +59,7 @@ fn message(n: u16, text: &str, at_ms: i64) -> Record {
             attachments: Vec::new(),
             site: None,
             auto_generated: n % 37 == 5,
-            verified: n % 2 == 0,
+            verified: n.is_multiple_of(2),
             event_time_ms: at_ms,
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
@@ -131,13 +131,13 @@ fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
             && seen.insert(told.conversation_id)
         {
             let n = u8::try_from(seen.len()).unwrap();
-            answers.extend(commands(stored.key.to_vec(), told.conversation_id, n, at_ms));
+            answers.extend(commands(&stored.key, told.conversation_id, n, at_ms));
         }
     }
     answers
 }
 
-fn commands(key: Vec<u8>, of: ConversationId, n: u8, at_ms: i64) -> Vec<Record> {
+fn commands(key: &[u8], of: ConversationId, n: u8, at_ms: i64) -> Vec<Record> {
     use CommandAction::{Claim, Release, Reply, Resolve};
     let asked: &[CommandAction] = match n % 4 {
         0 => &[Claim, Reply, Resolve],
@@ -155,7 +155,7 @@ fn commands(key: Vec<u8>, of: ConversationId, n: u8, at_ms: i64) -> Vec<Record> 
             text_sealed: text.map(|text| keys().seal(&[n, part], text.as_bytes()).unwrap()),
             text_masked: text.map(str::to_owned),
         };
-        record(key.clone(), InboundBody::Command(command), at_ms + i64::from(n))
+        record(key.to_vec(), InboundBody::Command(command), at_ms + i64::from(n))
     };
     (0..).zip(asked).map(command).collect()
 }

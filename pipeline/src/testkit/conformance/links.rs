@@ -97,6 +97,28 @@ pub async fn a_second_try_is_for_one_stage_only(harness: &mut dyn Harness) {
     assert!(all(&log, DEAD_LETTERS).await.is_empty());
 }
 
+pub async fn deadlines_of_every_link_outlast_a_restart(harness: &mut dyn Harness) {
+    let bench = Bench::new();
+    let log = harness.log();
+    let wakes = [Told::WakeAt(5_000), Told::Next(Then::WakeAt(6_000))];
+    log.append(wakes.map(|wake| told("k", &wake, 1)).to_vec()).await.unwrap();
+    let mut chain = bench.chain(&log).await;
+    settle(&log, &mut chain).await.unwrap();
+    drop((chain, log));
+    harness.crash().await;
+    let log = harness.log();
+    let mut chain = bench.chain(&log).await;
+    for now_ms in [4_999, 5_001, 6_001] {
+        bench.clock.set(now_ms);
+        settle(&log, &mut chain).await.unwrap();
+    }
+    drop(chain);
+    for name in ["tally|k", "second|k"] {
+        let total = committed_as(&log, &chain_group(), "k", name).await.unwrap();
+        assert_eq!(total.ticks, 1, "{name} was told once of its deadline");
+    }
+}
+
 pub async fn a_link_brakes_its_chain(harness: &mut dyn Harness) {
     let (log, mut bench) = (harness.log(), Bench::new());
     bench.policy.brake.consecutive_max = 5;

@@ -336,6 +336,7 @@ macro_rules! conformance_suite {
             each_link_of_a_chain_replays_with_its_own_versions,
             a_fenced_chain_is_harmless_and_begins_again,
             what_a_link_cannot_use_is_set_aside_there_and_enters_there_again,
+            deadlines_of_every_link_outlast_a_restart,
             a_link_brakes_its_chain,
             a_link_is_handed_nothing_of_another_partition,
             a_stage_alone_goes_on_from_what_earlier_releases_left,
