@@ -53,7 +53,7 @@ pub(super) fn topics_apply(settings: &Settings) -> anyhow::Result<()> {
     super::runtime()?.block_on(async {
         let Applied { changed, left } = log.apply(TOPICS).await?;
         for difference in &changed {
-            print(&format!("  changed: {difference}"))?;
+            print(&format!("  mended: {difference}"))?;
         }
         if !left.is_empty() {
             let left: Vec<String> = left.iter().map(|left| format!("\n  - {left}")).collect();

@@ -182,10 +182,13 @@ impl Reads {
             let consumer = Arc::clone(&self.consumer);
             match consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    // Where others left partitions of a changelog is nobody's input.
-                    if wire::header(&message, LEFT).is_none() {
-                        batch.extend(self.take(wire::stored(self.topic, &message)));
+                    let mut stored = wire::stored(self.topic, &message);
+                    // Where others left partitions of a changelog is nobody's input, but a place in
+                    // the topic like any other: positions pass over it.
+                    if wire::header(&message, LEFT).is_some() {
+                        stored.value = None;
                     }
+                    batch.extend(self.take(stored));
                     if batch.len() < BATCH_MAX {
                         continue;
                     }
