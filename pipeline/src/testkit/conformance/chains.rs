@@ -96,17 +96,38 @@ struct Left {
     second: Vec<Option<Total>>,
 }
 
-async fn left(log: &Arc<dyn Log>, chained: bool) -> Left {
-    let (mut tally, mut second) = (Vec::new(), Vec::new());
-    for key in KEYS {
-        if chained {
-            tally.push(committed_as(log, &chain_group(), key, &format!("tally|{key}")).await);
-            second.push(committed_as(log, &chain_group(), key, &format!("second|{key}")).await);
-        } else {
-            tally.push(committed(log, &tally_group(), key).await);
-            second.push(committed(log, &second_group(), key).await);
+/// States of all keys, `of` a stage where the group is a chain's. One member reads them all: on a real
+/// broker each join takes its time.
+async fn states(log: &Arc<dyn Log>, group: &Group, of: &str) -> Vec<Option<Total>> {
+    let mut member = log.join(group).await.unwrap();
+    let limit = crate::log::Limit { records_max: 1, bytes_max: 1, wait: ROUND };
+    let started = std::time::Instant::now();
+    let mut restored = BTreeMap::new();
+    while restored.len() < log.partitions() as usize {
+        assert!(started.elapsed() < PATIENCE, "the partitions were never given to it");
+        if let crate::log::Event::Assigned(leases) = member.next(limit).await.unwrap() {
+            for lease in leases {
+                restored.insert(lease.partition, member.restore(lease).await.unwrap());
+            }
         }
     }
+    let state = |key: &&str| {
+        let at = crate::partition::of(key.as_bytes(), log.partitions());
+        let row = restored[&at].state.get(format!("{of}{key}").as_bytes()).unwrap();
+        row.map(|row| Total::from_bytes(&row.value).unwrap())
+    };
+    let states = KEYS.iter().map(state).collect();
+    member.leave().await;
+    states
+}
+
+async fn left(log: &Arc<dyn Log>, chained: bool) -> Left {
+    let (tally, second) = if chained {
+        let group = chain_group();
+        (states(log, &group, "tally|").await, states(log, &group, "second|").await)
+    } else {
+        (states(log, &tally_group(), "").await, states(log, &second_group(), "").await)
+    };
     Left {
         out: said(log, OUT).await,
         second_out: said(log, SECOND_OUT).await,
@@ -202,9 +223,7 @@ async fn run(
     let mut read = Vec::new();
     for group in readers() {
         settle(&log, &mut reader(&bench, &log, &group).await).await.unwrap();
-        for key in KEYS {
-            read.push(committed(&log, &group, key).await);
-        }
+        read.extend(states(&log, &group, "").await);
     }
     (left(&log, true).await, read, crashed)
 }
