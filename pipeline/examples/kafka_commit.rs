@@ -19,11 +19,11 @@ fn spec(topic: Topic, retention: Retention) -> TopicSpec {
 
 fn show(what: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
-    let at = |share: f64| {
-        let place = (took.len() as f64 * share) as usize;
+    let at = |percent: usize| {
+        let place = took.len() * percent / 100;
         took.get(place.min(took.len() - 1)).map_or(0.0, |took| took.as_secs_f64() * 1e3)
     };
-    println!("{what:<28} p50 {:7.2}  p95 {:7.2}  p99 {:7.2} ms", at(0.5), at(0.95), at(0.99));
+    println!("{what:<28} p50 {:7.2}  p95 {:7.2}  p99 {:7.2} ms", at(50), at(95), at(99));
 }
 
 #[tokio::main]

@@ -39,8 +39,10 @@ pub fn partitions_of(directory: &Path) -> Result<u32, LogError> {
     u32::try_from(found).map_err(|_| LogError::Fatal(format!("{found} partitions make no sense")))
 }
 
-/// What the once-ledger remembers, in order of keys behind `after`, at most `claims_max`: with how it
-/// ended, or `None` for what was begun only.
+/// A key of the once-ledger and how it ended; `None`: it was begun, and nobody said.
+pub type Ended = (OnceKey, Option<Vec<u8>>);
+
+/// What the once-ledger remembers, in order of keys behind `after`, at most `claims_max`.
 ///
 /// # Errors
 /// [`LogError::Fatal`] when there is no log in `directory`.
@@ -48,7 +50,7 @@ pub fn claims(
     directory: &Path,
     after: &OnceKey,
     claims_max: usize,
-) -> Result<Vec<(OnceKey, Option<Vec<u8>>)>, LogError> {
+) -> Result<Vec<Ended>, LogError> {
     let failed = |error: rusqlite::Error| sql("read the once-ledger", &error);
     let connection = files::reader(&directory.join(files::LOG_DB))?;
     let mut query = connection
