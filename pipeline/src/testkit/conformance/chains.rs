@@ -210,8 +210,11 @@ async fn run(
         let mut chain = bench.chain_until(&log, probe).await;
         crashed = matches!(settle(&log, &mut chain).await, Err(RunError::Crashed(_)));
         drop(chain);
-        for group in readers() {
-            settle(&log, &mut reader(&bench, &log, &group).await).await.unwrap();
+        // They have seen what is about to be published again, and know it by its origin afterwards.
+        for group in readers().iter().filter(|_| crashed && step == Step::Published) {
+            let mut reader = reader(&bench, &log, group).await;
+            settle(&log, &mut reader).await.unwrap();
+            reader.drain().await.unwrap();
         }
     }
     drop(log);
@@ -219,10 +222,14 @@ async fn run(
         harness.crash().await;
     }
     let log = harness.log();
-    settle(&log, &mut bench.chain(&log).await).await.unwrap();
+    let mut chain = bench.chain(&log).await;
+    settle(&log, &mut chain).await.unwrap();
+    chain.drain().await.unwrap();
     let mut read = Vec::new();
     for group in readers() {
-        settle(&log, &mut reader(&bench, &log, &group).await).await.unwrap();
+        let mut reader = reader(&bench, &log, &group).await;
+        settle(&log, &mut reader).await.unwrap();
+        reader.drain().await.unwrap();
         read.extend(states(&log, &group, "").await);
     }
     (left(&log, true).await, read, crashed)
