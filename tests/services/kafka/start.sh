@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Starts one Kafka 4 broker (KRaft) on a free port of 127.0.0.1 and prints host:port.
-# usage: start.sh WORKDIR    jars are kept in .services/kafka-lib, data and logs go to WORKDIR
+# usage: start.sh WORKDIR [restart]    jars are kept in .services/kafka-lib, data and logs go to WORKDIR;
+#        restart: the broker that was there before, with its data and on its port
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 lib="$root/.services/kafka-lib"
 work=$1
+mode=${2:-new}
 
 if [ ! -f "$lib/.complete" ]; then
     rm -rf "$lib"
@@ -14,6 +16,7 @@ if [ ! -f "$lib/.complete" ]; then
     touch "$lib/.complete"
 fi
 
+begin_anew() {
 free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 port=""
 for _ in $(seq 50); do
@@ -24,6 +27,7 @@ done
 
 rm -rf "$work"
 mkdir -p "$work"
+echo "$port" > "$work/port"
 cat > "$work/log4j2.properties" <<L
 status=error
 appender.f.type=File
@@ -67,6 +71,15 @@ log.cleaner.dedupe.buffer.size=4194304
 C
 java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$work/log4j2.properties" \
     -cp "$lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qk -c "$work/server.properties" >"$work/format.log" 2>&1
+}
+
+if [ "$mode" = restart ]; then
+    port=$(cat "$work/port")
+    # What is waited for below is said by the new one.
+    mv -f "$work/server.log" "$work/server.log.before"
+else
+    begin_anew
+fi
 LOG_DIR=$work setsid nohup java -Xms128m -Xmx640m -XX:+UseSerialGC -Djava.awt.headless=true \
     -Dlog4j2.configurationFile="$work/log4j2.properties" -cp "$lib/*" kafka.Kafka "$work/server.properties" \
     >"$work/stdout.log" 2>&1 </dev/null &
