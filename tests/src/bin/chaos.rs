@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tests::chaos::cluster::{Fault, Ordered, Report, Service, Stand};
+use tokio::signal::unix::{SignalKind, signal};
+use tests::chaos::cluster::{Fault, Ordered, Report, Service, Stand, Watched};
 use tests::chaos::{Asked, Load, kill9};
 
 #[derive(Parser)]
@@ -79,7 +80,15 @@ async fn main() -> anyhow::Result<()> {
             println!("{}", report.text());
             report.sound()
         }
-        What::Cluster(asked) => cluster(asked).await,
+        // Told to end, it takes its processes and servers with it.
+        What::Cluster(asked) => {
+            let mut told = signal(SignalKind::terminate())?;
+            tokio::select! {
+                done = cluster(asked) => done,
+                _ = told.recv() => bail!("told to stop"),
+                _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            }
+        }
     }
 }
 
@@ -112,7 +121,7 @@ async fn cluster(asked: Cluster) -> anyhow::Result<()> {
         let rounds = asked.rounds.unwrap_or_else(|| fault.rounds());
         let load = Load { rate: asked.rate, customers: asked.customers, seed };
         let outage = Duration::from_secs(asked.outage);
-        match stand.suffer(Ordered { fault, rounds, load, outage }).await {
+        match stand.suffer(Ordered { fault, rounds, load, outage, watched: Watched::Well }).await {
             Ok(report) => {
                 println!("{}", report.row());
                 eprintln!("{}", report.details());

@@ -15,5 +15,5 @@ mod services;
 
 pub use faults::Fault;
 pub use report::Report;
-pub use run::{Ordered, Stand};
+pub use run::{Ordered, Stand, Watched};
 pub use services::Service;

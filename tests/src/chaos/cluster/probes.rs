@@ -110,11 +110,12 @@ pub fn journal(probes: &[Probe]) -> Journal {
 }
 
 /// The 95th percentile of how long probes begun from `from` to `to` took; one without a decision
-/// counts as the longest there is. Nothing when there are too few.
+/// counts with the time it has waited. Nothing when there are too few.
 #[must_use]
 pub fn p95(probes: &[Probe], from: Instant, to: Instant) -> Option<Duration> {
     let inside = probes.iter().filter(|probe| probe.begun >= from && probe.begun < to);
-    let mut took: Vec<Duration> = inside.map(|one| one.decided.unwrap_or(Duration::MAX)).collect();
+    let mut took: Vec<Duration> =
+        inside.map(|one| one.decided.unwrap_or_else(|| one.begun.elapsed())).collect();
     took.sort_unstable();
     (took.len() >= 10).then(|| took.get(took.len() * 95 / 100).copied())?
 }

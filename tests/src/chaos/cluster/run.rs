@@ -16,14 +16,12 @@ use crate::chaos::judge::judge;
 use crate::chaos::kill9::{answered, at_rest};
 use crate::chaos::planted;
 
-/// How long things are watched before the fault; the first of it is not measured.
-const BEFORE: Duration = Duration::from_secs(12);
+/// The first of the time before the fault is not measured.
 const WARM: Duration = Duration::from_secs(4);
-/// Over how long a p95 is taken after the fault, and how long it is looked for.
+/// Over how long a p95 is taken after the fault.
 const WINDOW: Duration = Duration::from_secs(5);
-const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
 /// How long every group may take to have read everything once nobody writes.
-const LAG_ZERO_WITHIN: Duration = Duration::from_secs(90);
+const LAG_ZERO_WITHIN: Duration = Duration::from_secs(40);
 /// How a record set aside, and a panic, show in what processes say.
 const SET_ASIDE: &str = "set aside as a dead letter";
 const PANICKED: &str = "panicked at";
@@ -39,6 +37,27 @@ pub struct Ordered {
     pub load: Load,
     /// How long an outage is.
     pub outage: Duration,
+    /// How long latencies are watched.
+    pub watched: Watched,
+}
+
+/// How long latencies are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// Long enough for figures.
+    Well,
+    /// Just so that the fault meets work: what counts is what is left.
+    Briefly,
+}
+
+impl Watched {
+    fn before(self) -> Duration {
+        Duration::from_secs(if self == Self::Well { 12 } else { 4 })
+    }
+
+    fn after(self) -> Duration {
+        Duration::from_secs(if self == Self::Well { 40 } else { 0 })
+    }
 }
 
 /// An installation with everything around it.
@@ -89,11 +108,12 @@ impl Stand {
         let customers = Customers::start(&installation.url, load)?;
         let probing = Probes::start(&installation.url, format!("P{}-{}", fault.name(), load.seed));
         let began = Instant::now();
-        tokio::time::sleep(BEFORE).await;
-        let p95_before = probes::p95(&probing.seen(), began + WARM, began + BEFORE - WINDOW / 5);
+        let before = asked.watched.before();
+        tokio::time::sleep(before).await;
+        let p95_before = probes::p95(&probing.seen(), began + WARM, began + before - WINDOW / 5);
         let struck = self.strike(asked).await?;
         installation.at_work().await?;
-        let p95_back = recovered(&probing, &struck, p95_before).await;
+        let p95_back = recovered(&probing, &struck, p95_before, asked.watched.after()).await;
         let (mut journal, pace) = customers.finish().await?;
         let probes = probing.finish().await?;
         let rested = Instant::now();
@@ -105,7 +125,9 @@ impl Stand {
         facts.dead_letters = installation.said(SET_ASIDE) - aside;
         let mut broken = struck.broken.clone();
         broken.extend(undurable(&probes, &struck));
-        broken.extend(lag_zero.is_none().then(|| "the lag never came to 0".to_owned()));
+        if lag_zero.is_none() {
+            broken.push(format!("the lag never came to 0: {:?}", installation.lag().await));
+        }
         let panics = installation.said(PANICKED) - panics;
         broken.extend((panics > 0).then(|| format!("{panics} panics")));
         Ok(Report {
@@ -149,7 +171,7 @@ impl Stand {
     /// Time from `since` until no group has anything left to read.
     async fn lag_zero(&self, since: Instant) -> Option<Duration> {
         while since.elapsed() < LAG_ZERO_WITHIN {
-            if self.installation.lag().await == 0 {
+            if self.installation.lag().await.values().all(|records| *records == 0) {
                 return Some(since.elapsed());
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -163,9 +185,10 @@ async fn recovered(
     probing: &Probes,
     struck: &Struck,
     before: Option<Duration>,
+    within: Duration,
 ) -> Option<Duration> {
     let bar = before?.saturating_mul(2);
-    while struck.ended.elapsed() < RECOVERED_WITHIN {
+    while struck.ended.elapsed() < within {
         let probes = probing.seen();
         let mut from = struck.ended;
         // A window is looked at once its probes have had the time they may take.
