@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 use tests::chaos::cluster::{Fault, Ordered, Report, Service, Stand, Watched};
 use tests::chaos::{Asked, Load, kill9};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(about = "Faults on demand, judged from outside")]

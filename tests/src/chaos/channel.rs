@@ -106,7 +106,8 @@ impl Taken {
         if !self.unkind || self.refused.contains(id) {
             return Manner::Kind;
         }
-        let (manner, counted) = match id.bytes().map(u64::from).fold(0, |n, byte| mix(n ^ byte)) % 6 {
+        let (manner, counted) = match id.bytes().map(u64::from).fold(0, |n, byte| mix(n ^ byte)) % 6
+        {
             0 => (Manner::Busy, 0),
             1 => (Manner::Failed, 1),
             2 => (Manner::Silent, 2),

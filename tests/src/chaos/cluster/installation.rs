@@ -281,9 +281,9 @@ impl Installation {
     #[must_use]
     pub fn rss_mb(&self) -> BTreeMap<String, u64> {
         let processes = self.processes.lock();
-        let found = processes.iter().filter_map(|(name, process)| {
-            Some((name.clone(), process.rss_kb()? / 1024))
-        });
+        let found = processes
+            .iter()
+            .filter_map(|(name, process)| Some((name.clone(), process.rss_kb()? / 1024)));
         found.collect()
     }
 

@@ -78,7 +78,12 @@ impl Probes {
                     });
                     seen.len() - 1
                 };
-                following.spawn(follow(api.clone(), format!("{tag}-{n}"), Arc::clone(&into), place));
+                following.spawn(follow(
+                    api.clone(),
+                    format!("{tag}-{n}"),
+                    Arc::clone(&into),
+                    place,
+                ));
             }
             while following.join_next().await.is_some() {}
         });

@@ -44,7 +44,9 @@ pub(super) async fn members(scene: &Scene<'_>) -> anyhow::Result<Struck> {
         for name in MORE {
             let (took, well) = scene.installation.stop(name, LEAVE_WITHIN).await?;
             if !well {
-                struck.broken.push(format!("{name} did not leave well in {:.1} s", took.as_secs_f64()));
+                struck
+                    .broken
+                    .push(format!("{name} did not leave well in {:.1} s", took.as_secs_f64()));
             }
             scene.installation.remove(name)?;
         }

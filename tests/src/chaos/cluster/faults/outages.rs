@@ -21,7 +21,9 @@ pub(super) async fn broker_killed(scene: &Scene<'_>) -> anyhow::Result<Struck> {
         let killed = Instant::now();
         scene.kafka.kill().await?;
         scene.kafka.restart().await?;
-        struck.notes.push(format!("the broker was away for {:.1} s", killed.elapsed().as_secs_f64()));
+        struck
+            .notes
+            .push(format!("the broker was away for {:.1} s", killed.elapsed().as_secs_f64()));
     }
     Ok(struck.ends())
 }
