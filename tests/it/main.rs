@@ -11,6 +11,7 @@
 
 mod agents;
 mod browser;
+mod cluster;
 mod command_line;
 mod contracts;
 mod crash;

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Starts one Cassandra 5 node on free ports of 127.0.0.1 and prints the CQL port's host:port.
-# usage: start.sh WORKDIR    jars are kept in .services/cassandra-lib, data and logs go to WORKDIR
+# usage: start.sh WORKDIR [restart]    jars are kept in .services/cassandra-lib, data and logs go to
+#        WORKDIR; restart: the node that was there before, with its data and on its ports
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 lib="$root/.services/cassandra-lib"
 mkdir -p "$1"
 work=$(cd "$1" && pwd)
+mode=${2:-new}
 
 if [ ! -f "$lib/.complete" ]; then
     rm -rf "$lib"
@@ -17,6 +19,7 @@ fi
 
 # Three in a row: clients, other nodes (there are none), JMX.
 free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+begin_anew() {
 port=""
 for _ in $(seq 50); do
     try=$((20000 + RANDOM % 10000))
@@ -26,6 +29,7 @@ done
 
 rm -rf "$work"
 mkdir -p "$work/conf" "$work/tmp"
+echo "$port" > "$work/port"
 cat > "$work/conf/cassandra.yaml" <<C
 cluster_name: correnteza_tests
 num_tokens: 1
@@ -72,6 +76,15 @@ cat > "$work/conf/logback.xml" <<L
 <root level="INFO"><appender-ref ref="F"/></root>
 </configuration>
 L
+}
+
+if [ "$mode" = restart ]; then
+    port=$(cat "$work/port")
+    # What is waited for below is said by the new one.
+    mv -f "$work/server.log" "$work/server.log.before"
+else
+    begin_anew
+fi
 # What Cassandra's own scripts open of the JDK's insides.
 opens=()
 for inside in java.base/jdk.internal.misc java.management.rmi/com.sun.jmx.remote.internal.rmi java.rmi/sun.rmi.registry \

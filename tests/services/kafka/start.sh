@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts one Kafka 4 broker (KRaft) on a free port of 127.0.0.1 and prints host:port.
-# usage: start.sh WORKDIR    jars are kept in .services/kafka-lib, data and logs go to WORKDIR
+# usage: start.sh WORKDIR [restart]    jars are kept in .services/kafka-lib, data and logs go to WORKDIR;
+#        restart: the broker that was there before, with its data and on its port
 # Where there is an openssl, it listens encrypted too: on WORKDIR/secure/ssl for who has a certificate,
 # on WORKDIR/secure/sasl_ssl for who has a password (files that hold host:port, beside the certificates).
 set -euo pipefail
@@ -8,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 lib="$root/.services/kafka-lib"
 work=$1
+mode=${2:-new}
 
 if [ ! -f "$lib/.complete" ]; then
     rm -rf "$lib"
@@ -16,6 +18,7 @@ if [ ! -f "$lib/.complete" ]; then
     touch "$lib/.complete"
 fi
 
+begin_anew() {
 free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 port=""
 for _ in $(seq 50); do
@@ -26,6 +29,7 @@ done
 
 rm -rf "$work"
 mkdir -p "$work"
+echo "$port" > "$work/port"
 cat > "$work/log4j2.properties" <<L
 status=error
 appender.f.type=File
@@ -94,6 +98,15 @@ C
 java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$work/log4j2.properties" \
     -cp "$lib/*" kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qk \
     -c "$work/server.properties" "${user[@]}" >"$work/format.log" 2>&1
+}
+
+if [ "$mode" = restart ]; then
+    port=$(cat "$work/port")
+    # What is waited for below is said by the new one.
+    mv -f "$work/server.log" "$work/server.log.before"
+else
+    begin_anew
+fi
 LOG_DIR=$work setsid nohup java -Xms128m -Xmx640m -XX:+UseSerialGC -Djava.awt.headless=true \
     -Dlog4j2.configurationFile="$work/log4j2.properties" -cp "$lib/*" kafka.Kafka "$work/server.properties" \
     >"$work/stdout.log" 2>&1 </dev/null &

@@ -7,10 +7,11 @@ use anyhow::ensure;
 
 use super::channel::Channel;
 use super::customers::{Customers, Journal, Load, mix};
-use super::facts::Facts;
+use super::facts::{Facts, Sent};
 use super::gather::gather;
 use super::judge::{Violation, judge};
 use super::planted;
+use crate::api::Api;
 use crate::server::{Options, Server};
 
 /// A server lives so long between ready and killed, in milliseconds: from, to.
@@ -92,7 +93,7 @@ pub async fn kill9(
     let (journal, pace) = customers.finish().await?;
     let killed = Instant::now();
     note("at rest soon; gathering what is left".to_owned());
-    let facts = at_rest(&server, &journal, &channel).await?;
+    let facts = at_rest(&server.api(), &journal, || channel.sent()).await?;
     let rest = killed.elapsed();
     ready.sort_unstable();
     let (violations, planted) = (judge(&facts), planted::missed(&facts));
@@ -115,9 +116,12 @@ pub async fn kill9(
 }
 
 /// Gathers until nothing is wrong, or nothing that time would mend.
-async fn at_rest(server: &Server, journal: &Journal, channel: &Channel) -> anyhow::Result<Facts> {
+pub(super) async fn at_rest(
+    api: &Api,
+    journal: &Journal,
+    sent: impl Fn() -> Vec<Sent>,
+) -> anyhow::Result<Facts> {
     let until = Instant::now() + REST_WITHIN;
-    let api = server.api();
     // What comes last is decided last: looked at first, it saves gathering in vain.
     for last in journal.values().filter_map(|written| written.last()) {
         let path = format!("/v1/messages/{}", last.message_id);
@@ -126,7 +130,7 @@ async fn at_rest(server: &Server, journal: &Journal, channel: &Channel) -> anyho
         let _ = api.until(&path, left, |answer| !answer.str("/route").is_empty()).await;
     }
     loop {
-        let facts = gather(&api, journal, channel.sent()).await?;
+        let facts = gather(api, journal, sent()).await?;
         let wrong = judge(&facts);
         if Instant::now() > until || !wrong.iter().any(Violation::may_pass) {
             return Ok(facts);
@@ -135,7 +139,7 @@ async fn at_rest(server: &Server, journal: &Journal, channel: &Channel) -> anyho
     }
 }
 
-fn answered(facts: &Facts) -> usize {
+pub(super) fn answered(facts: &Facts) -> usize {
     let lines = facts.histories.values().flatten();
     lines.filter(|line| line.event == "reply_sent" && line.str("purpose") == "answer").count()
 }

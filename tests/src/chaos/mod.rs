@@ -1,10 +1,12 @@
-//! The product under `kill -9` and load, judged from outside.
+//! The product under faults and load, judged from outside: `kill -9` of the one process (`kill9`), and
+//! all that can happen to many of them, on Kafka and CQL (`cluster`).
 //!
 //! Customers write at a steady rate and note what is acknowledged; a channel counts what it is sent;
 //! the server is killed again and again; at rest, everything its doors show is gathered and judged.
 //! The judge is not believed before it has caught every fault planted for it.
 
 mod channel;
+pub mod cluster;
 mod customers;
 mod facts;
 mod gather;

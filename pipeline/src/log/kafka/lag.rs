@@ -1,8 +1,9 @@
 //! How far a group is behind.
 //!
-//! Every transaction leaves a marker behind its records that takes an offset and is nobody's record:
-//! a group that has read everything would seem to be behind for ever. What is short enough to be
-//! markers only is looked at.
+//! Every transaction leaves a marker behind its records that takes an offset and is nobody's record;
+//! in a changelog each also says where its stage left off, which is nobody's input. A group that has
+//! read everything would seem to be behind for ever. What is short enough to be nothing else is
+//! looked at.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset as KafkaOffset, TopicPartitionList};
 
+use super::changelog::LEFT;
 use super::client::log_error;
-use super::{REQUEST_WITHIN, Shared};
+use super::{REQUEST_WITHIN, Shared, wire};
 use crate::log::{Group, LogError};
 
 /// A gap this short may be markers only.
@@ -56,8 +58,8 @@ struct Gap {
     behind: u64,
 }
 
-/// How many offsets of `gaps` lie behind a record that can be read; those of markers only do not
-/// count. A gap that cannot be looked at in time counts whole.
+/// How many offsets of `gaps` lie behind a record that is somebody's input; the others do not count.
+/// A gap that cannot be looked at in time counts whole.
 fn records_in(shared: &Shared, topic: &str, mut gaps: HashMap<i32, Gap>) -> Result<u64, LogError> {
     if gaps.is_empty() {
         return Ok(0);
@@ -73,7 +75,9 @@ fn records_in(shared: &Shared, topic: &str, mut gaps: HashMap<i32, Gap>) -> Resu
     let until = Instant::now() + LOOK_WITHIN;
     let mut lag = 0;
     while !gaps.is_empty() && Instant::now() < until {
-        if let Some(Ok(message)) = reader.poll(Duration::from_millis(5)) {
+        if let Some(Ok(message)) = reader.poll(Duration::from_millis(5))
+            && wire::header(&message, LEFT).is_none()
+        {
             let found = gaps.remove(&message.partition());
             lag += found.map_or(0, |gap| gap.behind);
         }

@@ -1,0 +1,140 @@
+//! The faults there are, and how each is done to an installation under load.
+
+mod members;
+mod outages;
+mod poison;
+mod processes;
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use super::installation::Installation;
+use super::proxy::Proxy;
+use super::services::Service;
+use crate::chaos::channel::Channel;
+use crate::chaos::customers::{Journal, mix};
+
+/// A fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// Processes are killed at random moments, one or two at once, and started again.
+    Kill9,
+    /// Processes are asked to stop, one after the other.
+    Sigterm,
+    /// The process of the stages stands still while another takes over, then goes on.
+    Zombie,
+    /// The broker is killed and started again at once.
+    BrokerKill,
+    /// The store is down.
+    StoreDown,
+    /// The broker is down.
+    BrokerDown,
+    /// Requests no program should send.
+    Poison,
+    /// Stage processes join, four in all, and leave again.
+    Members,
+    /// A stage process joins and leaves every two seconds.
+    Storm,
+    /// The channel refuses, fails, and takes replies without saying so.
+    Channel,
+    /// The store is slow, and loses answers.
+    SlowStore,
+}
+
+impl Fault {
+    /// All of them, in the order they are tried.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// How often it is done when nobody says.
+    #[must_use]
+    pub fn rounds(self) -> u32 {
+        match self {
+            Self::Kill9 => 8,
+            Self::BrokerKill => 3,
+            Self::Poison => 2,
+            _ => 1,
+        }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> String {
+        let named = self.to_possible_value();
+        named.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// Whom it happens to.
+pub(super) struct Scene<'a> {
+    pub(super) installation: &'a Installation,
+    pub(super) kafka: &'a Service,
+    pub(super) cassandra: &'a Service,
+    /// Between the processes and the store.
+    pub(super) proxy: &'a Proxy,
+    pub(super) channel: &'a Channel,
+    pub(super) rounds: u32,
+    pub(super) seed: u64,
+    /// How long an outage is.
+    pub(super) outage: Duration,
+}
+
+impl Scene<'_> {
+    /// A number of the seed's for one decision of one round.
+    fn dice(&self, round: u32, what: u64) -> u64 {
+        mix(mix(self.seed ^ (u64::from(round) << 32)).wrapping_add(what))
+    }
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(super) struct Struck {
+    /// While something was surely down: no door may acknowledge what it cannot keep.
+    pub(super) down: Vec<(Instant, Instant)>,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    /// Promises of this fault that were broken.
+    pub(super) broken: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// What was acknowledged by the way.
+    pub(super) journal: Journal,
+}
+
+impl Struck {
+    fn begins() -> Self {
+        let now = Instant::now();
+        Self {
+            down: Vec::new(),
+            began: now,
+            ended: now,
+            broken: Vec::new(),
+            notes: Vec::new(),
+            journal: Journal::new(),
+        }
+    }
+
+    fn ends(mut self) -> Self {
+        self.ended = Instant::now();
+        self
+    }
+}
+
+/// Does it.
+pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<Struck> {
+    match fault {
+        Fault::Kill9 => processes::kill9(scene).await,
+        Fault::Sigterm => processes::sigterm(scene).await,
+        Fault::Zombie => processes::zombie(scene).await,
+        Fault::BrokerKill => outages::broker_killed(scene).await,
+        Fault::StoreDown => outages::store_down(scene).await,
+        Fault::BrokerDown => outages::broker_down(scene).await,
+        Fault::Poison => poison::poison(scene).await,
+        Fault::Members => members::members(scene).await,
+        Fault::Storm => members::storm(scene).await,
+        Fault::Channel => outages::unkind_channel(scene).await,
+        Fault::SlowStore => outages::slow_store(scene).await,
+    }
+}

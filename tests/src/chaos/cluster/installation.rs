@@ -1,0 +1,367 @@
+//! An installation on Kafka and CQL: its processes, who looks after them, and what they tell.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use parking_lot::Mutex;
+
+use super::process::{Process, Role, Signal};
+use crate::api::Api;
+use crate::server::binary;
+
+/// How long processes may take until all of them are at work.
+const WORKING_WITHIN: Duration = Duration::from_secs(120);
+/// How often the supervisor looks, and how often we look at something that is to become so.
+const SUPERVISED_EVERY: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(100);
+/// A message decided within this finds everything warm.
+const WARM: Duration = Duration::from_millis(500);
+/// Into how many partitions topics are divided: the default.
+pub const PARTITIONS: u64 = 12;
+
+/// The processes of every installation here, and what they run.
+pub const ROLES: [(&str, &[&str]); 4] = [
+    ("doors", &["doors"]),
+    (STAGES, &["turns", "classify", "router", "plan", "metrics"]),
+    ("effects", &["act", "deliver"]),
+    ("store", &["store"]),
+];
+/// The process of the stages.
+pub const STAGES: &str = "stages";
+/// Parts that hold partitions.
+const HOLDERS: [&str; 10] = [
+    "turns",
+    "classify",
+    "router",
+    "plan",
+    "metrics",
+    "act",
+    "deliver",
+    "store-accepted",
+    "store-history",
+    "store-metrics",
+];
+
+/// What an installation is made of.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Where its processes have their directories.
+    pub root: PathBuf,
+    /// Tells its topics and tables from those of others: lower-case letters and digits.
+    pub tag: String,
+    /// host:port of the broker.
+    pub kafka: String,
+    /// host:port of the CQL server.
+    pub cql: String,
+    /// Settings of all processes, by the name they have in the environment without `CORRENTEZA__`.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A running installation. Dropped, its processes are killed.
+pub struct Installation {
+    layout: Layout,
+    settings: Vec<(String, String)>,
+    processes: Arc<Mutex<BTreeMap<String, Process>>>,
+    supervising: tokio::task::JoinHandle<()>,
+    /// Where the doors are.
+    pub url: String,
+}
+
+impl Installation {
+    /// Makes keys, topics and tables, starts the processes, and waits until all are at work.
+    ///
+    /// # Errors
+    /// When something does not come up; with what it said.
+    pub async fn start(layout: Layout) -> anyhow::Result<Self> {
+        let own = [
+            ("KAFKA__BOOTSTRAP", layout.kafka.clone()),
+            ("KAFKA__PREFIX", format!("{}-", layout.tag)),
+            ("SCYLLA__CONTACT_POINTS", layout.cql.clone()),
+            ("SCYLLA__KEYSPACE", layout.tag.clone()),
+            ("GROUPING__WINDOW_MS", "300".to_owned()),
+            ("GROUPING__AGE_MS_MAX", "1000".to_owned()),
+            ("CRM__LATENCY_MS_P50", "10".to_owned()),
+            ("CRM__ERRORS_PER_MILLE", "0".to_owned()),
+        ];
+        let mut settings: Vec<(String, String)> =
+            own.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        settings.extend(layout.settings.iter().cloned());
+        std::fs::create_dir_all(&layout.root)?;
+        let keys = ["keys", "make", "--data-dir"].map(str::to_owned).into_iter();
+        once(&settings, keys.chain([layout.root.display().to_string()]))?;
+        once(&settings, ["topics", "apply"].map(str::to_owned))?;
+        once(&settings, ["store", "migrate"].map(str::to_owned))?;
+        let processes: Arc<Mutex<BTreeMap<String, Process>>> = Arc::default();
+        let watched = Arc::clone(&processes);
+        let supervising = tokio::spawn(async move {
+            loop {
+                for process in watched.lock().values_mut() {
+                    // One that cannot be started shows as work that is never done.
+                    let _ = process.look_after();
+                }
+                tokio::time::sleep(SUPERVISED_EVERY).await;
+            }
+        });
+        let mut installation =
+            Self { layout, settings, processes, supervising, url: String::new() };
+        for (name, parts) in ROLES {
+            installation.add(name, parts)?;
+        }
+        let port = installation.port("doors")?;
+        installation.url = format!("http://127.0.0.1:{port}");
+        installation.at_work().await?;
+        installation.warm().await?;
+        Ok(installation)
+    }
+
+    /// Writes until a message is decided at once: what is slow only at first is not under test.
+    async fn warm(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + WORKING_WITHIN;
+        let api = Api::new(&self.url);
+        for n in 0.. {
+            let asked = Instant::now();
+            let decided = api.decide(&format!("W{n}"), "oi").await.is_ok();
+            if decided && asked.elapsed() < WARM || Instant::now() > until {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a process and starts it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn add(&self, name: &str, parts: &[&'static str]) -> anyhow::Result<()> {
+        let data_dir = self.layout.root.join(name);
+        std::fs::create_dir_all(&data_dir)?;
+        // Copied with its mode: keys that others may read are refused.
+        std::fs::copy(self.layout.root.join("keys.toml"), data_dir.join("keys.toml"))?;
+        let role = Role {
+            name: name.to_owned(),
+            parts: parts.to_vec(),
+            data_dir,
+            port: free_port()?,
+            settings: self.settings.clone(),
+        };
+        let mut process = Process::new(role);
+        process.start()?;
+        self.processes.lock().insert(name.to_owned(), process);
+        Ok(())
+    }
+
+    /// Kills a process and forgets it; what it said stays on disk.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.processes.lock().remove(name).map_or(Ok(()), |mut process| process.kill())
+    }
+
+    fn with<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Process) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut processes = self.processes.lock();
+        act(processes.get_mut(name).with_context(|| format!("there is no process {name}"))?)
+    }
+
+    fn port(&self, name: &str) -> anyhow::Result<u16> {
+        self.with(name, |process| Ok(process.role.port))
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn kill(&self, name: &str) -> anyhow::Result<()> {
+        self.with(name, Process::kill)
+    }
+
+    /// Starts one that was ended.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn restart(&self, name: &str) -> anyhow::Result<()> {
+        self.with(name, Process::start)
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        self.with(name, |process| process.signal(signal))
+    }
+
+    /// Asks one to stop; gives how long it took and whether it ended well. Killed when it takes
+    /// longer than `within`.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn stop(&self, name: &str, within: Duration) -> anyhow::Result<(Duration, bool)> {
+        let told = Instant::now();
+        self.signal(name, Signal::Term)?;
+        while told.elapsed() < within {
+            if let Some(status) = self.with(name, Process::ended)? {
+                return Ok((told.elapsed(), status.success()));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.kill(name)?;
+        Ok((told.elapsed(), false))
+    }
+
+    /// Waits until every process is ready and every partition of every part is held once.
+    ///
+    /// # Errors
+    /// When that does not come to be; with who holds what.
+    pub async fn at_work(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + WORKING_WITHIN;
+        loop {
+            let held = self.held().await;
+            let all = HOLDERS.iter().all(|part| held.get(*part).is_some_and(all_held));
+            if all && Api::new(&self.url).get("/readyz").await.is_ok_and(|told| told.status == 200)
+            {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < until,
+                "not all partitions are at work: {held:?}; {}",
+                self.last_words()
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// How many partitions each process holds of each part, by part.
+    pub async fn held(&self) -> BTreeMap<String, Vec<u64>> {
+        let mut held: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for metrics in self.metrics().await {
+            for (part, partitions) in series(&metrics, "correnteza_stage_partitions{stage=\"") {
+                held.entry(part).or_default().push(partitions);
+            }
+        }
+        held
+    }
+
+    /// How far each group is behind, as the processes said last.
+    pub async fn lag(&self) -> BTreeMap<String, u64> {
+        let mut lag: BTreeMap<String, u64> = BTreeMap::new();
+        for metrics in self.metrics().await {
+            for (group, records) in series(&metrics, "correnteza_lag_records{group=\"") {
+                let most = lag.entry(group).or_default();
+                *most = records.max(*most);
+            }
+        }
+        lag
+    }
+
+    async fn metrics(&self) -> Vec<String> {
+        let ports: Vec<u16> =
+            self.processes.lock().values().map(|process| process.role.port).collect();
+        let mut found = Vec::new();
+        for port in ports {
+            let api = Api::new(&format!("http://127.0.0.1:{port}"));
+            // One that stands still or is down tells nothing.
+            let asked = tokio::time::timeout(Duration::from_secs(2), api.get("/metrics")).await;
+            if let Ok(Ok(answer)) = asked {
+                found.push(answer.text);
+            }
+        }
+        found
+    }
+
+    /// Memory of each process, in MB.
+    #[must_use]
+    pub fn rss_mb(&self) -> BTreeMap<String, u64> {
+        let processes = self.processes.lock();
+        let found = processes
+            .iter()
+            .filter_map(|(name, process)| Some((name.clone(), process.rss_kb()? / 1024)));
+        found.collect()
+    }
+
+    /// How often processes ended without being asked to, since the start.
+    #[must_use]
+    pub fn ended_by_itself(&self) -> usize {
+        self.processes.lock().values().map(|process| process.ended_by_itself.len()).sum()
+    }
+
+    /// How many lines all processes wrote that hold `words`, restarts included.
+    #[must_use]
+    pub fn said(&self, words: &str) -> u64 {
+        let logs = std::fs::read_dir(&self.layout.root).into_iter().flatten().flatten();
+        let texts = logs.filter_map(|dir| std::fs::read(dir.path().join("said.log")).ok());
+        let lines = texts.map(|text| {
+            String::from_utf8_lossy(&text).lines().filter(|line| line.contains(words)).count()
+        });
+        lines.map(|lines| lines as u64).sum()
+    }
+
+    fn last_words(&self) -> String {
+        let processes = self.processes.lock();
+        let words = processes.values().map(|process| {
+            let said = std::fs::read_to_string(process.log()).unwrap_or_default();
+            let last: Vec<&str> = said.lines().rev().take(8).collect();
+            let last: Vec<&str> = last.into_iter().rev().collect();
+            format!("{} said last:\n{}", process.role.name, last.join("\n"))
+        });
+        words.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.supervising.abort();
+        // The supervisor may hold them a moment longer.
+        for process in self.processes.lock().values_mut() {
+            let _ = process.kill();
+        }
+    }
+}
+
+#[allow(clippy::ptr_arg)] // the shape is_some_and wants
+fn all_held(partitions: &Vec<u64>) -> bool {
+    partitions.iter().sum::<u64>() == PARTITIONS
+}
+
+/// Label and value of the lines that begin with `prefix`, which ends in the label's quote.
+fn series(metrics: &str, prefix: &str) -> Vec<(String, u64)> {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(prefix));
+    let found = lines.filter_map(|line| {
+        let (label, rest) = line.split_once('"')?;
+        Some((label.to_owned(), rest.rsplit(' ').next()?.parse().ok()?))
+    });
+    found.collect()
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Runs the binary to its end.
+fn once(
+    settings: &[(String, String)],
+    args: impl IntoIterator<Item = String>,
+) -> anyhow::Result<()> {
+    let args: Vec<String> = args.into_iter().collect();
+    let mut command = Command::new(binary()?);
+    command.args(&args);
+    for (key, value) in settings {
+        command.env(format!("CORRENTEZA__{key}"), value);
+    }
+    let output = command.output()?;
+    ensure!(
+        output.status.success(),
+        "correnteza {} failed: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Faults of a deployment on Kafka and CQL: real servers, real processes, one fault at a time under
+//! load, and the same judge.
+//!
+//! What is judged comes through the doors of the installation and the channel only. Processes are
+//! looked after as a supervisor would, and what ended by itself is counted.
+
+mod faults;
+mod installation;
+mod probes;
+mod process;
+mod proxy;
+mod report;
+mod run;
+mod services;
+
+pub use faults::Fault;
+pub use report::Report;
+pub use run::{Ordered, Stand, Watched};
+pub use services::Service;
