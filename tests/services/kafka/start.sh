@@ -114,9 +114,9 @@ pid=$!
 echo "$pid" > "$work/pid"
 for _ in $(seq 1200); do
     if grep -q "Kafka Server started" "$work/server.log" 2>/dev/null; then
-        if [ ${#user[@]} -gt 0 ]; then
-            echo "127.0.0.1:$((port + 2))" > "$secure/ssl"
-            echo "127.0.0.1:$((port + 3))" > "$secure/sasl_ssl"
+        if [ -d "$work/secure" ]; then
+            echo "127.0.0.1:$((port + 2))" > "$work/secure/ssl"
+            echo "127.0.0.1:$((port + 3))" > "$work/secure/sasl_ssl"
         fi
         echo "127.0.0.1:$port"
         exit 0
