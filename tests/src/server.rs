@@ -104,17 +104,26 @@ pub struct Options {
     pub port: u16,
     /// Settings, by the name they have in the environment without `CORRENTEZA__`.
     pub settings: Vec<(String, String)>,
+    /// What it is asked to do.
+    pub command: Vec<&'static str>,
 }
 
 impl Options {
     /// A server with its data in `data_dir`, grouping messages for 300 ms.
     #[must_use]
     pub fn at(data_dir: &Path) -> Self {
-        Self { data_dir: data_dir.to_owned(), port: 0, settings: Vec::new() }
+        let command = vec!["serve"];
+        Self { data_dir: data_dir.to_owned(), port: 0, settings: Vec::new(), command }
             .with("GROUPING__WINDOW_MS", "300")
             .with("GROUPING__AGE_MS_MAX", "1000")
             .with("CRM__LATENCY_MS_P50", "10")
             .with("CRM__ERRORS_PER_MILLE", "0")
+    }
+
+    /// Everything in one process, on Kafka and CQL.
+    #[must_use]
+    pub fn on_cluster(self) -> Self {
+        Self { command: vec!["run", "all"], ..self }
     }
 
     /// With another setting.
@@ -153,7 +162,7 @@ impl Server {
     pub fn spawn(options: Options) -> anyhow::Result<Self> {
         let mut command = Command::new(binary()?);
         command
-            .arg("serve")
+            .args(&options.command)
             .arg("--data-dir")
             .arg(&options.data_dir)
             .args(["--listen", &format!("127.0.0.1:{}", options.port)])
