@@ -122,14 +122,20 @@ impl ConsumerContext for Heard {
             list.elements().iter().map(|element| element.partition().unsigned_abs()).collect();
         let leases: Vec<Lease> =
             partitions.iter().filter_map(|partition| self.epochs.lease(*partition)).collect();
-        // Partitions already lost cannot be finished with, only forgotten.
-        if !leases.is_empty() && !consumer.assignment_lost() && !self.stop.load(Ordering::Relaxed) {
+        // What is lost already nobody waits for. The member hears of it all the same: one that had
+        // nothing to commit would go on as if the partitions were still its own.
+        let lost = consumer.assignment_lost();
+        let forget = || partitions.iter().for_each(|partition| self.epochs.revoke(*partition));
+        if lost {
+            forget();
+        }
+        if !leases.is_empty() && !self.stop.load(Ordering::Relaxed) {
             let (done, finished) = std_mpsc::channel();
-            if self.told.send(Told::Revoked(leases, done)).is_ok() {
+            if self.told.send(Told::Revoked(leases, done)).is_ok() && !lost {
                 let _ = finished.recv_timeout(REVOKE_WITHIN);
             }
         }
-        partitions.into_iter().for_each(|partition| self.epochs.revoke(partition));
+        forget();
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

@@ -162,6 +162,21 @@ impl Installation {
         self.processes.lock().remove(name).map_or(Ok(()), |mut process| process.kill())
     }
 
+    /// Everybody who belongs here runs, and nobody else: whatever a fault left behind that did not
+    /// end.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn reset(&self) -> anyhow::Result<()> {
+        let mut processes = self.processes.lock();
+        processes.retain(|name, _| ROLES.iter().any(|(role, _)| role == name));
+        for process in processes.values_mut() {
+            process.start()?;
+            process.signal(Signal::Continue)?;
+        }
+        Ok(())
+    }
+
     fn with<T>(
         &self,
         name: &str,

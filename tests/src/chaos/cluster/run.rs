@@ -102,6 +102,9 @@ impl Stand {
     pub async fn suffer(&self, asked: Ordered) -> anyhow::Result<Report> {
         let Ordered { fault, rounds, load, .. } = asked;
         let installation = &self.installation;
+        installation.reset()?;
+        self.proxy.misbehave(Duration::ZERO, 0);
+        self.channel.be_unkind(false);
         installation.at_work().await?;
         let (rss, ended) = (installation.rss_mb(), installation.ended_by_itself());
         let (aside, panics) = (installation.said(SET_ASIDE), installation.said(PANICKED));
