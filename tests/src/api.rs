@@ -39,7 +39,13 @@ impl Api {
     /// Of the server at `url`.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).tcp_nodelay(true);
+        Self::patient(url, Duration::from_secs(30))
+    }
+
+    /// Of the server at `url`, waiting so long for each answer.
+    #[must_use]
+    pub fn patient(url: &str, patience: Duration) -> Self {
+        let http = reqwest::Client::builder().timeout(patience).tcp_nodelay(true);
         Self { http: http.build().unwrap_or_default(), url: url.to_owned() }
     }
 

@@ -16,6 +16,8 @@ use crate::chaos::facts::Written;
 /// Pause between probes, between tries, and between looks.
 const EVERY: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long an answer is waited for: longer than any door keeps anybody waiting.
+const ANSWERED: Duration = Duration::from_secs(70);
 /// How long a probe is followed.
 const FOLLOWED: Duration = Duration::from_secs(240);
 /// What every probe says.
@@ -59,7 +61,8 @@ impl Probes {
     #[must_use]
     pub fn start(url: &str, tag: String) -> Self {
         let (seen, stop) = (Seen::default(), Arc::new(AtomicBool::new(false)));
-        let (into, stopped, api) = (Arc::clone(&seen), Arc::clone(&stop), Api::new(url));
+        let (into, stopped) = (Arc::clone(&seen), Arc::clone(&stop));
+        let api = Api::patient(url, ANSWERED);
         let sending = tokio::spawn(async move {
             let mut following = JoinSet::new();
             let mut at = tokio::time::interval(EVERY);

@@ -63,6 +63,8 @@ pub struct Report {
     pub rss_mb: [BTreeMap<String, u64>; 2],
     /// The machine's load at the end.
     pub load: String,
+    /// The slowest probe of each five seconds, from the first message on.
+    pub timeline: Vec<Duration>,
     /// What else is worth telling.
     pub notes: Vec<String>,
 }
@@ -118,6 +120,8 @@ impl Report {
             self.rss_mb[1],
             seconds(self.answers.longest)
         );
+        let timeline: Vec<String> = self.timeline.iter().map(|most| seconds(*most)).collect();
+        text.push_str(&format!("\n  slowest probe of each 5 s: {}", timeline.join(" ")));
         for note in self.notes.iter().chain(&self.broken) {
             text.push_str("\n  ");
             text.push_str(note);

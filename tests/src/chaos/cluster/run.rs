@@ -153,6 +153,7 @@ impl Stand {
             late_max: pace.late_max,
             rss_mb: [rss, installation.rss_mb()],
             load: std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned(),
+            timeline: timeline(&probes, began),
             notes: struck.notes,
         })
     }
@@ -206,6 +207,20 @@ async fn recovered(
     None
 }
 
+/// The slowest probe of each window since `began`, by the window it was begun in.
+fn timeline(probes: &[Probe], began: Instant) -> Vec<Duration> {
+    let mut slowest = Vec::new();
+    for probe in probes {
+        let window = probe.begun.saturating_duration_since(began).as_secs() / WINDOW.as_secs();
+        let window = usize::try_from(window).unwrap_or_default();
+        slowest.resize(slowest.len().max(window + 1), Duration::ZERO);
+        if let Some(most) = slowest.get_mut(window) {
+            *most = probe.decided.unwrap_or_default().max(*most);
+        }
+    }
+    slowest
+}
+
 /// Time from `ended` until everything written before was decided.
 fn drained(probes: &[Probe], ended: Instant) -> Duration {
     let before = probes.iter().filter(|probe| probe.begun < ended);
@@ -237,7 +252,7 @@ fn undurable(probes: &[Probe], struck: &Struck) -> Vec<String> {
         let inside = tries.filter(|one| one.begun > *from && one.begun + one.took < *to);
         let (mut taken, mut said) = (0, 0);
         for one in inside {
-            said += 1;
+            said += u32::from(one.status.is_some());
             taken += u32::from(one.status.is_some_and(|status| status < 300));
         }
         if taken > 0 {
