@@ -140,9 +140,7 @@ async fn wait_for(
             }
             Err(_) if look_at.take().is_some() && Instant::now() < until => {
                 // Under load the store may be slow: the caller is not kept longer for it.
-                if let Ok(found) = timeout_at(until, decided(door, &key, id)).await
-                    && let Some(found) = found?
-                {
+                if let Some(found) = known_by(until, door, &key, id).await {
                     return Ok((id, Some(found)));
                 }
             }
@@ -154,8 +152,13 @@ async fn wait_for(
     }
     // A repeat of one decided just before: the store has it by now.
     let last = Instant::now() + LOOK_AFTER;
-    let found = timeout_at(last, decided(door, &key, id)).await.unwrap_or(Ok(None));
-    Ok((id, found?))
+    Ok((id, known_by(last, door, &key, id).await))
+}
+
+/// The decision, if the store tells of one in time. The message is kept whether or not the store
+/// answers: refused now, it would be sent again for nothing.
+async fn known_by(until: Instant, door: &Door, key: &LineKey, id: MessageId) -> Option<Decision> {
+    timeout_at(until, decided(door, key, id)).await.ok()?.ok()?
 }
 
 /// The decision the store holds of a message of this contact, if it holds one.
