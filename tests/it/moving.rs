@@ -80,11 +80,14 @@ async fn conversations_go_on_after_a_move_to_kafka_and_after_a_change_of_layout(
     let tag = format!("move{}", std::process::id());
     let there = Options::at(&other)
         .on_cluster()
+        .with("SERVER__DATA_DIR", data_dir(&other))
         .with("KAFKA__BOOTSTRAP", &kafka)
         .with("KAFKA__PREFIX", &format!("{tag}-"))
         .with("SCYLLA__CONTACT_POINTS", &cql)
         .with("SCYLLA__KEYSPACE", &tag)
-        .with("LOG__PARTITIONS", "4");
+        .with("LOG__PARTITIONS", "4")
+        // Members that have just joined take a moment to be given what they read.
+        .with("DOOR__WAIT_MS", "30000");
     must(&there, &["topics", "apply"]);
     must(&there, &["store", "migrate"]);
     let said = must(&there, &["migrate", "--from", data_dir(&one)]);

@@ -53,7 +53,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 /// Libraries that only these folders of the product name.
 const PLACES: &[(&str, &[&str])] = &[
     ("rdkafka", &["pipeline/src/log/kafka/"]),
-    ("rusqlite", &["pipeline/src/log/embedded/", "sink/src/store/sqlite/"]),
+    (
+        "rusqlite",
+        &[
+            "pipeline/src/log/embedded/",
+            "pipeline/src/log/kafka/cache.rs",
+            "sink/src/store/sqlite/",
+        ],
+    ),
     ("scylla", &["sink/src/store/cql/"]),
     ("openssl", &["sink/src/store/cql/"]),
 ];
