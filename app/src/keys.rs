@@ -36,6 +36,7 @@ pub fn made<'a>(
 ///
 /// # Errors
 /// When a key is missing, the file cannot be read, or is open to others.
+#[cfg_attr(not(feature = "cluster"), allow(dead_code))] // one machine makes its own
 pub fn shared<'a>(
     data_dir: &Path,
     tenants: impl Iterator<Item = &'a String>,

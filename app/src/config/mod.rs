@@ -12,7 +12,9 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use self::cluster::{Delivery, Kafka, Mechanism, Protocol, Scylla, Transport};
+#[cfg(feature = "cluster")]
+pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
+pub use self::cluster::{Kafka, Scylla};
 
 /// The defaults, with what every key means.
 pub const DEFAULTS: &str = include_str!("default.toml");
