@@ -5,7 +5,7 @@ use bytes::Bytes;
 use schemas::topics::Topic;
 use schemas::{Avro, CodecError, Input};
 
-use crate::record::{Headers, Offset};
+use crate::record::{Headers, Offset, Stored};
 
 /// A record with its content read.
 #[derive(Debug, Clone)]
@@ -24,6 +24,21 @@ pub struct Envelope<T> {
     pub headers: Headers,
     /// The content.
     pub body: T,
+}
+
+impl<T> Envelope<T> {
+    /// `record`, whose content is `body`.
+    pub(crate) fn of(record: &Stored, body: T) -> Self {
+        Self {
+            key: record.key.clone(),
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            time_ms: record.time_ms,
+            headers: record.headers.clone(),
+            body,
+        }
+    }
 }
 
 /// What a stage emits: knows its topic and its bytes.

@@ -219,15 +219,7 @@ impl<E: Effect> EffectRunner<E> {
             self.in_hand.insert((lease, record.offset), record.clone());
             match body {
                 Ok(body) => {
-                    let envelope = Envelope {
-                        key: record.key,
-                        topic: record.topic,
-                        partition: record.partition,
-                        offset: record.offset,
-                        time_ms: record.time_ms,
-                        headers: record.headers,
-                        body,
-                    };
+                    let envelope = Envelope::of(&record, body);
                     let ticket = Ticket { lease, revoked, tries: 0 };
                     self.lanes.send(Work { envelope, ticket });
                 }

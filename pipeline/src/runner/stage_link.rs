@@ -103,7 +103,7 @@ impl<S: Stage> Link for StageLink<S> {
             Ok(body) => body,
             Err(error) => return Ok(Some(error.into())),
         };
-        let envelope = envelope(record, body);
+        let envelope = Envelope::of(record, body);
         let Some(kept) = self.kept.get_mut(&record.partition) else { return Ok(None) };
         let tick = envelope.body.tick().filter(|tick| tick.stage == S::NAME);
         let deadline_ms = tick.map(|tick| tick.deadline_ms);
@@ -190,17 +190,5 @@ impl<S: Stage> Kept<S> {
         let wake_at_ms = entry.as_ref().and_then(|entry| entry.wake_at_ms);
         self.timers.set(&key, wake_at_ms);
         self.state.put(key, entry);
-    }
-}
-
-fn envelope<T>(record: &Stored, body: T) -> Envelope<T> {
-    Envelope {
-        key: record.key.clone(),
-        topic: record.topic,
-        partition: record.partition,
-        offset: record.offset,
-        time_ms: record.time_ms,
-        headers: record.headers.clone(),
-        body,
     }
 }

@@ -11,9 +11,8 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use super::client::{Clients, log_error};
 use super::complaints::Complaints;
 use super::registry::Registry;
-use super::wire;
+use super::wire::{self, Places};
 use crate::log::{AppendError, Durable, LogError};
-use crate::partition;
 use crate::record::Record;
 
 /// Pause when the client's own queue is full, and how long an append puts up with it.
@@ -23,7 +22,7 @@ const FULL_WITHIN: Duration = Duration::from_millis(500);
 /// One idempotent producer.
 pub(super) struct Publisher {
     producer: FutureProducer<Complaints>,
-    prefix: String,
+    places: Places,
     registry: Option<Arc<Registry>>,
     complaints: Complaints,
 }
@@ -38,8 +37,7 @@ impl Publisher {
             .producer()
             .create_with_context(complaints.clone())
             .map_err(|error| log_error("make a producer", &error))?;
-        let prefix = clients.topic_name(schemas::topics::Topic(""));
-        Ok(Self { producer, prefix, registry, complaints })
+        Ok(Self { producer, places: clients.places(), registry, complaints })
     }
 
     /// `records` as they go to the brokers.
@@ -51,12 +49,11 @@ impl Publisher {
     }
 
     /// Hands a record to the client; gives it back when the client's queue is full.
-    fn send(&self, record: &Record, partitions: u32) -> Result<DeliveryFuture, KafkaError> {
-        let topic = format!("{}{}", self.prefix, record.topic);
-        let partition = record.partition.unwrap_or_else(|| partition::of(&record.key, partitions));
+    fn send(&self, record: &Record) -> Result<DeliveryFuture, KafkaError> {
+        let (topic, partition) = self.places.of(record);
         let mut message: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic)
             .key(&record.key[..])
-            .partition(i32::try_from(partition).unwrap_or(i32::MAX))
+            .partition(partition)
             .timestamp(record.time_ms)
             .headers(wire::headers_of(&record.headers));
         if let Some(value) = &record.value {
@@ -70,14 +67,13 @@ impl Publisher {
     async fn send_all(
         &self,
         records: &[Record],
-        partitions: u32,
         within: Option<Duration>,
     ) -> Result<Option<Vec<DeliveryFuture>>, KafkaError> {
         let started = tokio::time::Instant::now();
         let mut sent = Vec::with_capacity(records.len());
         for record in records {
             loop {
-                match self.send(record, partitions) {
+                match self.send(record) {
                     Ok(delivery) => break sent.push(delivery),
                     Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
                         let waited = started.elapsed();
@@ -94,17 +90,13 @@ impl Publisher {
     }
 
     /// Appends; `Busy` when the brokers do not keep up.
-    pub(super) async fn append(
-        &self,
-        records: Vec<Record>,
-        partitions: u32,
-    ) -> Result<Durable, AppendError> {
+    pub(super) async fn append(&self, records: Vec<Record>) -> Result<Durable, AppendError> {
         let failed = |error: KafkaError| AppendError::Failed(self.complaints.added_to(&error));
         let records = self
             .framed(records)
             .await
             .map_err(|error| AppendError::Failed(format!("nothing was written: {error}")))?;
-        let sent = self.send_all(&records, partitions, Some(FULL_WITHIN)).await.map_err(failed)?;
+        let sent = self.send_all(&records, Some(FULL_WITHIN)).await.map_err(failed)?;
         let Some(sent) = sent else {
             return Err(AppendError::Busy { retry_after: FULL_WITHIN });
         };
@@ -117,14 +109,10 @@ impl Publisher {
     }
 
     /// Publishes outputs in order.
-    pub(super) async fn publish(
-        &self,
-        records: Vec<Record>,
-        partitions: u32,
-    ) -> Result<(), LogError> {
+    pub(super) async fn publish(&self, records: Vec<Record>) -> Result<(), LogError> {
         let failed = |error: KafkaError| log_error("publish", &error);
         let records = self.framed(records).await?;
-        let sent = self.send_all(&records, partitions, None).await.map_err(failed)?;
+        let sent = self.send_all(&records, None).await.map_err(failed)?;
         for delivery in join_all(sent.unwrap_or_default()).await {
             delivered(delivery).map_err(failed)?;
         }

@@ -15,6 +15,7 @@ use super::cache::{Cache, Mark};
 use super::client::{Clients, log_error};
 use super::registry::Registry;
 use super::{Shared, wire};
+use crate::clock::{Clock, SystemClock};
 use crate::log::{Group, LogError, PartitionUnit, StateRow};
 use crate::record::Offset;
 use crate::watermarks::Watermarks;
@@ -95,7 +96,7 @@ pub(super) fn restore(
     let (low, end) = shared.ends(&name, partition)?;
     let directory = shared.clients.state_dir(group);
     let cache = Cache::open(directory.as_deref(), partition, shared.cluster()?)?;
-    let mark = cache.mark((low, end), now_ms())?;
+    let mark = cache.mark((low, end), SystemClock.now_ms())?;
     let from = mark.as_ref().map_or(low, |mark| mark.applied);
     let mut reading = Reading {
         group,
@@ -135,10 +136,11 @@ impl Reading<'_> {
     ) -> Result<(), LogError> {
         let failed = |error| log_error("restore from the changelog", &error);
         let consumer: BaseConsumer = clients.reader().create().map_err(failed)?;
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let (from, end) = (from.cast_signed(), end.cast_signed());
         let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(name, number, KafkaOffset::Offset(from)).map_err(failed)?;
+        assignment
+            .add_partition_offset(name, wire::number(partition), KafkaOffset::Offset(from))
+            .map_err(failed)?;
         consumer.assign(&assignment).map_err(failed)?;
         let left_key = left_key(self.group);
         let mut heard = Instant::now();
@@ -192,7 +194,7 @@ impl Reading<'_> {
     fn flush(&mut self, applied: Offset) -> Result<(), LogError> {
         let changes = std::mem::take(&mut self.changes);
         self.mark.applied = applied;
-        self.mark.time_ms = now_ms();
+        self.mark.time_ms = SystemClock.now_ms();
         self.cache.apply(changes.iter().map(|(key, row)| (key, row.as_ref())), &self.mark)
     }
 }
@@ -217,12 +219,6 @@ impl Progress {
             tracing::info!(changelog = %self.what, done, all, "restoring state");
         }
     }
-}
-
-/// The time, to tell how old a cache is: no stage sees it.
-pub(super) fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How far the reader has come, control records included.

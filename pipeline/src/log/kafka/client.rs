@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::topics::Topic;
 
 use super::complaints::advice;
+use super::wire::Places;
 use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
 
@@ -37,6 +38,11 @@ impl Clients {
 
     pub(super) fn partitions(&self) -> u32 {
         self.options.partitions
+    }
+
+    /// Where records go.
+    pub(super) fn places(&self) -> Places {
+        Places::new(&self.options.prefix, self.options.partitions)
     }
 
     /// Whether outputs wait for the transaction that covers them.

@@ -13,11 +13,13 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use super::cache::{Cache, Mark};
-use super::changelog::{Left, now_ms};
+use super::changelog::Left;
 use super::client::{Clients, log_error};
 use super::consume::Heard;
 use super::registry::Registry;
 use super::transaction::Transactions;
+use super::wire::number;
+use crate::clock::{Clock, SystemClock};
 use crate::log::{Committing, Group, LogError, Unit};
 use crate::record::Record;
 
@@ -143,7 +145,7 @@ impl Work {
             let (Some(cache), Some(end)) = (caches.get(&partition), ends.get(&partition)) else {
                 continue;
             };
-            let mark = Mark { applied: *end, time_ms: now_ms(), left: Left::of(part) };
+            let mark = Mark { applied: *end, time_ms: SystemClock.now_ms(), left: Left::of(part) };
             cache.apply(part.changes.iter().map(|(key, row)| (key, row.as_ref())), &mark)?;
         }
         Ok(())
@@ -155,8 +157,7 @@ impl Work {
 fn offsets(input: &str, unit: &Unit, with_left: bool) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(unit.partitions.len());
     for part in &unit.partitions {
-        let partition = i32::try_from(part.lease.partition).unwrap_or(i32::MAX);
-        let mut element = list.add_partition(input, partition);
+        let mut element = list.add_partition(input, number(part.lease.partition));
         element.set_offset(KafkaOffset::Offset(part.position.cast_signed()))?;
         if with_left {
             element.set_metadata(BASE64_NOPAD.encode(&Left::of(part).to_bytes()));

@@ -21,19 +21,15 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::{is_fenced, log_error};
-use super::waiting::{Taken, Waiting};
+use super::waiting::{POLL, Taken, Waiting};
 use super::wire;
 use crate::log::{Lease, LogError};
 use crate::record::Stored;
 
 /// How long a member may take to give up partitions; below the session time-out.
 pub(super) const REVOKE_WITHIN: Duration = Duration::from_secs(4);
-/// Longest wait for a message before the thread looks around.
-const POLL: Duration = Duration::from_millis(100);
 /// Records gathered at once.
 const BATCH_MAX: usize = 512;
-/// Wait for a message while the schema of another is asked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Bytes handed over and not yet taken before the partitions are paused.
 const QUEUED_BYTES_MAX: usize = 8 << 20;
 
@@ -86,11 +82,8 @@ impl Epochs {
     }
 
     fn list(&self, topic: &str) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for partition in self.reading.lock().difference(&self.waiting.lock()) {
-            list.add_partition(topic, i32::try_from(*partition).unwrap_or(i32::MAX));
-        }
-        list
+        let (reading, waiting) = (self.reading.lock(), self.waiting.lock());
+        wire::partitions(topic, reading.difference(&waiting).copied())
     }
 
     pub(super) fn holds(&self, lease: Lease) -> bool {
@@ -171,6 +164,7 @@ pub(super) struct Reads {
 impl Reads {
     /// Polls until told to stop; what was read and not handed over is read again by the next holder.
     pub(super) fn run(mut self) {
+        let consumer = Arc::clone(&self.consumer);
         let mut batch: Vec<Stored> = Vec::new();
         let mut held_back = false;
         while !self.stop.load(Ordering::Relaxed) {
@@ -180,13 +174,7 @@ impl Reads {
             }
             held_back = self.hold_back(held_back);
             self.look_again(&mut batch, held_back);
-            let wait = match (batch.is_empty(), self.waiting.is_empty()) {
-                (false, _) => Duration::ZERO,
-                (true, true) => POLL,
-                (true, false) => LOOK_AGAIN,
-            };
-            let consumer = Arc::clone(&self.consumer);
-            match consumer.poll(wait) {
+            match consumer.poll(self.waiting.poll_within(&batch)) {
                 Some(Ok(message)) => {
                     let mut stored = wire::stored(self.topic, &message);
                     // Where others left partitions of a changelog is nobody's input, but a place in
@@ -223,7 +211,7 @@ impl Reads {
             Taken::Waits { first: false } => {}
             Taken::Waits { first: true } => {
                 self.consumer.context().epochs.waiting.lock().insert(partition);
-                let list = one(&self.name, partition);
+                let list = wire::partitions(&self.name, [partition]);
                 if let Err(error) = self.consumer.pause(&list) {
                     tracing::warn!(%error, partition, "a partition could not be stopped");
                 }
@@ -244,7 +232,9 @@ impl Reads {
         for (_, partition) in done {
             epochs.waiting.lock().remove(&partition);
             // Who holds everything back also goes on with everything.
-            if !held_back && let Err(error) = self.consumer.resume(&one(&self.name, partition)) {
+            if !held_back
+                && let Err(error) = self.consumer.resume(&wire::partitions(&self.name, [partition]))
+            {
                 tracing::warn!(%error, partition, "a partition could not be gone on with");
             }
         }
@@ -288,11 +278,4 @@ impl Reads {
         }
         log_error("read", error)
     }
-}
-
-/// One partition, as the client takes it.
-fn one(topic: &str, partition: u32) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    list.add_partition(topic, i32::try_from(partition).unwrap_or(i32::MAX));
-    list
 }

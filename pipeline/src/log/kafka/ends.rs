@@ -6,6 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{Clients, log_error};
+use super::wire::number;
 use super::{REQUEST_WITHIN, Shared};
 use crate::log::LogError;
 use crate::record::Offset;
@@ -29,7 +30,7 @@ impl Ends {
 
     /// The first offset kept and the one behind the last. A topic made a moment ago is waited for.
     pub(super) fn of(&self, topic: &str, partition: u32) -> Result<(Offset, Offset), LogError> {
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let number = number(partition);
         let until = Instant::now() + REQUEST_WITHIN;
         loop {
             match self.0.fetch_watermarks(topic, number, REQUEST_WITHIN) {

@@ -25,10 +25,7 @@ const LOOK_WITHIN: Duration = Duration::from_millis(500);
 pub(super) fn of(shared: &Shared, group: &Group) -> Result<u64, LogError> {
     let consumer: BaseConsumer = shared.clients.observer(group)?;
     let name = shared.clients.topic_name(group.input);
-    let mut asked = TopicPartitionList::new();
-    for partition in 0..shared.partitions {
-        asked.add_partition(&name, i32::try_from(partition).unwrap_or(i32::MAX));
-    }
+    let asked = wire::partitions(&name, 0..shared.partitions);
     let committed = consumer
         .committed_offsets(asked, REQUEST_WITHIN)
         .map_err(|error| log_error("read committed offsets", &error))?;

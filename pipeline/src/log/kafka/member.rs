@@ -20,6 +20,7 @@ use super::client::log_error;
 use super::commit::{self, Caches, Committer};
 use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
 use super::waiting::Waiting;
+use super::wire::{number, partitions};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
     Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
@@ -176,11 +177,9 @@ impl KafkaMember {
         shared: &Shared,
         consumer: &BaseConsumer<Heard>,
         group: &Group,
-        partition: i32,
+        partition: u32,
     ) -> Result<Left, LogError> {
-        let name = shared.clients.topic_name(group.input);
-        let mut asked = TopicPartitionList::new();
-        asked.add_partition(&name, partition);
+        let asked = partitions(&shared.clients.topic_name(group.input), [partition]);
         let found = consumer
             .committed_offsets(asked, REQUEST_WITHIN)
             .map_err(|error| log_error("read committed offsets", &error))?;
@@ -206,9 +205,8 @@ fn position(
     loop {
         let mut list = TopicPartitionList::new();
         for (partition, position) in &starting {
-            let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
             let at = KafkaOffset::Offset(position.cast_signed());
-            list.add_partition_offset(topic, partition, at).map_err(failed)?;
+            list.add_partition_offset(topic, number(*partition), at).map_err(failed)?;
         }
         let sought = consumer.seek_partitions(list, REQUEST_WITHIN).map_err(failed)?;
         let mut ready = TopicPartitionList::new();
@@ -286,7 +284,6 @@ impl Member for KafkaMember {
         // The file of an older lease is let go of before it is asked for again.
         caches.lock().remove(&lease.partition);
         let restored = blocking(move || {
-            let partition = i32::try_from(lease.partition).unwrap_or(i32::MAX);
             let (left, state): (Left, Arc<dyn StateReader>) = match group.state {
                 Some(topic) => {
                     let (left, cache) =
@@ -294,7 +291,9 @@ impl Member for KafkaMember {
                     caches.lock().insert(lease.partition, Arc::clone(&cache));
                     (left, cache)
                 }
-                None => (Self::left(&shared, &consumer, &group, partition)?, Arc::new(NoState)),
+                None => {
+                    (Self::left(&shared, &consumer, &group, lease.partition)?, Arc::new(NoState))
+                }
             };
             let name = shared.clients.topic_name(group.input);
             let (_, end) = shared.ends(&name, lease.partition)?;
@@ -321,7 +320,7 @@ impl Member for KafkaMember {
         if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
             return self.committer.write(outputs).await;
         }
-        self.publisher.publish(outputs, self.shared.partitions).await
+        self.publisher.publish(outputs).await
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

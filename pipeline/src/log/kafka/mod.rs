@@ -156,7 +156,7 @@ impl Log for KafkaLog {
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<Durable, AppendError> {
-        self.shared.publisher.append(records, self.shared.partitions).await
+        self.shared.publisher.append(records).await
     }
 
     async fn join(&self, group: &Group) -> Result<Box<dyn Member>, LogError> {

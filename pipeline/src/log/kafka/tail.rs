@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use rdkafka::Message;
@@ -22,9 +21,6 @@ use crate::record::Stored;
 /// Batches on their way, and records in one.
 const BATCHES_MAX: usize = 4;
 const BATCH_MAX: usize = 512;
-const POLL: Duration = Duration::from_millis(100);
-/// Wait for a message while the schema of another is asked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 pub(super) struct KafkaTail {
     batches: mpsc::Receiver<Result<Vec<Stored>, LogError>>,
@@ -40,7 +36,6 @@ impl KafkaTail {
         let mut list = TopicPartitionList::new();
         for (name, topic) in &names {
             for partition in 0..shared.partitions {
-                let number = i32::try_from(partition).unwrap_or(i32::MAX);
                 let (low, high) = shared.ends(name, partition)?;
                 let at = match from {
                     From::Now => high,
@@ -48,7 +43,7 @@ impl KafkaTail {
                     From::Positions(at) => at.get(&(*topic, partition)).copied().unwrap_or(low),
                 };
                 let at = KafkaOffset::Offset(at.cast_signed());
-                list.add_partition_offset(name, number, at).map_err(failed)?;
+                list.add_partition_offset(name, wire::number(partition), at).map_err(failed)?;
             }
         }
         consumer.assign(&list).map_err(failed)?;
@@ -84,12 +79,7 @@ impl Following {
         let mut batch = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             self.look_again(&mut batch);
-            let wait = match (batch.is_empty(), self.waiting.is_empty()) {
-                (false, _) => Duration::ZERO,
-                (true, true) => POLL,
-                (true, false) => LOOK_AGAIN,
-            };
-            let read = match self.consumer.poll(wait) {
+            let read = match self.consumer.poll(self.waiting.poll_within(&batch)) {
                 Some(Ok(message)) => {
                     let topic = self.names.get(message.topic()).copied();
                     let own = wire::header(&message, LEFT).is_none();
@@ -148,11 +138,8 @@ impl Following {
     }
 
     fn one(&self, (topic, partition): Place) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        if let Some((name, _)) = self.names.iter().find(|(_, known)| **known == topic) {
-            list.add_partition(name, i32::try_from(partition).unwrap_or(i32::MAX));
-        }
-        list
+        let name = self.names.iter().find(|(_, known)| **known == topic);
+        name.map_or_else(TopicPartitionList::new, |(name, _)| wire::partitions(name, [partition]))
     }
 }
 

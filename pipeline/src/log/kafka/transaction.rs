@@ -20,9 +20,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use super::changelog::{self, LEFT, Left};
 use super::client::{Clients, is_fenced, log_error};
 use super::registry::Registry;
-use super::wire;
+use super::wire::{self, Places, number};
 use crate::log::{Group, LogError, Unit};
-use crate::partition;
 use crate::record::Record;
 
 /// How long a step of a transaction may take.
@@ -62,8 +61,7 @@ pub(super) struct Transactions {
     producer: BaseProducer<Delivered>,
     group: Group,
     changelog: Option<String>,
-    prefix: String,
-    partitions: u32,
+    places: Places,
     registry: Option<Arc<Registry>>,
     initialised: bool,
     open: bool,
@@ -89,8 +87,7 @@ impl Transactions {
                 .map_err(|error| log_error("make a committing producer", &error))?,
             group: group.clone(),
             changelog,
-            prefix: clients.topic_name(schemas::topics::Topic("")),
-            partitions: clients.partitions(),
+            places: clients.places(),
             registry,
             initialised: false,
             open: false,
@@ -119,11 +116,9 @@ impl Transactions {
         };
         let done = self.begin().and_then(|()| {
             outputs.iter().try_for_each(|record| {
-                let topic = format!("{}{}", self.prefix, record.topic);
-                let of_key = || partition::of(&record.key, self.partitions);
-                let partition = record.partition.unwrap_or_else(of_key);
+                let (topic, partition) = self.places.of(record);
                 let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&topic)
-                    .partition(number(partition))
+                    .partition(partition)
                     .key(&record.key[..])
                     .timestamp(record.time_ms)
                     .headers(wire::headers_of(&record.headers));
@@ -252,10 +247,6 @@ impl Drop for Transactions {
     fn drop(&mut self) {
         self.abort();
     }
-}
-
-fn number(partition: u32) -> i32 {
-    i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
 /// A step the broker asks to be tried again is tried again.

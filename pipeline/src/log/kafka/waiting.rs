@@ -4,11 +4,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemas::topics::Topic;
 
 use super::registry::{Read, Registry};
 use crate::record::Stored;
+
+/// Longest wait for a message before a thread looks around.
+pub(super) const POLL: Duration = Duration::from_millis(100);
+/// The same, while the schema of a record is asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A partition of a topic.
 pub(super) type Place = (Topic, u32);
@@ -38,6 +44,15 @@ impl Waiting {
 
     pub(super) fn is_empty(&self) -> bool {
         self.places.is_empty()
+    }
+
+    /// How long a thread that reads may wait for a message, with `batch` in hand.
+    pub(super) fn poll_within(&self, batch: &[Stored]) -> Duration {
+        match (batch.is_empty(), self.is_empty()) {
+            (false, _) => Duration::ZERO,
+            (true, true) => POLL,
+            (true, false) => LOOK_AGAIN,
+        }
     }
 
     /// Takes a record in.

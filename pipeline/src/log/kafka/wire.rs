@@ -1,12 +1,46 @@
 //! Our records as Kafka's: headers by name, so that subscribers can read them.
 
 use bytes::Bytes;
-use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
+use rdkafka::{Message, TopicPartitionList};
 use schemas::topics::Topic;
 use smol_str::SmolStr;
 
-use crate::record::{Headers, Origin, Stored, TraceContext};
+use crate::partition;
+use crate::record::{Headers, Origin, Record, Stored, TraceContext};
+
+/// Where records go, in the brokers' words.
+pub(super) struct Places {
+    prefix: String,
+    partitions: u32,
+}
+
+impl Places {
+    pub(super) fn new(prefix: &str, partitions: u32) -> Self {
+        Self { prefix: prefix.to_owned(), partitions }
+    }
+
+    /// The topic and the partition of a record.
+    pub(super) fn of(&self, record: &Record) -> (String, i32) {
+        let by_key = || partition::of(&record.key, self.partitions);
+        let partition = record.partition.unwrap_or_else(by_key);
+        (format!("{}{}", self.prefix, record.topic), number(partition))
+    }
+}
+
+/// A partition, as the client counts them.
+pub(super) fn number(partition: u32) -> i32 {
+    i32::try_from(partition).unwrap_or(i32::MAX)
+}
+
+/// Partitions of one topic, as the client takes them.
+pub(super) fn partitions(topic: &str, which: impl IntoIterator<Item = u32>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in which {
+        list.add_partition(topic, number(partition));
+    }
+    list
+}
 
 const ORIGIN: &str = "origin";
 const TRACE: &str = "traceparent";
