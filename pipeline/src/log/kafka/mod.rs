@@ -25,6 +25,8 @@ mod security;
 mod settings_tests;
 mod tail;
 mod topology;
+#[cfg(test)]
+mod torn_tests;
 mod transaction;
 mod waiting;
 mod wire;

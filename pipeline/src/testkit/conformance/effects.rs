@@ -21,7 +21,7 @@ use crate::testkit::tally::Told;
 
 /// An effect that notes what it applied, and fails where it is told to.
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     applied: Mutex<Vec<(u32, Offset, u64)>>,
     failing: Mutex<BTreeSet<u64>>,
     remembers: Option<Vec<(u32, Offset)>>,
@@ -33,7 +33,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn numbers(&self) -> Vec<u64> {
+    pub(super) fn numbers(&self) -> Vec<u64> {
         self.applied.lock().iter().map(|(_, _, n)| *n).collect()
     }
 }
@@ -76,7 +76,7 @@ impl Effect for Notes {
     }
 }
 
-fn policy() -> EffectPolicy {
+pub(super) fn policy() -> EffectPolicy {
     EffectPolicy {
         lanes: 8,
         commit_every: Duration::from_millis(5),
@@ -98,7 +98,10 @@ async fn join(
 }
 
 /// Rounds until `done`.
-async fn until(runner: &mut EffectRunner<Notes>, done: impl Fn() -> bool) -> Result<(), RunError> {
+pub(super) async fn until(
+    runner: &mut EffectRunner<Notes>,
+    done: impl Fn() -> bool,
+) -> Result<(), RunError> {
     let started = std::time::Instant::now();
     while !done() {
         assert!(started.elapsed() < PATIENCE, "it never came to that");

@@ -7,6 +7,7 @@ mod effects;
 mod links;
 mod logs;
 mod members;
+mod refusals;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use effects::*;
 pub use links::*;
 pub use logs::*;
 pub use members::*;
+pub use refusals::*;
 pub use stages::*;
 
 use super::tally::{
@@ -273,7 +275,7 @@ pub(super) async fn committed_as(
 }
 
 /// Waits until `member` is given `partition`, and restores it.
-pub(super) async fn restored(
+pub(crate) async fn restored(
     member: &mut dyn crate::log::Member,
     partition: u32,
 ) -> crate::log::Restored {
@@ -340,7 +342,9 @@ macro_rules! conformance_suite {
             a_link_brakes_its_chain,
             a_link_is_handed_nothing_of_another_partition,
             a_stage_alone_goes_on_from_what_earlier_releases_left,
-            a_second_try_is_for_one_stage_only
+            a_second_try_is_for_one_stage_only,
+            a_stage_does_not_pass_what_it_cannot_set_aside,
+            an_effect_does_not_pass_what_it_cannot_set_aside
         );
     };
     ($harness:expr, $($name:ident),+) => {$(

@@ -64,7 +64,7 @@ pub struct Layout {
 /// A running installation. Dropped, its processes are killed.
 pub struct Installation {
     layout: Layout,
-    settings: Vec<(String, String)>,
+    settings: Mutex<Vec<(String, String)>>,
     processes: Arc<Mutex<BTreeMap<String, Process>>>,
     supervising: tokio::task::JoinHandle<()>,
     /// Where the doors are.
@@ -106,8 +106,8 @@ impl Installation {
                 tokio::time::sleep(SUPERVISED_EVERY).await;
             }
         });
-        let mut installation =
-            Self { layout, settings, processes, supervising, url: String::new() };
+        let (settings, url) = (Mutex::new(settings), String::new());
+        let mut installation = Self { layout, settings, processes, supervising, url };
         for (name, parts) in ROLES {
             installation.add(name, parts)?;
         }
@@ -146,12 +146,32 @@ impl Installation {
             parts: parts.to_vec(),
             data_dir,
             port: free_port()?,
-            settings: self.settings.clone(),
+            settings: self.settings.lock().clone(),
         };
         let mut process = Process::new(role);
         process.start()?;
         self.processes.lock().insert(name.to_owned(), process);
         Ok(())
+    }
+
+    /// Sets a setting of every process, from its next start on.
+    pub fn set(&self, key: &str, value: &str) {
+        let set = (key.to_owned(), value.to_owned());
+        for process in self.processes.lock().values_mut() {
+            process.role.settings.push(set.clone());
+        }
+        self.settings.lock().push(set);
+    }
+
+    /// Runs the binary beside the processes, in the directory of one of them, to its end.
+    ///
+    /// # Errors
+    /// When it fails; with what it said.
+    pub async fn run(&self, name: &str, args: &[&str]) -> anyhow::Result<()> {
+        let data_dir = self.layout.root.join(name).display().to_string();
+        let args = args.iter().copied().chain(["--data-dir", &data_dir]).map(str::to_owned);
+        let (settings, args): (_, Vec<String>) = (self.settings.lock().clone(), args.collect());
+        tokio::task::spawn_blocking(move || once(&settings, args)).await?
     }
 
     /// Kills a process and forgets it; what it said stays on disk.

@@ -1,5 +1,6 @@
 //! The faults there are, and how each is done to an installation under load.
 
+mod layout;
 mod members;
 mod outages;
 mod poison;
@@ -36,6 +37,8 @@ pub enum Fault {
     Members,
     /// A stage process joins and leaves every two seconds.
     Storm,
+    /// The stages become one chain, and each its own again.
+    Layout,
     /// The channel refuses, fails, and takes replies without saying so.
     Channel,
     /// The store is slow, and loses answers.
@@ -134,6 +137,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Poison => poison::poison(scene).await,
         Fault::Members => members::members(scene).await,
         Fault::Storm => members::storm(scene).await,
+        Fault::Layout => layout::layout(scene).await,
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
     }
