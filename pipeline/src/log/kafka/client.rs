@@ -36,10 +36,6 @@ impl Clients {
         format!("{}{topic}", self.options.prefix)
     }
 
-    pub(super) fn partitions(&self) -> u32 {
-        self.options.partitions
-    }
-
     /// Where records go.
     pub(super) fn places(&self) -> Places {
         Places::new(&self.options.prefix, self.options.partitions)
