@@ -83,7 +83,10 @@ async fn main() {
         return;
     };
     let keys: usize = asked.get(1).map_or(1_000_000, |keys| keys.parse().expect("KEYS: a number"));
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("warn,pipeline=info").init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("warn,pipeline=info")
+        .init();
     let (first, second) = (tempfile::tempdir().expect("room"), tempfile::tempdir().expect("room"));
     let opened = log(bootstrap, first.path());
     opened
@@ -94,7 +97,10 @@ async fn main() {
     let began = Instant::now();
     fill(&mut member, &leases, keys).await;
     member.leave().await;
-    println!("{keys} states of {STATE_BYTES} bytes committed in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "{keys} states of {STATE_BYTES} bytes committed in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     for (what, states) in [("cold", &second), ("warm", &second)] {
         let (member, _, joining, restoring) = restored(&log(bootstrap, states.path())).await;
         #[allow(clippy::cast_precision_loss)] // keys of a run
