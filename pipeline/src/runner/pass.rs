@@ -27,7 +27,9 @@ impl StageRunner {
         }
         self.setup.at(Step::Processed)?;
         if !outputs.records.is_empty() {
+            let handed_over = Instant::now();
             self.member.publish(outputs.records).await?;
+            self.setup.metrics.published(&self.maker, handed_over.elapsed());
         }
         self.setup.at(Step::Published)?;
         let took = started.elapsed();

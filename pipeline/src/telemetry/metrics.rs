@@ -28,6 +28,7 @@ pub struct Metrics {
     commits: IntCounterVec,
     cpu_seconds: prometheus::CounterVec,
     batch_seconds: HistogramVec,
+    publish_seconds: HistogramVec,
     commit_seconds: HistogramVec,
     age_seconds: HistogramVec,
     lag: IntGaugeVec,
@@ -88,6 +89,11 @@ impl Metrics {
                 "stage_batch_seconds",
                 "Time from taking a batch to its outputs being published",
             )?,
+            publish_seconds: histograms(
+                &registry,
+                "stage_publish_seconds",
+                "Part of a batch's time in which its outputs were made durable",
+            )?,
             commit_seconds: histograms(&registry, "stage_commit_seconds", "Time of a commit")?,
             age_seconds: histograms(
                 &registry,
@@ -138,6 +144,11 @@ impl Metrics {
         self.batch_seconds.with_label_values(&[stage]).observe(batch.took.as_secs_f64());
         #[allow(clippy::cast_precision_loss)] // ages are far below 2^53 ms
         self.age_seconds.with_label_values(&[stage]).observe(age_ms.max(0) as f64 / 1000.0);
+    }
+
+    /// Outputs are durable; `maker` is whom their origins name: a stage, or a chain by all its names.
+    pub(crate) fn published(&self, maker: &str, took: Duration) {
+        self.publish_seconds.with_label_values(&[maker]).observe(took.as_secs_f64());
     }
 
     pub(crate) fn dropped(&self, stage: &str, reason: &str) {

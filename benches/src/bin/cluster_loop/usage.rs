@@ -1,0 +1,42 @@
+//! What processes use, as the kernel accounts for it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// Ticks of `/proc/<pid>/stat` in a second.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// Processes by what we call them.
+pub type Pids = BTreeMap<String, u32>;
+
+/// CPU time of each process by now, in seconds.
+pub fn cpu_seconds(pids: &Pids) -> BTreeMap<String, f64> {
+    pids.iter().filter_map(|(name, pid)| Some((name.clone(), cpu_of(*pid)?))).collect()
+}
+
+fn cpu_of(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_A_SECOND)
+}
+
+/// Memory of each process, in MiB: now, and the most there ever was.
+pub fn memory_mib(pids: &Pids) -> Value {
+    let of = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
+        };
+        Some(json!({ "now": mib("VmRSS:")?, "most": mib("VmHWM:")? }))
+    };
+    pids.iter().filter_map(|(name, pid)| Some((name.clone(), of(*pid)?))).collect()
+}
+
+/// The load average of the last minute.
+pub fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
+}
