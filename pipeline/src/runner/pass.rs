@@ -122,7 +122,7 @@ impl Post {
     ) -> Result<(), RunError> {
         let before = outputs.records.len();
         let started = self.timed.then(Instant::now);
-        let rejected = self.link.process(record, outputs, &setup.metrics)?;
+        let rejected = self.link.process(record, setup.clock.now_ms(), outputs, &setup.metrics)?;
         self.worked += started.map_or(Duration::ZERO, |started| started.elapsed());
         let reason = rejected.as_ref().map(|rejected| rejected.reason);
         if !self.brake.allows(&setup.policy.brake, reason) {
