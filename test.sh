@@ -31,13 +31,16 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # Both clients use OpenSSL, Kafka's is built from source; their servers are Java programs.
-features=()
+# The binary under test can be told where to die.
+features=(--features app/failpoints)
+has_clients=1
 client=()
 has make || client+=(make)
 has pkg-config || client+=(pkg-config)
 has pkg-config && ! pkg-config --exists libssl && client+=(libssl-dev)
 if [ ${#client[@]} -gt 0 ]; then
-    features=(--no-default-features)
+    features+=(--no-default-features)
+    has_clients=0
     skip "Kafka, and ScyllaDB or Cassandra: install ${client[*]}"
 fi
 
@@ -56,9 +59,9 @@ java=()
 has java || java+=("a JDK 17")
 has mvn || java+=(Maven)
 trap 'tests/services/kafka/stop.sh "$work/kafka"; tests/services/cassandra/stop.sh "$work/cassandra"' EXIT
-if [ ${#features[@]} -eq 0 ] && [ ${#java[@]} -gt 0 ]; then
+if [ $has_clients = 1 ] && [ ${#java[@]} -gt 0 ]; then
     skip "Kafka's broker and Cassandra: install ${java[*]}"
-elif [ ${#features[@]} -eq 0 ]; then
+elif [ $has_clients = 1 ]; then
     say "a Kafka broker"
     if address=$(tests/services/kafka/start.sh "$work/kafka"); then
         export KAFKA_BOOTSTRAP=$address

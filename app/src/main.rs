@@ -3,6 +3,11 @@
 mod cli;
 mod commands;
 mod config;
+#[cfg(feature = "failpoints")]
+mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+#[path = "no_failpoints.rs"]
+mod failpoints;
 mod inputs;
 mod keys;
 mod layout;

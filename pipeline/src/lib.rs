@@ -22,5 +22,7 @@ pub mod watermarks;
 pub use effect::{Effect, EffectPolicy, Outcome};
 pub use log::{Group, Log, LogError};
 pub use record::{Headers, Offset, Origin, Record, Stored, TraceContext};
-pub use runner::{Chain, Policy, RunError, Running, Setup, spawn_chain, spawn_effect, spawn_stage};
+pub use runner::{
+    Chain, Policy, RunError, Running, Setup, Step, spawn_chain, spawn_effect, spawn_stage,
+};
 pub use stage::{Context, DropReason, Envelope, Keyed, Output, Stage, Stateless, Verdict};

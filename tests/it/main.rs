@@ -11,10 +11,12 @@
 
 mod agents;
 mod browser;
+mod clock;
 mod cluster;
 mod command_line;
 mod contracts;
 mod crash;
+mod full_disk;
 mod moving;
 mod openapi;
 mod privacy;

@@ -6,4 +6,5 @@
 
 pub mod api;
 pub mod chaos;
+pub mod faketime;
 pub mod server;

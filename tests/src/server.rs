@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--package", "app", "--bin", "correnteza"]);
+    build.args(["--features", "failpoints"]);
     build.arg("--manifest-path").arg(root().join("Cargo.toml"));
     build.arg("--target-dir").arg(target);
     if release {
@@ -104,6 +105,8 @@ pub struct Options {
     pub port: u16,
     /// Settings, by the name they have in the environment without `CORRENTEZA__`.
     pub settings: Vec<(String, String)>,
+    /// The rest of its environment that is not ours.
+    pub environment: Vec<(String, String)>,
     /// What it is asked to do.
     pub command: Vec<&'static str>,
 }
@@ -113,7 +116,8 @@ impl Options {
     #[must_use]
     pub fn at(data_dir: &Path) -> Self {
         let command = vec!["serve"];
-        Self { data_dir: data_dir.to_owned(), port: 0, settings: Vec::new(), command }
+        let (settings, environment) = (Vec::new(), Vec::new());
+        Self { data_dir: data_dir.to_owned(), port: 0, settings, environment, command }
             .with("GROUPING__WINDOW_MS", "300")
             .with("GROUPING__AGE_MS_MAX", "1000")
             .with("CRM__LATENCY_MS_P50", "10")
@@ -132,6 +136,28 @@ impl Options {
         self.settings.push((key.to_owned(), value.to_owned()));
         self
     }
+}
+
+/// A file with the routing policy that is built in, but for a shorter patience: a conversation that
+/// waits for people is late after a minute.
+///
+/// # Errors
+/// When there is no such policy, or no room for the file.
+pub fn impatient_policy(dir: &Path) -> anyhow::Result<PathBuf> {
+    let policy = std::fs::read_to_string(root().join("router/policy.toml"))?;
+    let mut section = "";
+    let mut changed = String::new();
+    for line in policy.lines() {
+        section = if line.starts_with('[') { line } else { section };
+        match line.split_once(" = ").filter(|_| section == "[first_response_minutes]") {
+            Some((queue, _)) => changed.push_str(&format!("{queue} = 1\n")),
+            None => changed.push_str(&format!("{line}\n")),
+        }
+    }
+    std::fs::create_dir_all(dir)?;
+    let file = dir.join("policy.toml");
+    std::fs::write(&file, changed)?;
+    Ok(file)
 }
 
 /// A running server. Dropped, it is killed.
@@ -172,6 +198,7 @@ impl Server {
         for (key, value) in &options.settings {
             command.env(format!("CORRENTEZA__{key}"), value);
         }
+        command.envs(options.environment.iter().map(|(key, value)| (key, value)));
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(String::new()));
         let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -235,6 +262,21 @@ impl Server {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it ends by itself; gives how. Nothing: it does not.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub async fn ends(&mut self, within: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        let until = Instant::now() + within;
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || Instant::now() > until {
+                return Ok(status);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Ends it as a crash does; gives how to start it again on the same port.

@@ -1,20 +1,26 @@
 //! What the line runs on: the log, the store, the once-ledger, the tenants' keys.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use pipeline::clock::{Clock, SystemClock};
+use pipeline::clock::{Clock, SteadyClock, SystemClock};
 use pipeline::ledger::OnceLedger;
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{Log, Offset, Stored};
 use schemas::sealed::Keyring;
-use schemas::topics::{TOPICS, Topic};
+use schemas::topics::{INBOUND, TOPICS, Topic};
 use sink::Store;
 use sink::store::sqlite::SqliteStore;
 
 use crate::config::{Durability, Settings};
 use crate::keys;
+
+/// How far the machine's clock may be behind the newest record before that is told, and before the
+/// record is not believed.
+const CLOCK_BACK_MS_TOLD: i64 = 1_000;
+const CLOCK_BACK_MS_MAX: i64 = 24 * 3_600_000;
 
 /// What is open before anything runs.
 pub(crate) struct Backend {
@@ -60,10 +66,26 @@ impl Backend {
             ledger: Arc::new(log.clone()),
             store: Arc::new(SqliteStore::open(&data_dir.join("store.db"))?),
             metrics,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(clock(data_dir)?),
             keyring: Arc::new(keys::made(data_dir, settings.tenants.keys())?),
             own_log: Some(log),
             told: None,
         })
     }
+}
+
+/// Time goes on from the newest record where that is later than the machine's clock: deadlines were
+/// asked for by it, and the order of times is that of records. A clock that was wrong by more than a
+/// day is not followed.
+fn clock(data_dir: &Path) -> anyhow::Result<SteadyClock> {
+    let newest_ms = embedded::newest_ms(data_dir, INBOUND)?.unwrap_or_default();
+    let ahead_ms = newest_ms - SystemClock.now_ms();
+    if ahead_ms > CLOCK_BACK_MS_TOLD {
+        tracing::warn!(
+            ahead_s = ahead_ms / 1_000,
+            followed = ahead_ms <= CLOCK_BACK_MS_MAX,
+            "the newest record is from later than now: the machine's clock was or is wrong"
+        );
+    }
+    Ok(SteadyClock::not_before(if ahead_ms <= CLOCK_BACK_MS_MAX { newest_ms } else { 0 }))
 }

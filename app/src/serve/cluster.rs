@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use pipeline::clock::SystemClock;
+use pipeline::clock::SteadyClock;
 use pipeline::log::kafka::{
     Delivery, KafkaLog, Options, Protocol, RegistryOptions, SaslMechanism, Secret, Security,
     SecurityProtocol,
@@ -136,7 +136,7 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
         ledger: Arc::new(CqlLedger::open(&options).await?),
         store: Arc::new(store),
         metrics: Arc::new(Metrics::new()?),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SteadyClock::not_before(0)),
         keyring: Arc::new(keyring),
         own_log: None,
         told: Some(Told {

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::part::Chosen;
 use crate::config::{Layout, Settings};
+use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
 use crate::layout;
 
@@ -42,12 +43,22 @@ pub(super) const CLASSIFY: &str = Classify::NAME;
 pub(super) struct Parts {
     pub(super) setup: Setup,
     pub(super) ledger: Arc<dyn OnceLedger>,
+    /// Where a fault test ends this process.
+    pub(super) failpoint: Option<Arc<Failpoint>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keyring: Arc<Keyring>,
     pub(super) store: Arc<dyn Store>,
     pub(super) inputs: Inputs,
     /// Where `classify` runs.
     pub(super) models: Option<Arc<Swapped<classifier::Models>>>,
+}
+
+impl Parts {
+    /// The once-ledger as `part` asks it.
+    fn ledger(&self, part: &'static str) -> Arc<dyn OnceLedger> {
+        let ledger = Arc::clone(&self.ledger);
+        self.failpoint.iter().fold(ledger, |ledger, point| point.guard(part, ledger))
+    }
 }
 
 /// The line at work.
@@ -231,7 +242,7 @@ fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
     let latency = std::time::Duration::from_millis(crm.latency_ms_p50);
     Arc::new(Act::new(
         Arc::new(DemoCrm::new(latency, crm.errors_per_mille)),
-        Arc::clone(&parts.ledger),
+        parts.ledger(Act::NAME),
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),
     ))
@@ -251,7 +262,7 @@ fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>
     senders.insert("api", api);
     Ok(Arc::new(Deliver::new(
         senders,
-        Arc::clone(&parts.ledger),
+        parts.ledger(Deliver::NAME),
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),
     )))

@@ -28,6 +28,7 @@ use self::health::Health;
 pub(crate) use self::line::{answering_groups, other_groups};
 use self::part::{Chosen, DOORS};
 use crate::config::Settings;
+use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
 use crate::models;
 use crate::simulate::{self, Demo};
@@ -133,6 +134,7 @@ async fn start(
     line_stop: &CancellationToken,
 ) -> anyhow::Result<Started> {
     chosen.fits(settings.line.layout)?;
+    let failpoint = Failpoint::armed()?;
     let models = if chosen.has(line::CLASSIFY) {
         let dir = models::directory(settings);
         let asked = dir.clone();
@@ -144,15 +146,17 @@ async fn start(
     };
     let inputs = Inputs::load(&*backend.log, settings, backend.clock.now_ms()).await?;
     let intent_groups = inputs.intent_groups.clone();
+    let setup = Setup {
+        log: Arc::clone(&backend.log),
+        clock: Arc::clone(&backend.clock),
+        metrics: Arc::clone(&backend.metrics),
+        ticks: Some(line::tick),
+        policy: Policy::default(),
+        probe: None,
+    };
     let parts = line::Parts {
-        setup: Setup {
-            log: Arc::clone(&backend.log),
-            clock: Arc::clone(&backend.clock),
-            metrics: Arc::clone(&backend.metrics),
-            ticks: Some(line::tick),
-            policy: Policy::default(),
-            probe: None,
-        },
+        setup: failpoint.iter().fold(setup, |setup, point| point.watch(setup)),
+        failpoint,
         ledger: Arc::clone(&backend.ledger),
         clock: Arc::clone(&backend.clock),
         keyring: Arc::clone(&backend.keyring),

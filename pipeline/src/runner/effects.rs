@@ -192,7 +192,7 @@ impl<E: Effect> EffectRunner<E> {
     }
 
     async fn take(&mut self, records: Vec<Stored>) -> Result<(), RunError> {
-        self.setup.at(Step::Taken)?;
+        self.setup.at(E::NAME, Step::Taken)?;
         let mut batch = Batch { received: records.len() as u64, ..Batch::default() };
         let started = Instant::now();
         let last_ms = records.last().map_or(0, |record| record.time_ms);
@@ -266,7 +266,7 @@ impl<E: Effect> EffectRunner<E> {
         if !records.is_empty() {
             self.member.publish(records).await?;
         }
-        self.setup.at(Step::Told)?;
+        self.setup.at(E::NAME, Step::Told)?;
         for (lease, offset) in places {
             self.finish(lease, offset);
         }
@@ -331,7 +331,7 @@ impl<E: Effect> EffectRunner<E> {
         if partitions.is_empty() {
             return Ok(false);
         }
-        self.setup.at(Step::Committing)?;
+        self.setup.at(E::NAME, Step::Committing)?;
         let started = Instant::now();
         let passed: Vec<(u32, Offset)> =
             partitions.iter().map(|part| (part.lease.partition, part.position)).collect();
@@ -339,7 +339,7 @@ impl<E: Effect> EffectRunner<E> {
         let time_ms = self.setup.clock.now_ms();
         self.member.commit(Unit { time_ms, partitions }).await?;
         self.setup.metrics.committed(E::NAME, started.elapsed());
-        self.setup.at(Step::Committed)?;
+        self.setup.at(E::NAME, Step::Committed)?;
         Ok(true)
     }
 }

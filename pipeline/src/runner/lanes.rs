@@ -218,7 +218,7 @@ impl<E: Effect> Lane<E> {
         let mut outcomes = self.applied(&inputs).await;
         let missing = || Outcome::Reject("the effect gave no outcome".to_owned());
         outcomes.resize_with(inputs.len(), missing);
-        let crashed = self.setup.at(Step::Applied).is_err();
+        let crashed = self.setup.at(E::NAME, Step::Applied).is_err();
         let mut again: HashMap<Bytes, Again<E::In>> = HashMap::new();
         for ((ticket, envelope), outcome) in tickets.into_iter().zip(inputs).zip(outcomes) {
             let end = match outcome {

@@ -34,11 +34,12 @@ pub(super) trait Link: Send {
     /// Forgets `partition`: somebody else has it.
     fn release(&mut self, partition: u32);
 
-    /// Lets the stage see the record and writes what it emits; `Some` when it could not use it, and has
-    /// done nothing.
+    /// Lets the stage see the record at `now_ms` of our clock and writes what it emits; `Some` when it
+    /// could not use it, and has done nothing.
     fn process(
         &mut self,
         record: &Stored,
+        now_ms: i64,
         outputs: &mut Outputs,
         metrics: &Metrics,
     ) -> Result<Option<Rejected>, RunError>;

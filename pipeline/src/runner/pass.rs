@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Batch;
 impl StageRunner {
     pub(super) async fn take(&mut self, records: Vec<Stored>) -> Result<(), RunError> {
         let started = Instant::now();
-        self.setup.at(Step::Taken)?;
+        self.setup.at(&self.maker, Step::Taken)?;
         self.posts.iter_mut().for_each(|post| post.batch = Batch::default());
         let received = records.len() as u64;
         let mut outputs = Outputs::new(self.maker.clone(), records.len() * self.posts.len());
@@ -25,13 +25,13 @@ impl StageRunner {
         for record in &records {
             self.take_one(record, &mut outputs)?;
         }
-        self.setup.at(Step::Processed)?;
+        self.setup.at(&self.maker, Step::Processed)?;
         if !outputs.records.is_empty() {
             let handed_over = Instant::now();
             self.member.publish(outputs.records).await?;
             self.setup.metrics.published(&self.maker, handed_over.elapsed());
         }
-        self.setup.at(Step::Published)?;
+        self.setup.at(&self.maker, Step::Published)?;
         let took = started.elapsed();
         let age_ms = self.setup.clock.now_ms() - last_ms;
         for (at, post) in self.posts.iter_mut().enumerate() {
@@ -124,7 +124,7 @@ impl Post {
     ) -> Result<(), RunError> {
         let before = outputs.records.len();
         let started = self.timed.then(Instant::now);
-        let rejected = self.link.process(record, outputs, &setup.metrics)?;
+        let rejected = self.link.process(record, setup.clock.now_ms(), outputs, &setup.metrics)?;
         self.worked += started.map_or(Duration::ZERO, |started| started.elapsed());
         let reason = rejected.as_ref().map(|rejected| rejected.reason);
         if !self.brake.allows(&setup.policy.brake, reason) {

@@ -18,7 +18,7 @@ use crate::telemetry::metrics::Metrics;
 /// deadline, now.
 pub type TickWriter = fn(&'static str, &Bytes, i64, i64) -> Option<Record>;
 
-/// A point of the loop at which a test may end the process.
+/// A point of the loop at which a test may end the runner, or the whole process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Records were taken, nothing was done.
@@ -39,7 +39,38 @@ pub enum Step {
     Told,
 }
 
-type Probe = dyn Fn(Step) -> bool + Send + Sync;
+impl Step {
+    /// What the loop of a stage passes.
+    pub const OF_STAGES: [Self; 6] = [
+        Self::Taken,
+        Self::Processed,
+        Self::Published,
+        Self::Ticked,
+        Self::Committing,
+        Self::Committed,
+    ];
+    /// What the loop of an effect passes.
+    pub const OF_EFFECTS: [Self; 5] =
+        [Self::Taken, Self::Applied, Self::Told, Self::Committing, Self::Committed];
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Processed => "processed",
+            Self::Published => "published",
+            Self::Ticked => "ticked",
+            Self::Committing => "committing",
+            Self::Committed => "committed",
+            Self::Applied => "applied",
+            Self::Told => "told",
+        }
+    }
+}
+
+/// Asked at each step of whoever runs: a stage, a chain by the names of its stages, an effect.
+type Probe = dyn Fn(&str, Step) -> bool + Send + Sync;
 
 /// How a runner behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,9 +157,10 @@ impl Setup {
         Group { name: SmolStr::new_static(name), input, state: None, durable_only: true }
     }
 
-    pub(super) fn at(&self, step: Step) -> Result<(), RunError> {
+    /// `part` has come to `step`.
+    pub(super) fn at(&self, part: &str, step: Step) -> Result<(), RunError> {
         match &self.probe {
-            Some(probe) if probe(step) => Err(RunError::Crashed(step)),
+            Some(probe) if probe(part, step) => Err(RunError::Crashed(step)),
             _ => Ok(()),
         }
     }

@@ -95,6 +95,7 @@ impl<S: Stage> Link for StageLink<S> {
     fn process(
         &mut self,
         record: &Stored,
+        now_ms: i64,
         outputs: &mut Outputs,
         metrics: &Metrics,
     ) -> Result<Option<Rejected>, RunError> {
@@ -146,7 +147,8 @@ impl<S: Stage> Link for StageLink<S> {
                 return Ok(Some(Rejected { reason, detail }));
             }
         }
-        kept.put(key, state.map(|state| Entry { state, wake_at_ms }));
+        let ahead_ms = record.time_ms - now_ms;
+        kept.put(key, state.map(|state| Entry { state, wake_at_ms }), ahead_ms);
         self.write_outputs(record, outputs)?;
         Ok(None)
     }
@@ -185,10 +187,10 @@ impl<S: Stage> Link for StageLink<S> {
 }
 
 impl<S: Stage> Kept<S> {
-    /// Stages what a record left of its key.
-    fn put(&mut self, key: Bytes, entry: Option<Entry<S::State>>) {
+    /// Stages what a record left of its key that is `ahead_ms` ahead of our clock.
+    fn put(&mut self, key: Bytes, entry: Option<Entry<S::State>>, ahead_ms: i64) {
         let wake_at_ms = entry.as_ref().and_then(|entry| entry.wake_at_ms);
-        self.timers.set(&key, wake_at_ms);
+        self.timers.set(&key, wake_at_ms, ahead_ms);
         self.state.put(key, entry);
     }
 }

@@ -224,7 +224,7 @@ impl StageRunner {
             return Ok(false);
         }
         self.member.publish(ticks).await?;
-        self.setup.at(Step::Ticked)?;
+        self.setup.at(&self.maker, Step::Ticked)?;
         Ok(true)
     }
 
@@ -259,7 +259,7 @@ impl StageRunner {
     fn committed(&self, (done, took): (Result<(), LogError>, Duration)) -> Result<(), RunError> {
         done?;
         self.posts.iter().for_each(|post| self.setup.metrics.committed(post.link.name(), took));
-        self.setup.at(Step::Committed)
+        self.setup.at(&self.maker, Step::Committed)
     }
 
     /// Begins to commit what was taken since the last commit; what is configured changes here.
@@ -278,7 +278,7 @@ impl StageRunner {
         if unit.partitions.is_empty() {
             return Ok(());
         }
-        self.setup.at(Step::Committing)?;
+        self.setup.at(&self.maker, Step::Committing)?;
         self.committing = Some((self.member.commit(unit), Instant::now()));
         // Records may only be read with versions the log knows of.
         if pins_change { self.end_commit().await } else { Ok(()) }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tests::chaos::cluster::{Fault, Ordered, Report, Service, Stand, Watched};
-use tests::chaos::{Asked, Load, kill9};
+use tests::chaos::{Asked, Load, Point, at_points, kill9};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
@@ -33,6 +33,19 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         customers: usize,
         /// The same seed gives the same texts and the same lives.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Ends the server at every named point of every part's work, once each, under load. The binary
+    /// under test is built with the feature failpoints.
+    Failpoints {
+        /// Messages a second.
+        #[arg(long, default_value_t = 100.0)]
+        rate: f64,
+        /// How many customers write.
+        #[arg(long, default_value_t = 5_000)]
+        customers: usize,
+        /// The same seed gives the same texts and the same points.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -78,6 +91,16 @@ async fn main() -> anyhow::Result<()> {
             let asked = Asked { rounds, load: Load { rate, customers, seed } };
             let report = kill9(data_dir.path(), asked, |how| eprintln!("  {how}")).await?;
             println!("{}", report.text());
+            report.sound()
+        }
+        What::Failpoints { rate, customers, seed } => {
+            println!("every failpoint under {rate} messages a second, seed {seed}");
+            let data_dir = tempfile::tempdir()?;
+            let load = Load { rate, customers, seed };
+            let note = |how| eprintln!("  {how}");
+            let (report, never) = at_points(data_dir.path(), load, &Point::all(), note).await?;
+            println!("{}", report.text());
+            ensure!(never.is_empty(), "{}", never.join("\n"));
             report.sound()
         }
         // Told to end, it takes its processes and servers with it.

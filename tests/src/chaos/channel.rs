@@ -54,12 +54,6 @@ impl Channel {
         Ok(Self { url, taken, serving })
     }
 
-    /// What it has been sent so far.
-    #[must_use]
-    pub fn sent(&self) -> Vec<Sent> {
-        self.taken.lock().sent.clone()
-    }
-
     /// What those of `journal` were sent so far: others wrote before this run.
     #[must_use]
     pub fn sent_to(&self, journal: &Journal) -> Vec<Sent> {

@@ -3,16 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-
-use super::channel::Channel;
-use super::customers::{Customers, Journal, Load, mix};
+use super::customers::{Journal, Load, mix};
 use super::facts::{Facts, Sent};
 use super::gather::gather;
 use super::judge::{Violation, judge};
-use super::planted;
+use super::trial::{Report, Trial};
 use crate::api::Api;
-use crate::server::{Options, Server};
+use crate::server::Options;
 
 /// A server lives so long between ready and killed, in milliseconds: from, to.
 const LIFE_MS: (u64, u64) = (150, 1_500);
@@ -31,31 +28,6 @@ pub struct Asked {
     pub load: Load,
 }
 
-/// What came of it.
-#[derive(Debug)]
-pub struct Report {
-    /// How often it was killed.
-    pub kills: u32,
-    /// Messages acknowledged.
-    pub acknowledged: usize,
-    /// Messages the machine answered, by the histories.
-    pub answered: usize,
-    /// Replies the channel was sent.
-    pub sent: usize,
-    /// The latest a message was begun after its time.
-    pub late_max: Duration,
-    /// Time from start to ready, sorted.
-    pub ready: Vec<Duration>,
-    /// Time from the last kill to everything decided and answered.
-    pub rest: Duration,
-    /// Planted faults, and those the judge missed.
-    pub planted: (usize, Vec<&'static str>),
-    /// Kinds of violation found after a loss, a duplicate and a swap were planted in the store.
-    pub planted_in_store: Vec<Violation>,
-    /// What may not be.
-    pub violations: Vec<Violation>,
-}
-
 /// Kills a server with its data in `data_dir` as often as `asked`, and judges what is left.
 /// `note` is told how it goes.
 ///
@@ -66,53 +38,26 @@ pub async fn kill9(
     asked: Asked,
     mut note: impl FnMut(String),
 ) -> anyhow::Result<Report> {
-    let channel = Channel::open().await?;
-    let options = Options::at(data_dir).with("DELIVER__CALLBACK_URL", &channel.url);
-    let mut server = Server::start(options).await?;
-    let customers = Customers::start(&server.url(), asked.load)?;
-    let mut ready = Vec::new();
+    let mut trial = Trial::start(Options::at(data_dir), asked.load).await?;
     for round in 0..asked.rounds {
         let dice = mix(asked.load.seed ^ (u64::from(round) << 32));
         let life = LIFE_MS.0 + dice % (LIFE_MS.1 - LIFE_MS.0);
         // The moment of the crash is the thing under test, not something waited for.
         tokio::time::sleep(Duration::from_millis(life)).await;
-        let mut again = server.kill()?;
+        let mut again = trial.kill()?;
         if round % EARLY_ONE_IN == 0 {
             // Once more while it recovers and restores.
-            let starting = Server::spawn(again)?;
+            trial.spawn(again)?;
             tokio::time::sleep(Duration::from_millis(mix(dice) % EARLY_MS_MAX)).await;
-            again = starting.kill()?;
+            again = trial.kill()?;
         }
-        let started = Instant::now();
-        server = Server::start(again).await?;
-        ready.push(started.elapsed());
+        trial.again(again).await?;
         if (round + 1) % 10 == 0 {
             note(format!("killed {} times", round + 1));
         }
     }
-    let (journal, pace) = customers.finish().await?;
-    let killed = Instant::now();
     note("at rest soon; gathering what is left".to_owned());
-    let facts = at_rest(&server.api(), &journal, || channel.sent()).await?;
-    let rest = killed.elapsed();
-    ready.sort_unstable();
-    let (violations, planted) = (judge(&facts), planted::missed(&facts));
-    let (_, again) = server.stop().await?;
-    planted::plant_in_store(data_dir)?;
-    let server = Server::start(again).await?;
-    let spoilt = gather(&server.api(), &journal, channel.sent()).await?;
-    Ok(Report {
-        kills: asked.rounds + asked.rounds.div_ceil(EARLY_ONE_IN),
-        acknowledged: journal.values().map(Vec::len).sum(),
-        answered: answered(&facts),
-        sent: facts.sent.len(),
-        late_max: pace.late_max,
-        ready,
-        rest,
-        planted,
-        planted_in_store: judge(&spoilt),
-        violations,
-    })
+    trial.judged().await
 }
 
 /// Gathers until nothing is wrong, or nothing that time would mend.
@@ -142,53 +87,4 @@ pub(super) async fn at_rest(
 pub(super) fn answered(facts: &Facts) -> usize {
     let lines = facts.histories.values().flatten();
     lines.filter(|line| line.event == "reply_sent" && line.str("purpose") == "answer").count()
-}
-
-impl Report {
-    /// Whether everything is as it must be.
-    ///
-    /// # Errors
-    /// What is not.
-    pub fn sound(&self) -> anyhow::Result<()> {
-        ensure!(self.planted.1.is_empty(), "the judge missed planted faults: {:?}", self.planted.1);
-        let in_store = |is: fn(&Violation) -> bool| self.planted_in_store.iter().any(is);
-        ensure!(
-            in_store(|v| matches!(v, Violation::Lost(_)))
-                && in_store(|v| matches!(v, Violation::Doubled(_)))
-                && in_store(|v| matches!(v, Violation::Torn(_) | Violation::DecidedUnseen(_))),
-            "faults planted in the store were not all seen: {:?}",
-            self.planted_in_store
-        );
-        let few: Vec<_> = self.violations.iter().take(20).collect();
-        ensure!(few.is_empty(), "{} violations, such as {few:?}", self.violations.len());
-        ensure!(self.answered > 0 && self.sent > 0, "nothing was answered: the run shows nothing");
-        Ok(())
-    }
-
-    /// For people.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let at = |share: usize| {
-            self.ready
-                .get(self.ready.len().saturating_sub(1) * share / 100)
-                .copied()
-                .unwrap_or_default()
-        };
-        format!(
-            "{} kills, {} messages acknowledged, {} answered by the machine, {} replies at the channel\n\
-             customers at most {:?} late; ready again after {:?} (p50), {:?} (max); at rest {:?} after the end\n\
-             {} faults planted, {} missed; {} violations",
-            self.kills,
-            self.acknowledged,
-            self.answered,
-            self.sent,
-            self.late_max,
-            at(50),
-            at(100),
-            self.rest,
-            self.planted.0,
-            self.planted.1.len(),
-            self.violations.len(),
-        )
-    }
 }

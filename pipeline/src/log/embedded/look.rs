@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use rusqlite::params;
-use schemas::topics::TopicSpec;
+use rusqlite::{OptionalExtension as _, params};
+use schemas::topics::{Topic, TopicSpec};
 
 use super::files::{self, sql};
 use super::tables::{self, TopicTable};
@@ -37,6 +37,19 @@ pub fn partitions_of(directory: &Path) -> Result<u32, LogError> {
         .query_row("SELECT value FROM meta WHERE name = 'partitions'", [], |row| row.get(0))
         .map_err(|error| sql("read the partition count", &error))?;
     u32::try_from(found).map_err(|_| LogError::Fatal(format!("{found} partitions make no sense")))
+}
+
+/// The time of the newest record of `topic` (Unix, ms); none when it is empty.
+///
+/// # Errors
+/// [`LogError::Fatal`] when there is no log in `directory`, or no such topic.
+pub fn newest_ms(directory: &Path, topic: Topic) -> Result<Option<i64>, LogError> {
+    let connection = files::reader(&directory.join(files::LOG_DB))?;
+    let newest = format!("SELECT time_ms FROM \"{topic}\" ORDER BY offset DESC LIMIT 1");
+    connection
+        .query_row(&newest, [], |row| row.get(0))
+        .optional()
+        .map_err(|error| sql("read the newest record", &error))
 }
 
 /// A key of the once-ledger and how it ended; `None`: it was begun, and nobody said.

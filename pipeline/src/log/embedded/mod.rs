@@ -16,7 +16,7 @@ mod tables;
 mod tail;
 mod writer;
 
-pub use look::{claims, partitions_of, peek};
+pub use look::{claims, newest_ms, partitions_of, peek};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

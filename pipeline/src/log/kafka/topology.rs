@@ -11,6 +11,9 @@ pub(super) const CLEANUP: &str = "cleanup.policy";
 pub(super) const RETENTION_MS: &str = "retention.ms";
 pub(super) const MIN_INSYNC: &str = "min.insync.replicas";
 pub(super) const UNCLEAN: &str = "unclean.leader.election.enable";
+/// How far a record's time may be ahead of the broker's clock. Brokers from 4.0 on refuse after an
+/// hour: a process whose clock is two hours ahead could finish nothing it has taken.
+pub(super) const AHEAD_MS_MAX: &str = "message.timestamp.after.max.ms";
 
 /// A topic as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +80,9 @@ impl Difference {
     pub fn can_be_applied(&self) -> bool {
         match &self.how {
             How::Missing => true,
-            How::Setting { name, .. } => [RETENTION_MS, MIN_INSYNC, UNCLEAN].contains(name),
+            How::Setting { name, .. } => {
+                [RETENTION_MS, MIN_INSYNC, UNCLEAN, AHEAD_MS_MAX].contains(name)
+            }
             How::Partitions { .. } | How::Replication { .. } => false,
         }
     }
@@ -112,6 +117,7 @@ pub(super) fn wanted(options: &Options, spec: &TopicSpec) -> Wanted {
         (CLEANUP, cleanup.to_owned()),
         (RETENTION_MS, retention_ms.to_string()),
         (UNCLEAN, "false".to_owned()),
+        (AHEAD_MS_MAX, (24 * 3_600_000).to_string()),
     ];
     let min_insync = match options.min_insync {
         // With as many replicas as the brokers think, it is for them to say how many must have it.
@@ -182,6 +188,7 @@ fn fits(name: &str, wanted: &str, found: &str) -> bool {
         CLEANUP => policies(wanted) == policies(found),
         // Stricter is well.
         MIN_INSYNC => found.parse::<u32>().ok() >= wanted.parse().ok(),
+        AHEAD_MS_MAX => found.parse::<u64>().ok() >= wanted.parse().ok(),
         _ => wanted == found,
     }
 }
@@ -198,7 +205,21 @@ mod tests {
     fn found(partitions: u32, replication: u32, settings: [&str; 4]) -> Found {
         let names = [CLEANUP, RETENTION_MS, MIN_INSYNC, UNCLEAN].map(str::to_owned);
         let settings = settings.map(str::to_owned);
-        Found { partitions, replication, settings: names.into_iter().zip(settings).collect() }
+        let ahead = (AHEAD_MS_MAX.to_owned(), i64::MAX.to_string());
+        let settings = names.into_iter().zip(settings).chain([ahead]).collect();
+        Found { partitions, replication, settings }
+    }
+
+    #[test]
+    fn records_from_a_clock_that_is_ahead_are_let_in() {
+        let mut strict = found(12, 1, ["compact", "-1", "1", "false"]);
+        let wanted = wanted(&Options::at(""), &spec(Retention::Compacted));
+        assert_eq!(differences(&wanted, Some(&strict)), []);
+        strict.settings.pop();
+        strict.settings.push((AHEAD_MS_MAX.to_owned(), "3600000".to_owned()));
+        let told = differences(&wanted, Some(&strict));
+        let [one] = told.as_slice() else { panic!("{told:?}") };
+        assert!(one.can_be_applied() && one.to_string().contains("=3600000 instead of 86400000"));
     }
 
     #[test]

@@ -239,15 +239,7 @@ pub async fn a_chain_ended_at_any_step_changes_nothing(harness: &mut dyn Harness
     let script = long_script();
     let (expected, read, _) = run(harness, None, &script).await;
     assert!(read.iter().filter(|total| total.is_some()).count() == 16, "{read:?}");
-    let steps = [
-        Step::Taken,
-        Step::Processed,
-        Step::Published,
-        Step::Ticked,
-        Step::Committing,
-        Step::Committed,
-    ];
-    for step in steps {
+    for step in Step::OF_STAGES {
         for nth in 1.. {
             harness.fresh().await;
             let (found, seen, crashed) = run(harness, Some((step, nth)), &script).await;

@@ -121,15 +121,7 @@ pub async fn a_crash_between_any_two_steps_changes_nothing(harness: &mut dyn Har
     let script = script();
     let (expected, _) = run(harness, None, &script).await;
     assert!(expected.outputs.len() == 7 && expected.second["k0"].is_some());
-    let steps = [
-        Step::Taken,
-        Step::Processed,
-        Step::Published,
-        Step::Ticked,
-        Step::Committing,
-        Step::Committed,
-    ];
-    for step in steps {
+    for step in Step::OF_STAGES {
         for nth in 1.. {
             harness.fresh().await;
             let (found, crashed) = run(harness, Some((step, nth)), &script).await;

@@ -91,6 +91,10 @@ async fn join(
     notes: &Arc<Notes>,
     probe: impl Fn(Step) -> bool + Send + Sync + 'static,
 ) -> EffectRunner<Notes> {
+    let probe = move |part: &str, step| {
+        assert_eq!(part, Notes::NAME);
+        probe(step)
+    };
     let setup = Setup { probe: Some(Arc::new(probe)), ..bench.setup(log) };
     let group = Setup::effect_group("notes", IN);
     let stop = CancellationToken::new();

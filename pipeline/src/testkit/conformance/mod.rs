@@ -39,6 +39,7 @@ use crate::ledger::OnceLedger;
 use crate::log::{From, Group, Log};
 use crate::record::{Record, Stored};
 use crate::runner::{Chain, Policy, RunError, Setup, StageRunner, Step, Stepped};
+use crate::stage::Stage as _;
 use crate::telemetry::metrics::Metrics;
 
 /// A backend under test.
@@ -135,6 +136,10 @@ impl Bench {
         log: &Arc<dyn Log>,
         probe: impl Fn(Step) -> bool + Send + Sync + 'static,
     ) -> StageRunner {
+        let probe = move |part: &str, step| {
+            assert_eq!(part, Tally::NAME);
+            probe(step)
+        };
         let setup = Setup { probe: Some(Arc::new(probe)), ..self.setup(log) };
         let numbers = Arc::clone(&self.numbers);
         StageRunner::join(Tally, &tally_group(), setup, numbers, CancellationToken::new())
@@ -160,6 +165,10 @@ impl Bench {
         log: &Arc<dyn Log>,
         probe: impl Fn(Step) -> bool + Send + Sync + 'static,
     ) -> StageRunner {
+        let probe = move |part: &str, step| {
+            assert_eq!(part, "tally+second");
+            probe(step)
+        };
         let setup = Setup { probe: Some(Arc::new(probe)), ..self.setup(log) };
         let chain = Chain::of(IN, Tally, Arc::clone(&self.numbers) as _).then(
             OUT,

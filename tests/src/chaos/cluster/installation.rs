@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::process::{Process, Role, Signal};
 use crate::api::Api;
-use crate::server::binary;
+use crate::server::{binary, impatient_policy};
 
 /// How long processes may take until all of them are at work.
 const WORKING_WITHIN: Duration = Duration::from_secs(120);
@@ -90,7 +90,8 @@ impl Installation {
         let mut settings: Vec<(String, String)> =
             own.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         settings.extend(layout.settings.iter().cloned());
-        std::fs::create_dir_all(&layout.root)?;
+        let policy = impatient_policy(&layout.root)?;
+        settings.push(("ROUTER__POLICY_FILE".to_owned(), policy.display().to_string()));
         let keys = ["keys", "make", "--data-dir"].map(str::to_owned).into_iter();
         once(&settings, keys.chain([layout.root.display().to_string()]))?;
         once(&settings, ["topics", "apply"].map(str::to_owned))?;
@@ -147,6 +148,7 @@ impl Installation {
             data_dir,
             port: free_port()?,
             settings: self.settings.lock().clone(),
+            environment: Vec::new(),
         };
         let mut process = Process::new(role);
         process.start()?;
@@ -191,8 +193,60 @@ impl Installation {
         let mut processes = self.processes.lock();
         processes.retain(|name, _| ROLES.iter().any(|(role, _)| role == name));
         for process in processes.values_mut() {
+            // One whose clock was wrong is not started before that is set right.
+            if !std::mem::take(&mut process.role.environment).is_empty() {
+                process.kill()?;
+            }
             process.start()?;
             process.signal(Signal::Continue)?;
+        }
+        Ok(())
+    }
+
+    /// Started next, the process ends at this failpoint; started again after that, it does not.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn arm(&self, name: &str, point: &str) -> anyhow::Result<()> {
+        self.with(name, |process| {
+            process.armed = Some(point.to_owned());
+            Ok(())
+        })
+    }
+
+    /// What a process has in its environment from its next start on, beside settings.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn environment(
+        &self,
+        name: &str,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<()> {
+        self.with(name, |process| {
+            process.role.environment = environment;
+            Ok(())
+        })
+    }
+
+    /// How a process ended each time nobody had asked for that.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn deaths(&self, name: &str) -> anyhow::Result<Vec<ExitStatus>> {
+        self.with(name, |process| Ok(process.ended_by_itself.clone()))
+    }
+
+    /// Asks all of `names` to stop, then waits for each as [`Self::stop`] does.
+    ///
+    /// # Errors
+    /// When one does not run.
+    pub async fn stop_all(&self, names: &[&str], within: Duration) -> anyhow::Result<()> {
+        for name in names {
+            self.signal(name, Signal::Term)?;
+        }
+        for name in names {
+            self.stopped(name, within).await?;
         }
         Ok(())
     }
@@ -240,8 +294,12 @@ impl Installation {
     /// # Errors
     /// When it does not run.
     pub async fn stop(&self, name: &str, within: Duration) -> anyhow::Result<(Duration, bool)> {
-        let told = Instant::now();
         self.signal(name, Signal::Term)?;
+        self.stopped(name, within).await
+    }
+
+    async fn stopped(&self, name: &str, within: Duration) -> anyhow::Result<(Duration, bool)> {
+        let told = Instant::now();
         while told.elapsed() < within {
             if let Some(status) = self.with(name, Process::ended)? {
                 return Ok((told.elapsed(), status.success()));

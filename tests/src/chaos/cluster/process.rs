@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, ensure};
 
+use crate::chaos::points::VARIABLE;
 use crate::server::{binary, models};
 
 /// What a process is.
@@ -22,6 +23,8 @@ pub struct Role {
     pub port: u16,
     /// Settings, by the name they have in the environment without `CORRENTEZA__`.
     pub settings: Vec<(String, String)>,
+    /// The rest of its environment that is not ours.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A process. Dropped, it is killed.
@@ -30,6 +33,8 @@ pub struct Process {
     pub role: Role,
     child: Option<Child>,
     wanted: bool,
+    /// The failpoint it is started with next, and only then.
+    pub armed: Option<String>,
     /// How it ended when nobody had asked for that.
     pub ended_by_itself: Vec<ExitStatus>,
 }
@@ -49,7 +54,7 @@ impl Process {
     /// One that does not run yet.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { role, child: None, wanted: false, ended_by_itself: Vec::new() }
+        Self { role, child: None, wanted: false, armed: None, ended_by_itself: Vec::new() }
     }
 
     /// Where everything it says goes.
@@ -84,6 +89,8 @@ impl Process {
         for (key, value) in &self.role.settings {
             command.env(format!("CORRENTEZA__{key}"), value);
         }
+        command.envs(self.role.environment.iter().map(|(key, value)| (key, value)));
+        command.envs(self.armed.take().map(|point| (VARIABLE, point)));
         self.child = Some(command.spawn()?);
         Ok(())
     }

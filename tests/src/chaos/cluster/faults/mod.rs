@@ -1,8 +1,10 @@
 //! The faults there are, and how each is done to an installation under load.
 
+mod clock;
 mod layout;
 mod members;
 mod outages;
+mod points;
 mod poison;
 mod processes;
 
@@ -43,6 +45,10 @@ pub enum Fault {
     Channel,
     /// The store is slow, and loses answers.
     SlowStore,
+    /// Every part of the line ends its process at every named point of its work.
+    Failpoints,
+    /// Clocks are two hours ahead, then two hours behind.
+    Clock,
 }
 
 impl Fault {
@@ -140,5 +146,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Layout => layout::layout(scene).await,
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
+        Fault::Failpoints => points::failpoints(scene).await,
+        Fault::Clock => clock::clock(scene).await,
     }
 }
