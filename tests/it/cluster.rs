@@ -23,13 +23,8 @@ async fn nothing_is_lost_when_processes_die_or_stop_or_the_broker_dies() {
     let tag = format!("it{}", std::process::id());
     let servers = (kafka, Service::given(&cql));
     let stand = Stand::start(&dir.path().join("processes"), &tag, servers, &[]).await.unwrap();
-    let faults = [
-        (Fault::Kill9, 4),
-        (Fault::Sigterm, 1),
-        (Fault::BrokerKill, 1),
-        (Fault::Failpoints, 1),
-        (Fault::Clock, 1),
-    ];
+    let faults =
+        [(Fault::Kill9, 4), (Fault::Sigterm, 1), (Fault::BrokerKill, 1), (Fault::Failpoints, 1)];
     for ((fault, rounds), seed) in faults.into_iter().zip(7..) {
         let load = Load { rate: 20.0, customers: 300, seed };
         let (outage, watched) = (Duration::ZERO, Watched::Briefly);

@@ -43,8 +43,8 @@ async fn what_is_acknowledged_outlives_a_full_disk() {
         "the disk is full; the server {}",
         ended.map_or("stays".to_owned(), |s| s.to_string())
     );
-    if ended.is_some() {
-        assert_eq!(ended.unwrap().code(), Some(1));
+    if let Some(ended) = ended {
+        assert_eq!(ended.code(), Some(1));
         assert!(trial.server().unwrap().said().contains("full"), "it says why");
     }
     mount(dir.path(), ROOM_KB_FIRST, &["remount"]);

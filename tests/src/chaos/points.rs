@@ -23,7 +23,8 @@ const OF_EFFECTS: &[&str] = &["taken", "applied", "told", "committing", "committ
 /// `act` has a CRM here that only looks things up, and asks no ledger.
 const OF_LEDGER: &[&str] = &["claiming", "claimed", "settling", "settled"];
 
-/// The parts of the line and the points of each. What takes longest to be come to stands last.
+/// The parts of the line and the points of each. Those of the ledger come first, while customers are
+/// still answered by the machine: who waits for people is not. Deadlines come last: they take time.
 const PARTS: [(&str, &[&[&str]]); 10] = [
     ("turns", &[OF_STAGES, OF_TIME]),
     ("classify", &[OF_STAGES]),
@@ -31,7 +32,7 @@ const PARTS: [(&str, &[&[&str]]); 10] = [
     ("plan", &[OF_STAGES]),
     ("metrics", &[OF_STAGES]),
     ("act", &[OF_EFFECTS]),
-    ("deliver", &[OF_EFFECTS, OF_LEDGER]),
+    ("deliver", &[OF_LEDGER, OF_EFFECTS]),
     ("store-accepted", &[OF_EFFECTS]),
     ("store-history", &[OF_EFFECTS]),
     ("store-metrics", &[OF_EFFECTS]),
@@ -60,7 +61,7 @@ impl Point {
         let dice = part.bytes().chain(step.bytes()).fold(seed, |n, byte| mix(n ^ u64::from(byte)));
         // Some are come to with every batch, some now and then.
         let often = OF_STAGES.contains(&step) || OF_EFFECTS.contains(&step);
-        let nth = 1 + dice % if often { 12 } else { 3 };
+        let nth = 1 + dice % if often { 12 } else { 2 };
         format!("{part}:{step}:{nth}")
     }
 }

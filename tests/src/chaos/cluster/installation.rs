@@ -148,7 +148,6 @@ impl Installation {
             data_dir,
             port: free_port()?,
             settings: self.settings.lock().clone(),
-            environment: Vec::new(),
         };
         let mut process = Process::new(role);
         process.start()?;
@@ -193,10 +192,6 @@ impl Installation {
         let mut processes = self.processes.lock();
         processes.retain(|name, _| ROLES.iter().any(|(role, _)| role == name));
         for process in processes.values_mut() {
-            // One whose clock was wrong is not started before that is set right.
-            if !std::mem::take(&mut process.role.environment).is_empty() {
-                process.kill()?;
-            }
             process.start()?;
             process.signal(Signal::Continue)?;
         }
@@ -210,21 +205,6 @@ impl Installation {
     pub fn arm(&self, name: &str, point: &str) -> anyhow::Result<()> {
         self.with(name, |process| {
             process.armed = Some(point.to_owned());
-            Ok(())
-        })
-    }
-
-    /// What a process has in its environment from its next start on, beside settings.
-    ///
-    /// # Errors
-    /// When there is no such process.
-    pub fn environment(
-        &self,
-        name: &str,
-        environment: Vec<(String, String)>,
-    ) -> anyhow::Result<()> {
-        self.with(name, |process| {
-            process.role.environment = environment;
             Ok(())
         })
     }

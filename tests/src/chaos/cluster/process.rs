@@ -23,8 +23,6 @@ pub struct Role {
     pub port: u16,
     /// Settings, by the name they have in the environment without `CORRENTEZA__`.
     pub settings: Vec<(String, String)>,
-    /// The rest of its environment that is not ours.
-    pub environment: Vec<(String, String)>,
 }
 
 /// A process. Dropped, it is killed.
@@ -89,7 +87,6 @@ impl Process {
         for (key, value) in &self.role.settings {
             command.env(format!("CORRENTEZA__{key}"), value);
         }
-        command.envs(self.role.environment.iter().map(|(key, value)| (key, value)));
         command.envs(self.armed.take().map(|point| (VARIABLE, point)));
         self.child = Some(command.spawn()?);
         Ok(())

@@ -174,13 +174,16 @@ impl Stand {
 
     /// Time from `since` until no group has anything left to read.
     async fn lag_zero(&self, since: Instant) -> Option<Duration> {
-        while since.elapsed() < LAG_ZERO_WITHIN {
+        // Looked at once in any case: gathering what is left may have taken longer than that.
+        loop {
             if self.installation.lag().await.values().all(|records| *records == 0) {
                 return Some(since.elapsed());
             }
+            if since.elapsed() > LAG_ZERO_WITHIN {
+                return None;
+            }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        None
     }
 }
 

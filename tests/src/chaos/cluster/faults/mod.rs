@@ -1,6 +1,5 @@
 //! The faults there are, and how each is done to an installation under load.
 
-mod clock;
 mod layout;
 mod members;
 mod outages;
@@ -47,8 +46,6 @@ pub enum Fault {
     SlowStore,
     /// Every part of the line ends its process at every named point of its work.
     Failpoints,
-    /// Clocks are two hours ahead, then two hours behind.
-    Clock,
 }
 
 impl Fault {
@@ -147,6 +144,5 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
         Fault::Failpoints => points::failpoints(scene).await,
-        Fault::Clock => clock::clock(scene).await,
     }
 }
