@@ -36,10 +36,6 @@ impl Clients {
         format!("{}{topic}", self.options.prefix)
     }
 
-    pub(super) fn partitions(&self) -> u32 {
-        self.options.partitions
-    }
-
     /// Where records go.
     pub(super) fn places(&self) -> Places {
         Places::new(&self.options.prefix, self.options.partitions)
@@ -81,14 +77,31 @@ impl Clients {
 
     /// Settings of producers whose records keep their order and are written once: idempotent, all
     /// replicas, nothing waited for on purpose.
-    pub(super) fn producer(&self) -> ClientConfig {
+    fn producer(&self) -> ClientConfig {
         let mut config = self.base();
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "0")
-            .set("message.timeout.ms", "30000")
-            .set("queue.buffering.max.messages", "100000");
+            .set("queue.buffering.max.messages", "100000")
+            // A broker that is back is found within a second.
+            .set("reconnect.backoff.max.ms", "1000");
+        config
+    }
+
+    /// Settings of the producer of doors: what is not confirmed in time is given up, so that neither
+    /// callers nor memory wait for brokers that are away.
+    pub(super) fn appender(&self) -> ClientConfig {
+        let mut config = self.producer();
+        config.set("message.timeout.ms", "4000");
+        config
+    }
+
+    /// Settings of producers of outputs. None is given up for being late, and one that fails breaks
+    /// the producer: nothing behind it is written.
+    pub(super) fn publisher(&self) -> ClientConfig {
+        let mut config = self.producer();
+        config.set("message.timeout.ms", "0").set("enable.gapless.guarantee", "true");
         config
     }
 

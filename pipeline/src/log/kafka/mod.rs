@@ -14,10 +14,13 @@ mod commit;
 mod complaints;
 mod consume;
 mod ends;
+mod flight;
 mod lag;
 mod look;
 mod member;
 mod options;
+mod produce;
+mod publish;
 mod registry;
 mod secret;
 mod security;
@@ -37,7 +40,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use schemas::topics::{Topic, TopicSpec};
 
-use self::append::Publisher;
+use self::append::Appender;
 pub use self::apply::Applied;
 use self::client::Clients;
 use self::ends::Ends;
@@ -65,7 +68,7 @@ struct Shared {
     clients: Clients,
     partitions: u32,
     registry: Option<Arc<Registry>>,
-    publisher: Publisher,
+    appender: Appender,
     ends: Ends,
     cluster: OnceLock<String>,
     /// Switches that stop members from polling, by group.
@@ -87,14 +90,14 @@ impl KafkaLog {
             .map(|registry| Registry::open(registry, &options.prefix, dir))
             .transpose()?;
         let clients = Clients::new(options)?;
-        let publisher = Publisher::new(&clients, registry.clone())?;
+        let appender = Appender::new(&clients, registry.clone())?;
         let ends = Ends::new(&clients)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 clients,
                 partitions,
                 registry,
-                publisher,
+                appender,
                 ends,
                 cluster: OnceLock::new(),
                 #[cfg(feature = "testkit")]
@@ -155,8 +158,12 @@ impl Log for KafkaLog {
         self.shared.partitions
     }
 
+    fn record_bytes_max(&self) -> usize {
+        self.shared.clients.options().record_bytes_max
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<Durable, AppendError> {
-        self.shared.publisher.append(records).await
+        self.shared.appender.append(records).await
     }
 
     async fn join(&self, group: &Group) -> Result<Box<dyn Member>, LogError> {
