@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::topics::Topic;
 
 use super::complaints::advice;
+use super::topology::ENVELOPE_BYTES;
 use super::wire::Places;
 use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
@@ -64,6 +65,9 @@ impl Clients {
         for (name, value) in &self.options.client {
             config.set(name, value);
         }
+        // Readers need no more: brokers hand out a batch whole, however large.
+        let bytes_max = self.options.record_bytes_max + ENVELOPE_BYTES;
+        config.set("message.max.bytes", bytes_max.to_string());
         config
     }
 
@@ -190,6 +194,7 @@ pub(super) fn log_error(what: &str, error: &KafkaError) -> LogError {
                     | RDKafkaErrorCode::GroupAuthorizationFailed
                     | RDKafkaErrorCode::ClusterAuthorizationFailed
                     | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::MessageSizeTooLarge
             )
         ),
     };

@@ -11,6 +11,11 @@ pub(super) const CLEANUP: &str = "cleanup.policy";
 pub(super) const RETENTION_MS: &str = "retention.ms";
 pub(super) const MIN_INSYNC: &str = "min.insync.replicas";
 pub(super) const UNCLEAN: &str = "unclean.leader.election.enable";
+pub(super) const BYTES_MAX: &str = "max.message.bytes";
+
+/// What comes to a record's key and value on its way: headers, framing, the envelope of a dead letter
+/// that holds the record whole. Once for what clients send, twice for what brokers take.
+pub(super) const ENVELOPE_BYTES: usize = 64 << 10;
 
 /// A topic as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +82,9 @@ impl Difference {
     pub fn can_be_applied(&self) -> bool {
         match &self.how {
             How::Missing => true,
-            How::Setting { name, .. } => [RETENTION_MS, MIN_INSYNC, UNCLEAN].contains(name),
+            How::Setting { name, .. } => {
+                [RETENTION_MS, MIN_INSYNC, UNCLEAN, BYTES_MAX].contains(name)
+            }
             How::Partitions { .. } | How::Replication { .. } => false,
         }
     }
@@ -112,6 +119,7 @@ pub(super) fn wanted(options: &Options, spec: &TopicSpec) -> Wanted {
         (CLEANUP, cleanup.to_owned()),
         (RETENTION_MS, retention_ms.to_string()),
         (UNCLEAN, "false".to_owned()),
+        (BYTES_MAX, (options.record_bytes_max + 2 * ENVELOPE_BYTES).to_string()),
     ];
     let min_insync = match options.min_insync {
         // With as many replicas as the brokers think, it is for them to say how many must have it.
@@ -180,8 +188,8 @@ fn fits(name: &str, wanted: &str, found: &str) -> bool {
     };
     match name {
         CLEANUP => policies(wanted) == policies(found),
-        // Stricter is well.
-        MIN_INSYNC => found.parse::<u32>().ok() >= wanted.parse().ok(),
+        // Stricter, or more, is well.
+        MIN_INSYNC | BYTES_MAX => found.parse::<u64>().ok() >= wanted.parse().ok(),
         _ => wanted == found,
     }
 }
@@ -197,8 +205,9 @@ mod tests {
 
     fn found(partitions: u32, replication: u32, settings: [&str; 4]) -> Found {
         let names = [CLEANUP, RETENTION_MS, MIN_INSYNC, UNCLEAN].map(str::to_owned);
-        let settings = settings.map(str::to_owned);
-        Found { partitions, replication, settings: names.into_iter().zip(settings).collect() }
+        let large = (BYTES_MAX.to_owned(), "8388608".to_owned());
+        let settings = names.into_iter().zip(settings.map(str::to_owned));
+        Found { partitions, replication, settings: settings.chain([large]).collect() }
     }
 
     #[test]
@@ -257,6 +266,11 @@ mod tests {
                 assert!(words.starts_with("p-t ") && words.contains(told), "{words}");
             }
         }
+        let mut small = found(12, 3, ["delete", "3600000", "2", "false"]);
+        small.settings.retain(|(name, _)| name != BYTES_MAX);
+        small.settings.push((BYTES_MAX.to_owned(), "1048588".to_owned()));
+        let small = differences(&wanted(&options, &spec(hours)), Some(&small));
+        assert!(matches!(&small[..], [one] if one.can_be_applied()), "{small:?}");
         let missing = differences(&wanted(&options, &spec(hours)), None);
         assert_eq!(missing.first().map(|missing| &missing.how), Some(&How::Missing));
     }
