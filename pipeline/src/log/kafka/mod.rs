@@ -19,6 +19,7 @@ mod lag;
 mod look;
 mod member;
 mod options;
+mod peek;
 mod produce;
 mod publish;
 mod registry;
@@ -53,7 +54,7 @@ pub use self::security::{SaslMechanism, Security, SecurityProtocol};
 use self::tail::KafkaTail;
 pub use self::topology::{Difference, How};
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
-use crate::record::Record;
+use crate::record::{Record, Stored};
 
 /// How long a request to the brokers may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(15);
@@ -122,6 +123,15 @@ impl KafkaLog {
     /// [`LogError`]; what was changed before it stays changed.
     pub async fn apply(&self, topics: &[TopicSpec]) -> Result<Applied, LogError> {
         apply::apply(&self.shared, topics).await
+    }
+
+    /// What `topic` holds at present, partition by partition, in memory: for topics that are small.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn peek(&self, topic: Topic) -> Result<Vec<Stored>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || peek::all(&shared, topic)).await
     }
 
     /// Stops the present members of `group` from polling, as a process that was paused would, so
