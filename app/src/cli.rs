@@ -257,7 +257,8 @@ pub enum DeadLetters {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
-    /// Puts one back at the input of the stage that could not use it. The server must be stopped.
+    /// Puts one back at the input of the stage that could not use it. On one machine its server must be
+    /// stopped.
     Replay {
         /// Its place, e.g. 3/17; `all` for every one not replayed yet.
         place: String,

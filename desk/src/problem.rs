@@ -71,6 +71,10 @@ impl From<StoreError> for Problem {
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
+        if matches!(error, AppendError::TooLarge { .. }) {
+            let detail = "it is larger than what can be kept; write less at once";
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
+        }
         tracing::warn!(%error, "a command was not appended");
         Self::unavailable("log_unavailable", "it could not be written; try again")
     }

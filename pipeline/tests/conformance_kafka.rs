@@ -146,6 +146,7 @@ mod at_once {
         lag_counts_what_is_not_taken_account_of,
         offsets_may_skip,
         dead_letters_hold_the_record_whole,
+        what_is_too_large_is_refused_at_the_door_and_set_aside_behind_it,
         the_brake_stops_before_the_backlog_is_spoilt,
         ticks_come_once_also_after_a_restart,
         the_same_log_gives_the_same_outputs,

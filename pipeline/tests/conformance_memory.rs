@@ -73,3 +73,13 @@ async fn a_busy_log_says_when_to_come_again() {
     log.set_busy(false);
     assert!(log.append(Vec::new()).await.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_is_refused_at_the_door_and_set_aside_behind_it() {
+    let mut memory = Memory::new(1);
+    memory.log.set_record_bytes_max(4_096);
+    pipeline::testkit::conformance::what_is_too_large_is_refused_at_the_door_and_set_aside_behind_it(
+        &mut memory,
+    )
+    .await;
+}

@@ -34,6 +34,8 @@ named! {
         Panicked = "panicked",
         /// Written by a later release, or by a stranger.
         UnknownSchema = "unknown_schema",
+        /// What the stage made of it is larger than the log takes.
+        TooLarge = "too_large",
     }
 }
 

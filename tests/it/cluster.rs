@@ -21,7 +21,7 @@ async fn nothing_is_lost_when_processes_die_or_stop_or_the_broker_dies() {
     let kafka = Service::kafka(&dir.path().join("kafka")).await.unwrap();
     // A keyspace of its own, so that a run finds nothing of another.
     let tag = format!("it{}", std::process::id());
-    let servers = (kafka, Service::given(&cql));
+    let servers = (kafka.into(), Service::given(&cql));
     let stand = Stand::start(&dir.path().join("processes"), &tag, servers, &[]).await.unwrap();
     let faults =
         [(Fault::Kill9, 4), (Fault::Sigterm, 1), (Fault::BrokerKill, 1), (Fault::Failpoints, 1)];

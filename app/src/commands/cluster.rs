@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::bail;
-use pipeline::Log;
 use pipeline::log::kafka::{Applied, KafkaLog};
-use schemas::topics::TOPICS;
+use pipeline::{Log, Stored};
+use schemas::topics::{DEAD_LETTERS, TOPICS};
 use sink::store::cql::CqlStore;
 
 use super::print;
@@ -32,6 +32,15 @@ pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     } else {
         cluster::open(settings).await
     }
+}
+
+/// The dead letters on Kafka, where one is configured.
+pub(super) async fn dead_letters(settings: &Settings) -> anyhow::Result<Option<Vec<Stored>>> {
+    if settings.kafka.bootstrap.is_empty() {
+        return Ok(None);
+    }
+    let log = KafkaLog::open(kafka_options(settings)?)?;
+    Ok(Some(log.peek(DEAD_LETTERS).await?))
 }
 
 /// Makes the tables, or brings them up to this release.

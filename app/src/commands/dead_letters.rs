@@ -1,73 +1,84 @@
-//! Records no stage could use: looked at while the server runs, put back while it does not.
+//! Records no stage could use: looked at at any time, and put back; on one machine while its server
+//! does not run.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use pipeline::ledger::{Claim, OnceKey, OnceLedger};
-use pipeline::log::embedded::{self, EmbeddedLog, Options};
-use pipeline::telemetry::metrics::Metrics;
-use pipeline::{Headers, Log, Record, Stored};
+use pipeline::ledger::{Claim, OnceKey};
+use pipeline::log::embedded;
+use pipeline::{Headers, Record, Stored};
 use schemas::Avro;
 use schemas::ops::DeadLetter;
-use schemas::topics::{self, DEAD_LETTERS, TOPICS, TopicSpec};
+use schemas::topics::{self, DEAD_LETTERS, TopicSpec};
 
-use super::{print, settings};
+use super::{cluster, print, settings};
 use crate::cli::DeadLetters;
 use crate::config::Settings;
 use crate::layout;
+use crate::serve::backend::Backend;
 
 /// Letters read at once.
 const PAGE: usize = 500;
 
 /// Does what is asked of dead letters.
 pub fn run(asked: DeadLetters, file: Option<&Path>) -> anyhow::Result<()> {
-    match asked {
-        DeadLetters::List { data_dir } => list(&settings(file, data_dir.as_deref())?),
-        DeadLetters::Show { place, data_dir } => {
-            show(&settings(file, data_dir.as_deref())?, &place)
+    let (DeadLetters::List { data_dir }
+    | DeadLetters::Show { data_dir, .. }
+    | DeadLetters::Replay { data_dir, .. }) = &asked;
+    let settings = settings(file, data_dir.as_deref())?;
+    super::runtime()?.block_on(async {
+        let letters = letters(&settings).await?;
+        match asked {
+            DeadLetters::List { .. } => list(letters),
+            DeadLetters::Show { place, .. } => show(letters, &place),
+            DeadLetters::Replay { place, .. } => replay(&settings, letters, &place).await,
         }
-        DeadLetters::Replay { place, data_dir } => {
-            let settings = settings(file, data_dir.as_deref())?;
-            super::runtime()?.block_on(replay(&settings, &place))
-        }
-    }
+    })
 }
 
 fn topic() -> anyhow::Result<&'static TopicSpec> {
     topics::named(DEAD_LETTERS.0).context("this release has no dead letters")
 }
 
-/// Every letter, oldest first.
-fn letters(settings: &Settings) -> anyhow::Result<Vec<(Stored, DeadLetter)>> {
+/// A letter, and where it stands.
+struct Letter {
+    place: String,
+    letter: DeadLetter,
+}
+
+/// Every letter, oldest first within its partition.
+async fn letters(settings: &Settings) -> anyhow::Result<Vec<Letter>> {
+    let records = match cluster::dead_letters(settings).await? {
+        Some(records) => records,
+        None => of_this_machine(settings)?,
+    };
+    let read = records.into_iter().map(|record| {
+        let place = format!("{}/{}", record.partition, record.offset);
+        let letter = DeadLetter::from_bytes(record.value.as_deref().unwrap_or_default())?;
+        Ok(Letter { place, letter })
+    });
+    read.collect()
+}
+
+fn of_this_machine(settings: &Settings) -> anyhow::Result<Vec<Stored>> {
     let mut all = Vec::new();
     let mut from = 0;
     loop {
         let page = embedded::peek(&settings.server.data_dir, topic()?, from, PAGE)?;
         let Some(last) = page.last() else { return Ok(all) };
         from = last.offset + 1;
-        for record in page {
-            let value = record.value.clone().unwrap_or_default();
-            let letter = DeadLetter::from_bytes(&value)?;
-            all.push((record, letter));
-        }
+        all.extend(page);
     }
 }
 
-fn place_of(record: &Stored) -> String {
-    format!("{}/{}", record.partition, record.offset)
-}
-
-fn list(settings: &Settings) -> anyhow::Result<()> {
-    let letters = letters(settings)?;
+fn list(letters: Vec<Letter>) -> anyhow::Result<()> {
     if letters.is_empty() {
         return print("no dead letters");
     }
     let mut text = format!("{:<10} {:<14} {:<15} {:<22} why\n", "place", "stage", "reason", "from");
-    for (record, letter) in letters {
+    for Letter { place, letter } in letters {
         let from = format!("{}/{}/{}", letter.topic, letter.partition, letter.offset);
         let reason = letter.reason.as_str();
-        let place = place_of(&record);
         text += &format!(
             "{place:<10} {:<14} {reason:<15} {from:<22} {}\n",
             letter.stage, letter.detail
@@ -76,15 +87,15 @@ fn list(settings: &Settings) -> anyhow::Result<()> {
     print(text.trim_end())
 }
 
-fn find(settings: &Settings, place: &str) -> anyhow::Result<(Stored, DeadLetter)> {
-    letters(settings)?
+fn find(letters: Vec<Letter>, place: &str) -> anyhow::Result<Letter> {
+    letters
         .into_iter()
-        .find(|(record, _)| place_of(record) == place)
+        .find(|letter| letter.place == place)
         .with_context(|| format!("no dead letter at {place}; `dead-letters list` shows them"))
 }
 
-fn show(settings: &Settings, place: &str) -> anyhow::Result<()> {
-    let (_, letter) = find(settings, place)?;
+fn show(letters: Vec<Letter>, place: &str) -> anyhow::Result<()> {
+    let Letter { letter, .. } = find(letters, place)?;
     let bytes = letter.value.as_deref().unwrap_or_default();
     let hex = data_encoding::HEXLOWER.encode(bytes);
     let shown = serde_json::json!({
@@ -103,22 +114,18 @@ fn show(settings: &Settings, place: &str) -> anyhow::Result<()> {
 }
 
 /// Puts letters back at the input of the stage that could not use them, each once.
-async fn replay(settings: &Settings, place: &str) -> anyhow::Result<()> {
-    let chosen = if place == "all" { letters(settings)? } else { vec![find(settings, place)?] };
-    let options =
-        Options { partitions: settings.log.partitions, ..Options::at(&settings.server.data_dir) };
-    let log = EmbeddedLog::open(&options, Arc::new(Metrics::new()?))?;
-    log.ensure(TOPICS).await?;
+async fn replay(settings: &Settings, letters: Vec<Letter>, place: &str) -> anyhow::Result<()> {
+    let chosen = if place == "all" { letters } else { vec![find(letters, place)?] };
+    let Backend { log, ledger, .. } = cluster::backend(settings).await?;
     let mut replayed = 0;
-    for (record, letter) in chosen {
-        let place = place_of(&record);
+    for Letter { place, letter } in chosen {
         let Some(spec) = topics::named(&letter.topic) else {
             bail!("{place} is from topic {}, which this release does not have", letter.topic);
         };
         let once = OnceKey(format!("replay/{place}"));
         // One that was begun and not finished is put back again: the state machines know messages,
         // commands and outcomes by their ids.
-        if let Claim::Settled(_) = log.claim(&once).await? {
+        if let Claim::Settled(_) = ledger.claim(&once).await? {
             print(&format!("{place} was replayed before"))?;
             continue;
         }
@@ -136,8 +143,8 @@ async fn replay(settings: &Settings, place: &str) -> anyhow::Result<()> {
             again.headers.replay_at(&whole, stage);
         }
         log.append(vec![again]).await?;
-        log.settle(&once, b"replayed".to_vec()).await?;
+        ledger.settle(&once, b"replayed".to_vec()).await?;
         replayed += 1;
     }
-    print(&format!("{replayed} put back; the next start of the server takes them up"))
+    print(&format!("{replayed} put back; they are taken up as soon as the stages run"))
 }

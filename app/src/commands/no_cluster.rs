@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
+use pipeline::Stored;
 
 use crate::config::Settings;
 use crate::serve::backend::Backend;
@@ -21,6 +22,12 @@ pub(super) fn run(_: Settings, _: &[String]) -> anyhow::Result<()> {
 /// Everything is in one directory.
 pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     Backend::embedded(settings).await
+}
+
+/// There is one log only.
+#[allow(clippy::unused_async, clippy::unnecessary_wraps)] // as the other build has it
+pub(super) async fn dead_letters(_: &Settings) -> anyhow::Result<Option<Vec<Stored>>> {
+    Ok(None)
 }
 
 pub(super) fn store_migrate(_: &Settings) -> anyhow::Result<()> {

@@ -26,6 +26,12 @@ use crate::keys;
 /// The state caches of the stages, in the data directory.
 const STATES: &str = "states";
 
+/// The largest record a body becomes: its text plain, sealed and masked, where masking may lengthen it
+/// by a third; and what comes with it.
+const fn record_bytes_max(body_bytes_max: usize) -> usize {
+    4 * body_bytes_max + (64 << 10)
+}
+
 /// What is configured, unless it is left empty.
 fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
@@ -50,6 +56,7 @@ pub(crate) fn kafka_options(settings: &Settings) -> anyhow::Result<Options> {
         replication: i32::try_from(kafka.replication)?,
         min_insync: (kafka.min_insync > 0).then_some(kafka.min_insync),
         history_days: Some(settings.retention.history_days),
+        record_bytes_max: record_bytes_max(settings.door.body_bytes_max),
         protocol: match kafka.protocol {
             config::Protocol::Classic => Protocol::Classic,
             config::Protocol::Consumer => Protocol::Consumer,

@@ -85,17 +85,23 @@ impl From<AppendError> for Problem {
         match error {
             AppendError::Busy { retry_after } => Self::unavailable(
                 "busy",
-                "too much is waiting to be written; nothing was accepted, send it again",
+                "nothing can be written at present; nothing was accepted, send it again",
                 retry_after.as_secs(),
             ),
             AppendError::Failed(why) => {
                 tracing::error!(why, "an append failed");
                 Self::unavailable(
                     "log_unavailable",
-                    "it could not be written; send it again with the same Idempotency-Key",
+                    "it is not known whether it was kept; send it again with the same \
+                     Idempotency-Key or provider id, and it is the same message",
                     1,
                 )
             }
+            AppendError::TooLarge { .. } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "it is larger than what can be kept; send less at once",
+            ),
         }
     }
 }

@@ -166,7 +166,10 @@ fn message_came(
         kind: head.kind,
         text_sealed: head.text_sealed.clone(),
     });
-    let full = open.messages.len() >= grouping.messages_max;
+    let sealed = open.messages.iter().filter_map(|message| message.text_sealed.as_ref());
+    let bytes: usize = sealed.map(|sealed| sealed.bytes.len()).sum();
+    // More text is cut off when the turn ends, and would only make its state large.
+    let full = open.messages.len() >= grouping.messages_max || bytes >= TEXT_BYTES_MAX;
     let closed_by = closes.or(full.then_some(TurnClosedBy::Size));
     match closed_by {
         Some(closed_by) => close(cx, state, closed_by, Some(&head), keys),

@@ -122,6 +122,23 @@ fn groups_what_comes_within_the_window() {
 }
 
 #[test]
+fn a_turn_holds_no_more_text_than_is_handed_on() {
+    let mut turns = driver();
+    let seen = turns.feed(&key(), 1_000, inbound(message(1, "oi")));
+    assert_eq!(seen.outputs.len(), 1);
+    // The state of a customer who sends a megabyte again and again would grow beyond any record.
+    let seen = turns.feed(&key(), 2_000, inbound(message(2, &"internet ".repeat(10_000))));
+    let turn = seen.outputs.iter().find_map(|(_, out)| match &out.0.body {
+        TurnsBody::Turn(turn) => Some(turn),
+        _ => None,
+    });
+    let turn = turn.expect("the turn has ended");
+    assert_eq!((turn.messages.len(), turn.closed_by), (2, TurnClosedBy::Size));
+    let state = turns.state(&key()).unwrap().to_bytes().unwrap();
+    assert!(state.len() < 1_024, "{} bytes are kept", state.len());
+}
+
+#[test]
 fn a_turn_never_grows_for_longer_than_it_may() {
     let mut turns = driver();
     let mut seen = Vec::new();

@@ -49,7 +49,7 @@ pub enum LogError {
 /// Why an append was not acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Too much is waiting; nothing was written.
+    /// Too much is waiting, or nobody takes anything at present; nothing was written.
     #[error("the log is busy; try again in {} ms", retry_after.as_millis())]
     Busy {
         /// When it may be worth trying again.
@@ -58,6 +58,12 @@ pub enum AppendError {
     /// Written or not, nobody knows: an idempotent caller tries again.
     #[error("the log failed before it acknowledged: {0}")]
     Failed(String),
+    /// A record is larger than any the log takes; trying again does not help. It was not written.
+    #[error("a record is larger than {bytes_max} bytes, and the log takes none that is")]
+    TooLarge {
+        /// The largest it takes.
+        bytes_max: usize,
+    },
 }
 
 /// What was acknowledged: in the order of the records appended.
@@ -210,6 +216,11 @@ pub trait Log: Send + Sync {
 
     /// Into how many partitions topics are divided.
     fn partitions(&self) -> u32;
+
+    /// The largest record it takes ([`Record::size`]).
+    fn record_bytes_max(&self) -> usize {
+        usize::MAX
+    }
 
     /// Appends and waits until the records survive a power cut.
     ///

@@ -9,6 +9,8 @@ use crate::record::{Headers, Offset, Origin, Record, Stored};
 
 pub(super) struct Outputs {
     pub(super) records: Vec<Record>,
+    /// The largest the log takes.
+    pub(super) record_bytes_max: usize,
     /// Who makes them: the stage or the chain.
     maker: SmolStr,
     partition: u32,
@@ -17,9 +19,9 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    pub(super) fn new(maker: SmolStr, room: usize) -> Self {
+    pub(super) fn new(maker: SmolStr, room: usize, record_bytes_max: usize) -> Self {
         let records = Vec::with_capacity(room);
-        Self { records, maker, partition: 0, offset: 0, index: 0 }
+        Self { records, record_bytes_max, maker, partition: 0, offset: 0, index: 0 }
     }
 
     /// What follows is made from `record`.

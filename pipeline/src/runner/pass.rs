@@ -20,7 +20,11 @@ impl StageRunner {
         self.setup.at(&self.maker, Step::Taken)?;
         self.posts.iter_mut().for_each(|post| post.batch = Batch::default());
         let received = records.len() as u64;
-        let mut outputs = Outputs::new(self.maker.clone(), records.len() * self.posts.len());
+        let mut outputs = Outputs::new(
+            self.maker.clone(),
+            records.len() * self.posts.len(),
+            self.setup.log.record_bytes_max(),
+        );
         let last_ms = records.last().map_or(0, |record| record.time_ms);
         for record in &records {
             self.take_one(record, &mut outputs)?;

@@ -49,7 +49,13 @@ impl<S: Stage> StageLink<S> {
         Self { stage, input, broadcasts, latest, kept: BTreeMap::new(), emitted: Vec::new() }
     }
 
-    fn write_outputs(&mut self, record: &Stored, outputs: &mut Outputs) -> Result<(), RunError> {
+    /// Writes what was emitted for `record`; nothing of it when any is larger than the log takes.
+    fn write_outputs(
+        &mut self,
+        record: &Stored,
+        outputs: &mut Outputs,
+    ) -> Result<Option<Rejected>, RunError> {
+        let before = outputs.records.len();
         for emitted in self.emitted.drain(..) {
             let mut value = Vec::with_capacity(512);
             emitted.out.write(&mut value).map_err(|error| RunError::Unwritable {
@@ -58,7 +64,18 @@ impl<S: Stage> StageLink<S> {
             })?;
             outputs.emit(record, emitted.out.topic(), emitted.key, value);
         }
-        Ok(())
+        let made = outputs.records.iter().skip(before);
+        let Some(large) = made.max_by_key(|output| output.size()) else { return Ok(None) };
+        let (topic, bytes) = (large.topic, large.size());
+        if bytes <= outputs.record_bytes_max {
+            return Ok(None);
+        }
+        outputs.records.truncate(before);
+        let detail = format!(
+            "what is made of it for {topic} is {bytes} bytes, and the log takes {}",
+            outputs.record_bytes_max
+        );
+        Ok(Some(Rejected { reason: DeadLetterReason::TooLarge, detail }))
     }
 }
 
@@ -147,10 +164,14 @@ impl<S: Stage> Link for StageLink<S> {
                 return Ok(Some(Rejected { reason, detail }));
             }
         }
-        let ahead_ms = record.time_ms - now_ms;
-        kept.put(key, state.map(|state| Entry { state, wake_at_ms }), ahead_ms);
-        self.write_outputs(record, outputs)?;
-        Ok(None)
+        let rejected = self.write_outputs(record, outputs)?;
+        if rejected.is_none()
+            && let Some(kept) = self.kept.get_mut(&record.partition)
+        {
+            let ahead_ms = record.time_ms - now_ms;
+            kept.put(key, state.map(|state| Entry { state, wake_at_ms }), ahead_ms);
+        }
+        Ok(rejected)
     }
 
     fn next_deadline(&self) -> Option<i64> {

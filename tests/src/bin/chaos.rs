@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tests::chaos::cluster::{Fault, Ordered, Report, Service, Stand, Watched};
+use tests::chaos::cluster::{Brokers, Fault, Ordered, Report, Service, Stand, Watched};
 use tests::chaos::{Asked, Load, Point, at_points, kill9};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -74,6 +74,9 @@ struct Cluster {
     /// How long an outage of a server is, in seconds.
     #[arg(long, default_value_t = 60)]
     outage: u64,
+    /// How many brokers: 1, or 3 that stand in for one another.
+    #[arg(long, default_value_t = 1)]
+    brokers: usize,
     /// How members share partitions: classic or consumer (KIP-848).
     #[arg(long, default_value = "classic")]
     protocol: String,
@@ -115,29 +118,35 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-fn faults(names: &[String]) -> anyhow::Result<Vec<Fault>> {
+fn faults(names: &[String], brokers: usize) -> anyhow::Result<Vec<Fault>> {
     if names.iter().any(|name| name == "all") {
-        return Ok(Fault::all().to_vec());
+        return Ok(Fault::all(brokers));
     }
     let known = |name: &String| Fault::from_str(name, false).ok();
     let named = names.iter().map(|name| {
-        let all: Vec<String> = Fault::all().iter().map(|fault| fault.name()).collect();
+        let all: Vec<String> = Fault::all(brokers).iter().map(|fault| fault.name()).collect();
         known(name).with_context(|| format!("no fault '{name}'; there are {}", all.join(", ")))
     });
     named.collect()
 }
 
 async fn cluster(asked: Cluster) -> anyhow::Result<()> {
-    let faults = faults(&asked.fault)?;
+    let faults = faults(&asked.fault, asked.brokers)?;
     std::fs::create_dir_all(&asked.dir)?;
     let dir = asked.dir.canonicalize()?;
     let processes = dir.join("processes");
     let _ = std::fs::remove_dir_all(&processes);
-    let kafka = Service::kafka(&dir.join("kafka")).await?;
+    let kafka = Brokers::start(&dir.join("kafka"), asked.brokers).await?;
     let cassandra = Service::cassandra(&dir.join("cassandra")).await?;
     let settings = [("KAFKA__PROTOCOL", asked.protocol.as_str())];
     let stand = Stand::start(&processes, "chaos", (kafka, cassandra), &settings).await?;
-    println!("protocol {}, {} messages a second\n{}", asked.protocol, asked.rate, Report::head());
+    println!(
+        "protocol {}, brokers {}, {} messages a second\n{}",
+        asked.protocol,
+        asked.brokers,
+        asked.rate,
+        Report::head()
+    );
     let mut wrong = Vec::new();
     for (fault, seed) in faults.into_iter().zip(asked.seed..) {
         eprintln!("{} begins, seed {seed}", fault.name());

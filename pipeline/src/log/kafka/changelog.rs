@@ -222,7 +222,7 @@ impl Progress {
 }
 
 /// How far the reader has come, control records included.
-fn reached(consumer: &BaseConsumer, low: i64) -> Result<i64, LogError> {
+pub(super) fn reached(consumer: &BaseConsumer, low: i64) -> Result<i64, LogError> {
     let positions =
         consumer.position().map_err(|error| log_error("tell how far a restore is", &error))?;
     Ok(positions

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use schemas::topics::Topic;
 
 use super::complaints::advice;
+use super::topology::ENVELOPE_BYTES;
 use super::wire::Places;
 use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
@@ -64,6 +65,9 @@ impl Clients {
         for (name, value) in &self.options.client {
             config.set(name, value);
         }
+        // Readers need no more: brokers hand out a batch whole, however large.
+        let bytes_max = self.options.record_bytes_max + ENVELOPE_BYTES;
+        config.set("message.max.bytes", bytes_max.to_string());
         config
     }
 
@@ -77,14 +81,31 @@ impl Clients {
 
     /// Settings of producers whose records keep their order and are written once: idempotent, all
     /// replicas, nothing waited for on purpose.
-    pub(super) fn producer(&self) -> ClientConfig {
+    fn producer(&self) -> ClientConfig {
         let mut config = self.base();
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "0")
-            .set("message.timeout.ms", "30000")
-            .set("queue.buffering.max.messages", "100000");
+            .set("queue.buffering.max.messages", "100000")
+            // A broker that is back is found within a second.
+            .set("reconnect.backoff.max.ms", "1000");
+        config
+    }
+
+    /// Settings of the producer of doors: what is not confirmed in time is given up, so that neither
+    /// callers nor memory wait for brokers that are away.
+    pub(super) fn appender(&self) -> ClientConfig {
+        let mut config = self.producer();
+        config.set("message.timeout.ms", "4000");
+        config
+    }
+
+    /// Settings of producers of outputs. None is given up for being late, and one that fails breaks
+    /// the producer: nothing behind it is written.
+    pub(super) fn publisher(&self) -> ClientConfig {
+        let mut config = self.producer();
+        config.set("message.timeout.ms", "0").set("enable.gapless.guarantee", "true");
         config
     }
 
@@ -173,6 +194,7 @@ pub(super) fn log_error(what: &str, error: &KafkaError) -> LogError {
                     | RDKafkaErrorCode::GroupAuthorizationFailed
                     | RDKafkaErrorCode::ClusterAuthorizationFailed
                     | RDKafkaErrorCode::UnknownTopic
+                    | RDKafkaErrorCode::MessageSizeTooLarge
             )
         ),
     };

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
@@ -28,6 +28,8 @@ use crate::record::Stored;
 
 /// How long a member may take to give up partitions; below the session time-out.
 pub(super) const REVOKE_WITHIN: Duration = Duration::from_secs(4);
+/// How long giving everything back may take; a broker that is away is not waited for longer.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// Records gathered at once.
 const BATCH_MAX: usize = 512;
 /// Bytes handed over and not yet taken before the partitions are paused.
@@ -162,8 +164,25 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// Polls until told to stop; what was read and not handed over is read again by the next holder.
+    /// Polls until told to stop, and leaves the group.
     pub(super) fn run(mut self) {
+        self.read();
+        self.leave();
+    }
+
+    /// Gives everything back while the client can still be told so. Closed with an assignment under way
+    /// it waits for ever for the answer to it (librdkafka issue 4884), and the brokers for the session
+    /// to end.
+    fn leave(&self) {
+        let until = Instant::now() + LEAVE_WITHIN;
+        self.consumer.unsubscribe();
+        let holds = || self.consumer.assignment().is_ok_and(|list| list.count() > 0);
+        // What was under way is heard of by polling.
+        while (self.consumer.poll(POLL).is_some() || holds()) && Instant::now() < until {}
+    }
+
+    /// What was read and not handed over is read again by the next holder.
+    fn read(&mut self) {
         let consumer = Arc::clone(&self.consumer);
         let mut batch: Vec<Stored> = Vec::new();
         let mut held_back = false;

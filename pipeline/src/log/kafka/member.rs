@@ -14,11 +14,11 @@ use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::append::Publisher;
 use super::changelog::{self, Left};
 use super::client::log_error;
 use super::commit::{self, Caches, Committer};
 use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
+use super::publish::Publisher;
 use super::waiting::Waiting;
 use super::wire::{number, partitions};
 use super::{REQUEST_WITHIN, Shared, blocking};

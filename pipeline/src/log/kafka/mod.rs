@@ -14,10 +14,14 @@ mod commit;
 mod complaints;
 mod consume;
 mod ends;
+mod flight;
 mod lag;
 mod look;
 mod member;
 mod options;
+mod peek;
+mod produce;
+mod publish;
 mod registry;
 mod secret;
 mod security;
@@ -39,7 +43,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use schemas::topics::{Topic, TopicSpec};
 
-use self::append::Publisher;
+use self::append::Appender;
 pub use self::apply::Applied;
 use self::client::Clients;
 use self::ends::Ends;
@@ -52,7 +56,7 @@ pub use self::security::{SaslMechanism, Security, SecurityProtocol};
 use self::tail::KafkaTail;
 pub use self::topology::{Difference, How};
 use super::{AppendError, Durable, From, Group, Log, LogError, Member, Tail};
-use crate::record::Record;
+use crate::record::{Record, Stored};
 
 /// How long a request to the brokers may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(15);
@@ -67,7 +71,7 @@ struct Shared {
     clients: Clients,
     partitions: u32,
     registry: Option<Arc<Registry>>,
-    publisher: Publisher,
+    appender: Appender,
     ends: Ends,
     cluster: OnceLock<String>,
     /// Switches that stop members from polling, by group.
@@ -89,14 +93,14 @@ impl KafkaLog {
             .map(|registry| Registry::open(registry, &options.prefix, dir))
             .transpose()?;
         let clients = Clients::new(options)?;
-        let publisher = Publisher::new(&clients, registry.clone())?;
+        let appender = Appender::new(&clients, registry.clone())?;
         let ends = Ends::new(&clients)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 clients,
                 partitions,
                 registry,
-                publisher,
+                appender,
                 ends,
                 cluster: OnceLock::new(),
                 #[cfg(feature = "testkit")]
@@ -121,6 +125,15 @@ impl KafkaLog {
     /// [`LogError`]; what was changed before it stays changed.
     pub async fn apply(&self, topics: &[TopicSpec]) -> Result<Applied, LogError> {
         apply::apply(&self.shared, topics).await
+    }
+
+    /// What `topic` holds at present, partition by partition, in memory: for topics that are small.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub async fn peek(&self, topic: Topic) -> Result<Vec<Stored>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || peek::all(&shared, topic)).await
     }
 
     /// Stops the present members of `group` from polling, as a process that was paused would, so
@@ -157,8 +170,12 @@ impl Log for KafkaLog {
         self.shared.partitions
     }
 
+    fn record_bytes_max(&self) -> usize {
+        self.shared.clients.options().record_bytes_max
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<Durable, AppendError> {
-        self.shared.publisher.append(records).await
+        self.shared.appender.append(records).await
     }
 
     async fn join(&self, group: &Group) -> Result<Box<dyn Member>, LogError> {

@@ -39,6 +39,8 @@ pub struct Options {
     pub min_insync: Option<u32>,
     /// How long topics of history are kept; `None`: for ever.
     pub history_days: Option<u32>,
+    /// Largest record, in bytes of key and value: topics are made for it.
+    pub record_bytes_max: usize,
     /// How members of a group share its partitions.
     pub protocol: Protocol,
     /// When outputs become visible.
@@ -68,6 +70,7 @@ impl Options {
             replication: 1,
             min_insync: None,
             history_days: None,
+            record_bytes_max: 4 << 20,
             protocol: Protocol::Classic,
             delivery: Delivery::AtOnce,
             state_dir: None,
@@ -89,6 +92,7 @@ impl std::fmt::Debug for Options {
             .field("replication", &self.replication)
             .field("min_insync", &self.min_insync)
             .field("history_days", &self.history_days)
+            .field("record_bytes_max", &self.record_bytes_max)
             .field("protocol", &self.protocol)
             .field("delivery", &self.delivery)
             .field("state_dir", &self.state_dir)

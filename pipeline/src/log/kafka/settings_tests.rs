@@ -39,7 +39,8 @@ fn the_client_library_takes_every_setting() {
                 let clients = Clients::new(options).unwrap();
                 let group = group(Some(TURNS_STATE));
                 clients.admin().unwrap();
-                clients.producer().create::<BaseProducer>().expect(&what);
+                clients.appender().create::<BaseProducer>().expect(&what);
+                clients.publisher().create::<BaseProducer>().expect(&what);
                 clients.committer(&group, "m").create::<BaseProducer>().expect(&what);
                 clients.member(&group).create::<BaseConsumer>().expect(&what);
                 clients.reader().create::<BaseConsumer>().expect(&what);
@@ -61,7 +62,7 @@ fn a_setting_it_does_not_take_is_named_without_its_value() {
     let mut options = Options::at("127.0.0.1:1");
     options.client.insert("ssl.key.pem".to_owned(), "psssst".to_owned());
     let clients = Clients::new(options).unwrap();
-    if let Err(error) = clients.producer().create::<BaseProducer>() {
+    if let Err(error) = clients.appender().create::<BaseProducer>() {
         let error = log_error("make a producer", &error);
         assert!(!error.to_string().contains("psssst"), "{error}");
     }

@@ -14,6 +14,11 @@ pub(super) const UNCLEAN: &str = "unclean.leader.election.enable";
 /// How far a record's time may be ahead of the broker's clock. Brokers from 4.0 on refuse after an
 /// hour: a process whose clock is two hours ahead could finish nothing it has taken.
 pub(super) const AHEAD_MS_MAX: &str = "message.timestamp.after.max.ms";
+pub(super) const BYTES_MAX: &str = "max.message.bytes";
+
+/// What comes to a record's key and value on its way: headers, framing, the envelope of a dead letter
+/// that holds the record whole. Once for what clients send, twice for what brokers take.
+pub(super) const ENVELOPE_BYTES: usize = 64 << 10;
 
 /// A topic as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +86,7 @@ impl Difference {
         match &self.how {
             How::Missing => true,
             How::Setting { name, .. } => {
-                [RETENTION_MS, MIN_INSYNC, UNCLEAN, AHEAD_MS_MAX].contains(name)
+                [RETENTION_MS, MIN_INSYNC, UNCLEAN, AHEAD_MS_MAX, BYTES_MAX].contains(name)
             }
             How::Partitions { .. } | How::Replication { .. } => false,
         }
@@ -118,6 +123,7 @@ pub(super) fn wanted(options: &Options, spec: &TopicSpec) -> Wanted {
         (RETENTION_MS, retention_ms.to_string()),
         (UNCLEAN, "false".to_owned()),
         (AHEAD_MS_MAX, (24 * 3_600_000).to_string()),
+        (BYTES_MAX, (options.record_bytes_max + 2 * ENVELOPE_BYTES).to_string()),
     ];
     let min_insync = match options.min_insync {
         // With as many replicas as the brokers think, it is for them to say how many must have it.
@@ -186,9 +192,8 @@ fn fits(name: &str, wanted: &str, found: &str) -> bool {
     };
     match name {
         CLEANUP => policies(wanted) == policies(found),
-        // Stricter is well.
-        MIN_INSYNC => found.parse::<u32>().ok() >= wanted.parse().ok(),
-        AHEAD_MS_MAX => found.parse::<u64>().ok() >= wanted.parse().ok(),
+        // Stricter, or more, is well.
+        MIN_INSYNC | AHEAD_MS_MAX | BYTES_MAX => found.parse::<u64>().ok() >= wanted.parse().ok(),
         _ => wanted == found,
     }
 }
@@ -204,10 +209,10 @@ mod tests {
 
     fn found(partitions: u32, replication: u32, settings: [&str; 4]) -> Found {
         let names = [CLEANUP, RETENTION_MS, MIN_INSYNC, UNCLEAN].map(str::to_owned);
-        let settings = settings.map(str::to_owned);
+        let large = (BYTES_MAX.to_owned(), "8388608".to_owned());
         let ahead = (AHEAD_MS_MAX.to_owned(), i64::MAX.to_string());
-        let settings = names.into_iter().zip(settings).chain([ahead]).collect();
-        Found { partitions, replication, settings }
+        let settings = names.into_iter().zip(settings.map(str::to_owned)).chain([large, ahead]);
+        Found { partitions, replication, settings: settings.collect() }
     }
 
     #[test]
@@ -278,6 +283,11 @@ mod tests {
                 assert!(words.starts_with("p-t ") && words.contains(told), "{words}");
             }
         }
+        let mut small = found(12, 3, ["delete", "3600000", "2", "false"]);
+        small.settings.retain(|(name, _)| name != BYTES_MAX);
+        small.settings.push((BYTES_MAX.to_owned(), "1048588".to_owned()));
+        let small = differences(&wanted(&options, &spec(hours)), Some(&small));
+        assert!(matches!(&small[..], [one] if one.can_be_applied()), "{small:?}");
         let missing = differences(&wanted(&options, &spec(hours)), None);
         assert_eq!(missing.first().map(|missing| &missing.how), Some(&How::Missing));
     }

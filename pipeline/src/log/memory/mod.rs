@@ -8,6 +8,7 @@ mod member;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +37,7 @@ struct Shared {
     partitions: u32,
     /// Distance of neighbouring offsets: more than 1 fakes a log with gaps.
     stride: Offset,
+    record_bytes_max: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ impl MemoryLog {
                 changed: watch::Sender::new(0),
                 partitions: partitions.max(1),
                 stride: stride.max(1),
+                record_bytes_max: AtomicUsize::new(usize::MAX),
             }),
         }
     }
@@ -69,6 +72,11 @@ impl MemoryLog {
     /// Makes appends answer `Busy`, or stop doing so.
     pub fn set_busy(&self, busy: bool) {
         self.shared.inner.lock().busy = busy;
+    }
+
+    /// Takes no larger records from now on, as brokers have it.
+    pub fn set_record_bytes_max(&self, bytes_max: usize) {
+        self.shared.record_bytes_max.store(bytes_max, Ordering::Relaxed);
     }
 
     /// Ends the session of the member of `group` that holds `partition`, as if it had not been heard
@@ -146,10 +154,18 @@ impl Log for MemoryLog {
         self.shared.partitions
     }
 
+    fn record_bytes_max(&self) -> usize {
+        self.shared.record_bytes_max.load(Ordering::Relaxed)
+    }
+
     async fn append(&self, records: Vec<Record>) -> Result<Durable, AppendError> {
         let mut inner = self.shared.inner.lock();
         if inner.busy {
             return Err(AppendError::Busy { retry_after: Duration::from_millis(100) });
+        }
+        let bytes_max = self.record_bytes_max();
+        if records.iter().any(|record| record.size() > bytes_max) {
+            return Err(AppendError::TooLarge { bytes_max });
         }
         let placed = self.shared.append(&mut inner, records);
         drop(inner);

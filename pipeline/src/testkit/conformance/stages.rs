@@ -9,6 +9,7 @@ use schemas::topics::DEAD_LETTERS;
 use super::{
     Bench, Harness, IN, OUT, all, committed, key, news, restored, script, settle, tally_group, told,
 };
+use crate::log::AppendError;
 use crate::record::{Headers, Origin, Record, TraceContext};
 use crate::runner::{RunError, Step};
 use crate::testkit::tally::{Told, Total, WRITTEN};
@@ -92,6 +93,32 @@ pub async fn dead_letters_hold_the_record_whole(harness: &mut dyn Harness) {
     assert_eq!(letters[1].detail, "told to");
     assert!(!letters[2].detail.contains(WRITTEN), "{}", letters[2].detail);
     // What the stage did for a record it then rejected is undone.
+    assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 2);
+}
+
+/// For logs that take no record however large.
+pub async fn what_is_too_large_is_refused_at_the_door_and_set_aside_behind_it(
+    harness: &mut dyn Harness,
+) {
+    let (log, bench) = (harness.log(), Bench::new());
+    let bytes_max = log.record_bytes_max();
+    let over = Record::new(IN, key("k"), vec![b'x'; bytes_max], 1);
+    let error = log.append(vec![over]).await.unwrap_err();
+    assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
+    // Just fits, and what is made of it does not.
+    let emit = |bytes: usize| told("k", &Told::EmitFor("x".repeat(bytes)), 1);
+    let large = emit(bytes_max - emit(0).size() - 8);
+    let whole = large.value.clone();
+    log.append(vec![told("k", &Told::Add(1), 1)]).await.unwrap();
+    log.append(vec![large, told("k", &Told::Add(2), 1)]).await.unwrap();
+    let mut runner = bench.tally(&log).await;
+    settle(&log, &mut runner).await.unwrap();
+    drop(runner);
+    let letters = all(&log, DEAD_LETTERS).await;
+    assert_eq!(letters.len(), 1);
+    let letter = DeadLetter::from_bytes(letters[0].value.as_ref().unwrap()).unwrap();
+    assert_eq!(letter.reason, DeadLetterReason::TooLarge, "{}", letter.detail);
+    assert!(letter.value.as_deref() == whole.as_deref(), "the letter holds the record whole");
     assert_eq!(committed(&log, &tally_group(), "k").await.unwrap().count, 2);
 }
 

@@ -323,6 +323,15 @@ impl Installation {
         held
     }
 
+    /// How many records the process called `name` has taken, of all its parts; nothing while it does
+    /// not say.
+    pub async fn taken(&self, name: &str) -> Option<u64> {
+        let api = Api::new(&format!("http://127.0.0.1:{}", self.port(name).ok()?));
+        let told = api.get("/metrics").await.ok()?;
+        let taken = series(&told.text, "correnteza_stage_received_total{stage=\"");
+        Some(taken.into_iter().map(|(_, records)| records).sum())
+    }
+
     /// How far each group is behind, as the processes said last.
     pub async fn lag(&self) -> BTreeMap<String, u64> {
         let mut lag: BTreeMap<String, u64> = BTreeMap::new();

@@ -4,6 +4,7 @@
 //! What is judged comes through the doors of the installation and the channel only. Processes are
 //! looked after as a supervisor would, and what ended by itself is counted.
 
+mod brokers;
 mod faults;
 mod installation;
 mod probes;
@@ -13,6 +14,7 @@ mod report;
 mod run;
 mod services;
 
+pub use brokers::Brokers;
 pub use faults::Fault;
 pub use report::Report;
 pub use run::{Ordered, Stand, Watched};

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::brokers::Brokers;
 use super::faults::{Fault, Scene, Struck, strike};
 use super::installation::{Installation, Layout};
 use super::probes::{self, Probe, Probes};
@@ -22,6 +23,9 @@ const WARM: Duration = Duration::from_secs(4);
 const WINDOW: Duration = Duration::from_secs(5);
 /// How long every group may take to have read everything once nobody writes.
 const LAG_ZERO_WITHIN: Duration = Duration::from_secs(40);
+/// How long doors may acknowledge nothing while a broker that is gone is given up by the others: its
+/// session, and the election of another controller.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// How a record set aside, and a panic, show in what processes say.
 const SET_ASIDE: &str = "set aside as a dead letter";
 const PANICKED: &str = "panicked at";
@@ -66,7 +70,7 @@ pub struct Stand {
     installation: Installation,
     proxy: Proxy,
     channel: Channel,
-    kafka: Service,
+    kafka: Brokers,
     cassandra: Service,
 }
 
@@ -78,13 +82,14 @@ impl Stand {
     pub async fn start(
         root: &Path,
         tag: &str,
-        (kafka, cassandra): (Service, Service),
+        (kafka, cassandra): (Brokers, Service),
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let (channel, proxy) = (Channel::open().await?, Proxy::open(&cassandra.address).await?);
         let mut settings: Vec<(String, String)> =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.push(("DELIVER__CALLBACK_URL".to_owned(), channel.url.clone()));
+        settings.push(("KAFKA__REPLICATION".to_owned(), kafka.count().to_string()));
         let installation = Installation::start(Layout {
             root: root.to_owned(),
             tag: tag.to_owned(),
@@ -128,6 +133,8 @@ impl Stand {
         facts.dead_letters = installation.said(SET_ASIDE) - aside;
         let mut broken = struck.broken.clone();
         broken.extend(undurable(&probes, &struck));
+        let (silent, gaps) = silences(&probes, &struck);
+        broken.extend(silent);
         if lag_zero.is_none() {
             broken.push(format!("the lag never came to 0: {:?}", installation.lag().await));
         }
@@ -154,7 +161,7 @@ impl Stand {
             rss_mb: [rss, installation.rss_mb()],
             load: std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned(),
             timeline: timeline(&probes, began),
-            notes: struck.notes,
+            notes: struck.notes.into_iter().chain(gaps).collect(),
         })
     }
 
@@ -245,6 +252,29 @@ fn answers(probes: &[Probe], struck: &Struck) -> Answers {
         answers.longest = answers.longest.max(one.took);
     }
     answers
+}
+
+/// The longest time without an acknowledgement while some brokers were gone and enough were there: as
+/// what may not be, and as what is told.
+fn silences(probes: &[Probe], struck: &Struck) -> (Vec<String>, Vec<String>) {
+    let (mut broken, mut told) = (Vec::new(), Vec::new());
+    for (from, to) in &struck.acknowledging {
+        let tries = probes.iter().flat_map(|probe| &probe.tries);
+        let taken = tries.filter(|one| one.status.is_some_and(|status| status < 300));
+        let mut moments: Vec<Instant> = taken.map(|one| one.begun + one.took).collect();
+        moments.retain(|at| at > from && at < to);
+        moments.sort_unstable();
+        let ends = std::iter::once(from).chain(&moments).zip(moments.iter().chain([to]));
+        let gap = ends.map(|(last, next)| next.duration_since(*last)).max().unwrap_or_default();
+        let (gap, all) = (gap.as_secs_f64(), to.duration_since(*from).as_secs_f64());
+        told.push(format!("the longest gap between acknowledgements was {gap:.1} s of {all:.1} s"));
+        if gap > SILENCE_MAX.as_secs_f64() {
+            broken.push(format!(
+                "nothing was acknowledged for {gap:.1} s although brokers were there"
+            ));
+        }
+    }
+    (broken, told)
 }
 
 /// Acknowledgements given while there was nothing to keep them.

@@ -46,10 +46,15 @@ impl Service {
     }
 
     async fn begin(name: &str, work: &Path) -> anyhow::Result<Self> {
-        let scripts = root().join("tests/services").join(name);
         std::fs::create_dir_all(work)?;
-        let address = run(&scripts, work, "new").await?;
-        Ok(Self { scripts, work: Some(work.to_owned()), address })
+        let address = run(&script(name, "start.sh"), work, "new").await?;
+        Ok(Self::started(name, work, &address))
+    }
+
+    /// One of our own that listens at `address` already, with its data in `work`.
+    pub(super) fn started(name: &str, work: &Path, address: &str) -> Self {
+        let scripts = root().join("tests/services").join(name);
+        Self { scripts, work: Some(work.to_owned()), address: address.to_owned() }
     }
 
     /// Whether it may be killed.
@@ -79,12 +84,25 @@ impl Service {
         Ok(())
     }
 
+    /// Asks it to stop; returns when it is gone.
+    ///
+    /// # Errors
+    /// When it is not ours.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        let mut stopping = Command::new(self.scripts.join("stop.sh"));
+        stopping.arg(self.own()?);
+        let status = tokio::task::spawn_blocking(move || stopping.status()).await??;
+        ensure!(status.success(), "{} could not be stopped", self.address);
+        Ok(())
+    }
+
     /// Starts it again with its data, on its port; returns when it answers.
     ///
     /// # Errors
     /// When it does not come up.
     pub async fn restart(&self) -> anyhow::Result<()> {
-        let address = run(&self.scripts, self.own()?, "restart").await?;
+        let start = self.scripts.join("start.sh");
+        let address = run(&start, self.own()?, "restart").await?;
         ensure!(address == self.address, "it came back at {address}, not at {}", self.address);
         Ok(())
     }
@@ -96,13 +114,19 @@ fn runs(about: &Path) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-async fn run(scripts: &Path, work: &Path, mode: &'static str) -> anyhow::Result<String> {
-    let mut script = Command::new(scripts.join("start.sh"));
+/// A script of the project's for a kind of server.
+pub(super) fn script(of: &str, name: &str) -> PathBuf {
+    root().join("tests/services").join(of).join(name)
+}
+
+async fn run(script: &Path, work: &Path, mode: &'static str) -> anyhow::Result<String> {
+    let what = script.display().to_string();
+    let mut script = Command::new(script);
     script.arg(work).arg(mode).stderr(Stdio::inherit());
     // The store is one node here: nobody else has what it loses of its commit log.
     script.env("COMMITLOG_SYNC", "batch");
     let output = tokio::task::spawn_blocking(move || script.output()).await??;
-    ensure!(output.status.success(), "{} did not start", scripts.display());
+    ensure!(output.status.success(), "{what} did not start");
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

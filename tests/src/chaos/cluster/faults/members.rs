@@ -1,6 +1,7 @@
 //! Members that join and leave.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -16,6 +17,9 @@ const SPREAD_WITHIN: Duration = Duration::from_secs(90);
 const TOGETHER: Duration = Duration::from_secs(8);
 /// How long a member may take to leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(15);
+/// The member that stays keeps some partitions all the time: it may never take nothing for longer.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+const SAMPLED_EVERY: Duration = Duration::from_millis(50);
 /// The pace of the storm, and how long it lasts each round.
 const STORM_EVERY: Duration = Duration::from_secs(2);
 const STORM: Duration = Duration::from_secs(30);
@@ -24,8 +28,40 @@ fn stages() -> &'static [&'static str] {
     ROLES.iter().find(|(name, _)| *name == STAGES).map_or(&[], |role| role.1)
 }
 
-/// One member, then four, then one.
+/// One member, then four, then one; the one goes on all the time.
 pub(super) async fn members(scene: &Scene<'_>) -> anyhow::Result<Struck> {
+    let done = AtomicBool::new(false);
+    let coming_and_going = async {
+        let struck = come_and_go(scene).await;
+        done.store(true, Ordering::Relaxed);
+        struck
+    };
+    let (struck, pause) = tokio::join!(coming_and_going, pause(scene.installation, &done));
+    let mut struck = struck?;
+    let took = pause.as_secs_f64();
+    struck.notes.push(format!("the member that stays took nothing for {took:.2} s at most"));
+    if pause > PAUSE_MAX {
+        struck.broken.push(format!("the member that stays stood still for {took:.2} s"));
+    }
+    Ok(struck)
+}
+
+/// The longest time in which the member that stays took no record.
+async fn pause(installation: &Installation, done: &AtomicBool) -> Duration {
+    let (mut last, mut longest) = (installation.taken(STAGES).await, Duration::ZERO);
+    let mut since = Instant::now();
+    while !done.load(Ordering::Relaxed) {
+        tokio::time::sleep(SAMPLED_EVERY).await;
+        let taken = installation.taken(STAGES).await;
+        longest = longest.max(since.elapsed());
+        if taken != last {
+            (last, since) = (taken, Instant::now());
+        }
+    }
+    longest
+}
+
+async fn come_and_go(scene: &Scene<'_>) -> anyhow::Result<Struck> {
     let mut struck = Struck::begins();
     for _ in 0..scene.rounds {
         let joined = Instant::now();

@@ -1,5 +1,6 @@
 //! The faults there are, and how each is done to an installation under load.
 
+mod brokers;
 mod layout;
 mod members;
 mod outages;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use super::brokers::Brokers;
 use super::installation::Installation;
 use super::proxy::Proxy;
 use super::services::Service;
@@ -32,6 +34,10 @@ pub enum Fault {
     StoreDown,
     /// The broker is down.
     BrokerDown,
+    /// One broker of three is killed, and back after the outage.
+    BrokerLoss,
+    /// One broker of three is asked to stop, and comes back.
+    LeaderMove,
     /// Requests no program should send.
     Poison,
     /// Stage processes join, four in all, and leave again.
@@ -49,10 +55,17 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All of them, in the order they are tried.
+    /// All that can be done to so many brokers, in the order they are tried.
     #[must_use]
-    pub fn all() -> &'static [Self] {
-        Self::value_variants()
+    pub fn all(brokers: usize) -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|fault| brokers > 1 || !fault.needs_cluster()).collect()
+    }
+
+    /// Whether it needs brokers that stand in for one another.
+    #[must_use]
+    pub fn needs_cluster(self) -> bool {
+        matches!(self, Self::BrokerLoss | Self::LeaderMove)
     }
 
     /// How often it is done when nobody says.
@@ -77,7 +90,7 @@ impl Fault {
 /// Whom it happens to.
 pub(super) struct Scene<'a> {
     pub(super) installation: &'a Installation,
-    pub(super) kafka: &'a Service,
+    pub(super) kafka: &'a Brokers,
     pub(super) cassandra: &'a Service,
     /// Between the processes and the store.
     pub(super) proxy: &'a Proxy,
@@ -100,6 +113,8 @@ impl Scene<'_> {
 pub(super) struct Struck {
     /// While something was surely down: no door may acknowledge what it cannot keep.
     pub(super) down: Vec<(Instant, Instant)>,
+    /// While enough was there: doors have to go on acknowledging.
+    pub(super) acknowledging: Vec<(Instant, Instant)>,
     pub(super) began: Instant,
     pub(super) ended: Instant,
     /// Promises of this fault that were broken.
@@ -114,6 +129,7 @@ impl Struck {
         let now = Instant::now();
         Self {
             down: Vec::new(),
+            acknowledging: Vec::new(),
             began: now,
             ended: now,
             broken: Vec::new(),
@@ -137,6 +153,8 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::BrokerKill => outages::broker_killed(scene).await,
         Fault::StoreDown => outages::store_down(scene).await,
         Fault::BrokerDown => outages::broker_down(scene).await,
+        Fault::BrokerLoss => brokers::lost(scene).await,
+        Fault::LeaderMove => brokers::moved(scene).await,
         Fault::Poison => poison::poison(scene).await,
         Fault::Members => members::members(scene).await,
         Fault::Storm => members::storm(scene).await,

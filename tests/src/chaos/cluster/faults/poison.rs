@@ -54,7 +54,7 @@ pub(super) async fn poison(scene: &Scene<'_>) -> anyhow::Result<Struck> {
             let written = Written { message_id, customer: customer.clone(), text };
             struck.journal.insert(customer, vec![written]);
         } else {
-            struck.notes.push(format!("a text of 900 KiB was answered {}", answer.status));
+            struck.broken.push(format!("a text of 900 KiB was answered {}", answer.status));
         }
     }
     Ok(struck.ends())
