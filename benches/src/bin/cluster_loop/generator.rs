@@ -98,7 +98,8 @@ impl Generator {
 
     async fn shoot(&self, load: &Load, n: u64, intended_us: u64) -> Shot {
         let sent_us = now_us();
-        let (waited, customer) = (n % UNWAITED_EVERY != 0, mix(n) % load.customers.max(1));
+        let (waited, customer) =
+            (!n.is_multiple_of(UNWAITED_EVERY), mix(n) % load.customers.max(1));
         let body = json!({
             "channel": "whatsapp",
             "customer": { "id": format!("C{customer}"), "name": format!("Cliente {customer}") },

@@ -121,9 +121,9 @@ pub async fn run(
     let decision_stored = stored(Told::Decided)?;
     why.extend(judge::late(number(&late, "/p99"), number(&decision_stored, "/p95")));
     Ok(json!({
-        "stages": word(configuration.stages),
-        "layout": word(configuration.layout),
-        "delivery": word(configuration.delivery),
+        "stages": word(&configuration.stages),
+        "layout": word(&configuration.layout),
+        "delivery": word(&configuration.delivery),
         "rate": asked.rate,
         "seconds": asked.seconds,
         "repeat": asked.repeat,

@@ -53,7 +53,7 @@ pub enum Delivery {
 }
 
 /// What the command line calls it.
-pub fn word(value: impl ValueEnum) -> String {
+pub fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
@@ -88,7 +88,7 @@ impl Stand {
 
     fn tag(&self, configuration: Configuration) -> String {
         let Configuration { stages, layout, .. } = configuration;
-        format!("{}{}{}", self.tag, word(stages), word(layout))
+        format!("{}{}{}", self.tag, word(&stages), word(&layout))
     }
 
     fn settings(&self, configuration: Configuration) -> Vec<(&'static str, String)> {
@@ -96,10 +96,10 @@ impl Stand {
         vec![
             ("KAFKA__BOOTSTRAP", self.kafka.address.clone()),
             ("KAFKA__PREFIX", crate::wiring::prefix(&tag)),
-            ("KAFKA__DELIVERY", word(configuration.delivery)),
+            ("KAFKA__DELIVERY", word(&configuration.delivery)),
             ("SCYLLA__CONTACT_POINTS", self.cql.address.clone()),
             ("SCYLLA__KEYSPACE", tag),
-            ("LINE__LAYOUT", word(configuration.layout)),
+            ("LINE__LAYOUT", word(&configuration.layout)),
             // As it is shipped (grouping does not matter to a caller that waits), but for the demo
             // CRM, which answers at once: its made-up 80 ms would be all there is to see.
             ("CRM__LATENCY_MS_P50", "0".to_owned()),
@@ -189,8 +189,8 @@ impl Stand {
         let dir = self.root.join(&running.tag);
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["null", "--kafka", &self.kafka.address, "--tag", &running.tag]);
-        command.args(["--layout", &word(configuration.layout)]);
-        command.args(["--delivery", &word(configuration.delivery)]);
+        command.args(["--layout", &word(&configuration.layout)]);
+        command.args(["--delivery", &word(&configuration.delivery)]);
         command.arg("--states").arg(dir.join("null-states"));
         running.processes.push(Process::start("line", &mut command, dir.join("line.log"))?);
         Ok(())

@@ -112,7 +112,7 @@ mod tests {
         };
         let mut file = std::fs::File::create(&path).unwrap();
         write!(file, "{line}\nreceived m_2").unwrap();
-        assert_eq!(notes.added().unwrap(), [line.clone()]);
+        assert_eq!(notes.added().unwrap(), std::slice::from_ref(&line));
         assert_eq!(notes.added().unwrap(), []);
         writeln!(file, " {} 8 13", line.conversation).unwrap();
         let second = notes.added().unwrap();
