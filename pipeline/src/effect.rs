@@ -39,7 +39,7 @@ pub trait Effect: Send + Sync + 'static {
         None
     }
 
-    /// Told before every commit: everything below these positions is applied and accounted for. A
+    /// Told beside every commit: everything below these positions is applied and accounted for. A
     /// target that remembers its position writes it down now, after its rows; if it cannot, it is
     /// told again later and at worst applies some records twice.
     async fn passed(&self, _positions: &[(u32, Offset)]) {}

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::Avro;
 use schemas::ops::DeadLetterReason;
@@ -15,10 +15,11 @@ use super::brake::Brake;
 use super::dead_letter::{self, Rejected};
 use super::frontier::Frontier;
 use super::lanes::{End, Finished, Lanes, Ticket, Work};
+use super::on_its_way::OnItsWay;
 use super::setup::{Setup, Step};
 use super::stages::Stepped;
 use crate::effect::{Effect, EffectPolicy};
-use crate::log::{Event, Group, Lease, Member, PartitionUnit, Unit};
+use crate::log::{Event, Group, Lease, LogError, Member, PartitionUnit, Unit};
 use crate::record::{Offset, Record, Stored};
 use crate::stage::Envelope;
 use crate::telemetry::metrics::Batch;
@@ -41,7 +42,9 @@ pub struct EffectRunner<E: Effect> {
     brake: Brake,
     /// Ends the waiting, and nothing else.
     stop: CancellationToken,
+    /// When the last commit began.
     committed_at: Instant,
+    committing: OnItsWay,
 }
 
 struct HeldEffect {
@@ -80,6 +83,7 @@ impl<E: Effect> EffectRunner<E> {
             brake: Brake::default(),
             stop,
             committed_at: Instant::now(),
+            committing: OnItsWay::default(),
         })
     }
 
@@ -92,6 +96,7 @@ impl<E: Effect> EffectRunner<E> {
         self.held.clear();
         self.in_hand.clear();
         self.bytes_in_hand = 0;
+        self.committing = OnItsWay::default();
         let lanes = Lanes::start(&self.effect, &self.setup, self.policy, &self.finished_sender);
         std::mem::replace(&mut self.lanes, lanes).close().await;
         self.member = self.setup.log.join(&self.group).await?;
@@ -103,9 +108,13 @@ impl<E: Effect> EffectRunner<E> {
     ///
     /// # Errors
     /// [`RunError`]; what was not committed is done again, guarded by the once-ledger.
-    pub async fn step(&mut self, wait: std::time::Duration) -> Result<Stepped, RunError> {
+    pub async fn step(&mut self, wait: Duration) -> Result<Stepped, RunError> {
         let due_in = self.policy.commit_every.saturating_sub(self.committed_at.elapsed());
-        let wait = if self.in_hand.is_empty() { wait } else { wait.min(due_in) };
+        // While a commit is on its way the next one waits for its end.
+        let wait = match self.in_hand.is_empty() || self.committing.is_some() {
+            true => wait,
+            false => wait.min(due_in),
+        };
         let has_room = self.in_hand.len() < self.policy.in_flight_records_max
             && self.bytes_in_hand < self.policy.in_flight_bytes_max;
         let limit = self.setup.policy.limit(wait);
@@ -113,6 +122,7 @@ impl<E: Effect> EffectRunner<E> {
         tokio::select! {
             biased;
             Some(first) = self.finished.recv() => self.write_down(first).await?,
+            committed = self.committing.end() => self.committed(committed)?,
             event = self.member.next(limit), if has_room => match event? {
                 Event::Idle => worked = false,
                 Event::Assigned(leases) => self.assigned(leases).await?,
@@ -122,8 +132,9 @@ impl<E: Effect> EffectRunner<E> {
             () = tokio::time::sleep(wait), if !has_room => worked = false,
             () = self.stop.cancelled() => worked = false,
         }
-        if self.committed_at.elapsed() >= self.policy.commit_every {
-            worked |= self.commit().await?;
+        let due = self.committed_at.elapsed() >= self.policy.commit_every;
+        if due && !self.committing.is_some() {
+            worked |= self.begin_commit()?;
         }
         Ok(if worked { Stepped::Worked } else { Stepped::Idle })
     }
@@ -132,7 +143,7 @@ impl<E: Effect> EffectRunner<E> {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn drain(mut self, deadline: std::time::Duration) -> Result<(), RunError> {
+    pub async fn drain(mut self, deadline: Duration) -> Result<(), RunError> {
         self.finish_in_hand(deadline).await?;
         self.commit().await?;
         self.held.values().for_each(|held| held.revoked.cancel());
@@ -162,11 +173,7 @@ impl<E: Effect> EffectRunner<E> {
         Ok(())
     }
 
-    async fn revoked(
-        &mut self,
-        leases: Vec<Lease>,
-        deadline: std::time::Duration,
-    ) -> Result<(), RunError> {
+    async fn revoked(&mut self, leases: Vec<Lease>, deadline: Duration) -> Result<(), RunError> {
         self.finish_in_hand(deadline).await?;
         self.commit().await?;
         for lease in leases {
@@ -180,7 +187,7 @@ impl<E: Effect> EffectRunner<E> {
         Ok(())
     }
 
-    async fn finish_in_hand(&mut self, deadline: std::time::Duration) -> Result<(), RunError> {
+    async fn finish_in_hand(&mut self, deadline: Duration) -> Result<(), RunError> {
         let until = tokio::time::Instant::now() + deadline;
         while self.held.values().any(|held| !held.frontier.is_clear()) {
             match tokio::time::timeout_at(until, self.finished.recv()).await {
@@ -312,34 +319,49 @@ impl<E: Effect> EffectRunner<E> {
         dead_letter::write(E::NAME, record, rejected, None).map(Some)
     }
 
-    async fn commit(&mut self) -> Result<bool, RunError> {
+    /// Commits what is finished, and waits until that has taken effect.
+    async fn commit(&mut self) -> Result<(), RunError> {
+        self.end_commit().await?;
+        self.begin_commit()?;
+        self.end_commit().await
+    }
+
+    async fn end_commit(&mut self) -> Result<(), RunError> {
+        if !self.committing.is_some() {
+            return Ok(());
+        }
+        let committed = self.committing.end().await;
+        self.committed(committed)
+    }
+
+    fn committed(&self, (done, took): (Result<(), LogError>, Duration)) -> Result<(), RunError> {
+        done?;
+        self.setup.metrics.committed(E::NAME, took);
+        self.setup.at(E::NAME, Step::Committed)
+    }
+
+    /// Begins to commit what is finished; `false` when nothing is new.
+    fn begin_commit(&mut self) -> Result<bool, RunError> {
         self.committed_at = Instant::now();
-        let partitions: Vec<PartitionUnit> = self
-            .held
-            .values_mut()
-            .filter_map(|held| {
-                let (position, watermarks) = held.frontier.take_commit()?;
-                Some(PartitionUnit {
-                    lease: held.lease,
-                    position,
-                    watermarks,
-                    pins: bytes::Bytes::new(),
-                    changes: Vec::new(),
-                })
-            })
-            .collect();
+        let parts = self.held.values_mut().filter_map(|held| {
+            let (position, watermarks) = held.frontier.take_commit()?;
+            let (pins, changes) = (bytes::Bytes::new(), Vec::new());
+            Some(PartitionUnit { lease: held.lease, position, watermarks, pins, changes })
+        });
+        let partitions: Vec<PartitionUnit> = parts.collect();
         if partitions.is_empty() {
             return Ok(false);
         }
         self.setup.at(E::NAME, Step::Committing)?;
-        let started = Instant::now();
         let passed: Vec<(u32, Offset)> =
             partitions.iter().map(|part| (part.lease.partition, part.position)).collect();
-        self.effect.passed(&passed).await;
         let time_ms = self.setup.clock.now_ms();
-        self.member.commit(Unit { time_ms, partitions }).await?;
-        self.setup.metrics.committed(E::NAME, started.elapsed());
-        self.setup.at(E::NAME, Step::Committed)?;
+        let commit = self.member.commit(Unit { time_ms, partitions });
+        let effect = Arc::clone(&self.effect);
+        self.committing = OnItsWay::begun(Box::pin(async move {
+            let ((), committed) = tokio::join!(effect.passed(&passed), commit);
+            committed
+        }));
         Ok(true)
     }
 }

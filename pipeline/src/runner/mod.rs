@@ -14,6 +14,7 @@ mod frontier;
 mod held;
 mod lanes;
 mod link;
+mod on_its_way;
 mod outputs;
 mod pass;
 mod pins;

@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::chain::{Chain, Post};
 use super::held::Held;
+use super::on_its_way::OnItsWay;
 use super::setup::{Setup, Step};
 use crate::broadcast::Broadcasts;
-use crate::log::{Committing, Event, Group, Lease, LogError, Member, Unit};
+use crate::log::{Event, Group, Lease, LogError, Member, Unit};
 use crate::stage::Stage;
 
 /// What one round of the loop did.
@@ -39,8 +40,7 @@ pub struct StageRunner {
     /// Records taken since the last commit, and when the first was.
     pub(super) uncommitted: usize,
     pub(super) uncommitted_since: Option<Instant>,
-    /// The commit on its way, and since when: reading, processing and publishing go on beside it.
-    committing: Option<(Committing, Instant)>,
+    committing: OnItsWay,
 }
 
 impl StageRunner {
@@ -81,7 +81,7 @@ impl StageRunner {
             stop,
             uncommitted: 0,
             uncommitted_since: None,
-            committing: None,
+            committing: OnItsWay::default(),
         })
     }
 
@@ -106,7 +106,7 @@ impl StageRunner {
         held.into_iter().for_each(|partition| self.release(partition));
         self.uncommitted = 0;
         self.uncommitted_since = None;
-        self.committing = None;
+        self.committing = OnItsWay::default();
         self.member = self.setup.log.join(&self.group).await?;
         Ok(())
     }
@@ -120,7 +120,7 @@ impl StageRunner {
         let limit = self.setup.policy.limit(self.wait_at_most(wait));
         let (event, committed) = tokio::select! {
             event = self.member.next(limit) => (event?, None),
-            committed = finished(&mut self.committing) => (Event::Idle, Some(committed)),
+            committed = self.committing.end() => (Event::Idle, Some(committed)),
             () = self.stop.cancelled() => (Event::Idle, None),
         };
         let mut worked = !matches!(event, Event::Idle) || committed.is_some();
@@ -165,7 +165,7 @@ impl StageRunner {
             let left = deadline_ms.saturating_sub(self.setup.clock.now_ms()).max(0);
             wait = wait.min(Duration::from_millis(left.unsigned_abs()));
         }
-        if let (Some(since), None) = (self.uncommitted_since, &self.committing) {
+        if let (Some(since), false) = (self.uncommitted_since, self.committing.is_some()) {
             wait = wait.min(self.setup.policy.commit_every.saturating_sub(since.elapsed()));
         }
         wait
@@ -249,10 +249,10 @@ impl StageRunner {
 
     /// Waits for the commit that is on its way.
     async fn end_commit(&mut self) -> Result<(), RunError> {
-        if self.committing.is_none() {
+        if !self.committing.is_some() {
             return Ok(());
         }
-        let committed = finished(&mut self.committing).await;
+        let committed = self.committing.end().await;
         self.committed(committed)
     }
 
@@ -279,18 +279,8 @@ impl StageRunner {
             return Ok(());
         }
         self.setup.at(&self.maker, Step::Committing)?;
-        self.committing = Some((self.member.commit(unit), Instant::now()));
+        self.committing = OnItsWay::begun(self.member.commit(unit));
         // Records may only be read with versions the log knows of.
         if pins_change { self.end_commit().await } else { Ok(()) }
     }
-}
-
-/// The end of the commit on its way, and how long it took; never, while there is none.
-async fn finished(
-    committing: &mut Option<(Committing, Instant)>,
-) -> (Result<(), LogError>, Duration) {
-    let Some((commit, since)) = committing else { return std::future::pending().await };
-    let (done, took) = (commit.await, since.elapsed());
-    *committing = None;
-    (done, took)
 }
