@@ -17,7 +17,8 @@ pub enum Haste {
     Accents,
     /// Letters swapped, left out or doubled, in one word of four.
     Typos,
-    /// Words shortened as in Brazilian chats: "vc", "pq", "n".
+    /// Words shortened as in Brazilian chats ("vc", "pq", "n"), others now and then spelt by ear
+    /// ("kem", "naum", "axo"), which no table of the reader knows.
     Slang,
     /// Words drawn out: "muitooo".
     Elongation,
@@ -119,13 +120,25 @@ fn misspell(word: &str, dice: u64) -> String {
     letters.into_iter().collect()
 }
 
-/// One of the abbreviations of a word, if it has any.
+/// One of the abbreviations of a word; one word in three without any is spelt by ear.
 fn shorten(word: &str, dice: u64) -> String {
     let folded: String = word.chars().filter_map(fold::fold).collect();
     let short: Vec<&str> =
         slang::pairs().filter(|(_, full)| *full == folded).map(|(short, _)| short).collect();
     let at = usize::try_from(dice % short.len().max(1) as u64).unwrap_or_default();
-    short.get(at).copied().unwrap_or(word).to_owned()
+    match short.get(at) {
+        Some(short) => (*short).to_owned(),
+        None if dice.is_multiple_of(3) => by_ear(&folded),
+        None => word.to_owned(),
+    }
+}
+
+fn by_ear(word: &str) -> String {
+    let written = match word.strip_suffix("ao") {
+        Some(stem) if word.len() > 3 => format!("{stem}aum"),
+        _ => word.to_owned(),
+    };
+    written.replace("que", "ke").replace("qui", "ki").replace("ch", "x").replace("lh", "li")
 }
 
 /// The last vowel three times more.
@@ -145,6 +158,8 @@ mod tests {
         let text = "Você não mandou o técnico hoje, por quê?";
         assert_eq!(Haste::Accents.write(text, 1), "Voce nao mandou o tecnico hoje, por que?");
         assert_eq!(Haste::Caps.write(text, 1), "VOCÊ NÃO MANDOU O TÉCNICO HOJE, POR QUÊ?");
+        assert_eq!(by_ear("quem"), "kem");
+        assert_eq!(by_ear("instalacao"), "instalacaum");
         let slang = Haste::Slang.write(text, 1);
         assert!(!slang.contains("não") && !slang.contains("hoje"), "{slang}");
         for way in Haste::ALL {

@@ -217,16 +217,14 @@ fn a_worse_head_than_the_live_one_is_refused_and_forced_is_marked() {
 #[test]
 fn rows_with_times_are_tested_on_the_latest() {
     let rows = corpus::training().unwrap().into_iter().step_by(4).enumerate();
-    let rows: Vec<Row> = rows.map(|(i, row)| Row { ts: Some(i as i64), ..row }).collect();
+    let rows: Vec<Row> = rows.map(|(i, row)| Row { ts: i64::try_from(i).ok(), ..row }).collect();
     let options = TrainOptions { folds: 3, ..TrainOptions::default() };
     let trained = train(Task::Sentiment, &rows, &options, &mut |_| {}).unwrap();
     let test = trained.card().test.as_ref().unwrap();
     assert_eq!(test.split, TestSplit::Time);
     assert!(test.own.n > 100 && test.live.is_none() && test.hasty.len() == Haste::ALL.len());
-    assert_eq!(
-        trained.card().checks.kept,
-        trained.card().labels.iter().map(|l| l.rows as usize).sum()
-    );
+    let trained_on: u64 = trained.card().labels.iter().map(|label| label.rows).sum();
+    assert_eq!(trained_on, trained.card().checks.kept as u64);
 }
 
 #[test]
@@ -242,7 +240,7 @@ fn the_card_is_a_page_that_needs_nothing_else() {
     assert!(page.matches("<svg").count() >= 4 * Task::ALL.len());
     let card = models().card(Task::Intent).unwrap();
     let confused: u64 = card.curves.confusion.iter().map(|cell| cell.rows).sum();
-    assert_eq!(confused as usize, card.held_out.n + card.held_out.oos_n);
+    assert_eq!(confused, (card.held_out.n + card.held_out.oos_n) as u64);
     let hasty = &card.test.as_ref().unwrap().hasty;
     for (way, figures) in hasty {
         assert!(figures.accuracy >= 0.75, "{way}: {}", figures.accuracy);

@@ -14,6 +14,9 @@ const OOS_ROWS_MIN: usize = 30;
 /// Rows with a second intent below which none is ever named.
 const SECONDS_MIN: usize = 30;
 
+/// Second intents rightly named before the share of right ones means anything.
+const NAMED_MIN: usize = 8;
+
 /// One held-out row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeldRow<'a> {
@@ -98,8 +101,9 @@ fn fit_gate(rows: &[HeldRow<'_>], calibration: &mut Calibration) {
     calibration.gate = Some(gate);
 }
 
-/// The probability of the class ranked second from which naming it has the best F1 on held-out
-/// in-scope rows; `None` where fewer than [`SECONDS_MIN`] of them have a second intent.
+/// The least probability of the class ranked second from which naming it is right at least as often
+/// as wrong on held-out in-scope rows; `None` where fewer than [`SECONDS_MIN`] of them have a second
+/// intent, or it never is.
 pub(crate) fn second_threshold(rows: &[HeldRow<'_>], calibration: &Calibration) -> Option<f64> {
     let all = rows.iter().filter(|row| row.second.is_some()).count();
     if all < SECONDS_MIN {
@@ -117,7 +121,13 @@ pub(crate) fn second_threshold(rows: &[HeldRow<'_>], calibration: &Calibration) 
             row.second.is_some() && both.contains(&row.second) && both.contains(&Some(row.label));
         named.push((probability, right));
     }
-    best_f1(named, all)
+    named.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut right = 0;
+    let shares = named.iter().enumerate().filter_map(|(i, &(probability, yes))| {
+        right += usize::from(yes);
+        (right >= NAMED_MIN && 2 * right > i).then_some(probability)
+    });
+    shares.last()
 }
 
 /// The most probable class but one.

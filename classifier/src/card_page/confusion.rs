@@ -13,7 +13,8 @@ const WORST: usize = 12;
 pub(super) fn confusion(header: &Header) -> Markup {
     let (labels, cells) = (&header.labels, &header.card.curves.confusion);
     let named = labels.len() <= NAMED_MAX;
-    let (size, edge) = if named { (19, 150) } else { (6, 4) };
+    // The names across lean over the right border.
+    let (size, edge, lean) = if named { (19, 150, 60) } else { (6, 4, 0) };
     let side = labels.len() * size;
     let row_total = |truth: usize| -> u64 {
         cells.iter().filter(|cell| cell.truth == truth).map(|cell| cell.rows).sum()
@@ -29,7 +30,7 @@ pub(super) fn confusion(header: &Header) -> Markup {
         p { "Held-out rows: what they are (down) and what would be decided (across), the gate included. \
              Colour is the share of the row; off the diagonal it is an error." }
         div.wide {
-            svg.matrix viewBox={ "0 0 " (edge + side + 4) " " (edge + side + 4) } width=(edge + side + 4) role="img" aria-label="Confusion matrix" {
+            svg.matrix viewBox={ "0 0 " (edge + side + 4 + lean) " " (edge + side + 4) } width=(edge + side + 4 + lean) role="img" aria-label="Confusion matrix" {
                 @if named {
                     @for (at, label) in labels.iter().enumerate() {
                         text.tick x=(edge - 6) y=(edge + place(at) + 4) text-anchor="end" { (label) }

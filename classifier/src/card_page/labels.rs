@@ -20,7 +20,7 @@ pub(super) fn labels(header: &Header) -> Markup {
             table {
                 thead { tr {
                     th { "label" } th { "trained on" } th { "held out" } th { "precision" } th { "recall" }
-                    th { "threshold" } th { "over it" } th { "bound" } th { "rule" } th { "most telling n-grams" }
+                    th { "threshold" } th { "over it" } th { "bound" } th { "rule" } th.telling { "most telling n-grams" }
                 } }
                 tbody {
                     @for (at, (label, rule)) in rows {

@@ -170,7 +170,7 @@ pub(super) fn learning(curves: &Curves) -> Markup {
     };
     let legend = html! { span.own { "accuracy" } span.raw { "macro-F1" } };
     figure(
-        "Learning curve (one fold, raw scores)",
+        "Learning curve (one fold, all rows, raw scores)",
         axes,
         ("training rows", "%"),
         &ticks,
