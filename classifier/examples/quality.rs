@@ -6,7 +6,7 @@
 //! `../shared/data` beside the project's root; absent ones are named and skipped. linfa prints to
 //! standard error.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::indexing_slicing)] // a JSON object is filled by name
 
 use classifier::{
     Context, ContextTable, Head, Models, Prior, Row, Scratch, Task, TrainOptions, TrainedHead,
