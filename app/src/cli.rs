@@ -55,7 +55,9 @@ pub enum Command {
     Simulate(Simulate),
     /// Trains one head of a model from labelled texts.
     ///
-    /// Rows are JSON lines {"text","label"}; the labels `oos` and `fora_escopo` mean out of scope.
+    /// Rows are JSON lines {"text","label"} or CSV with these columns; the labels `oos` and
+    /// `fora_escopo` mean out of scope. With a `ts` in every row the latest are tested on. The model,
+    /// `card.json` and `card.html` are written; a model that is worse than the live one is not.
     /// Example: correnteza train --task intent --data rows.jsonl --out my-model
     Train(Train),
     /// Judges a model on labelled texts.
@@ -191,12 +193,18 @@ pub struct Train {
     /// intent, sentiment, frustrated or urgent.
     #[arg(long)]
     pub task: String,
-    /// Labelled rows (JSON lines).
+    /// Labelled rows (JSON lines, or CSV by its name).
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Directory of the model.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Rows to test on, apart from the training rows.
+    #[arg(long, value_name = "FILE")]
+    pub test: Option<PathBuf>,
+    /// Directory of the live model, to be no worse than [default: what is in --out].
+    #[arg(long, value_name = "DIR")]
+    pub live: Option<PathBuf>,
     /// Writes the model although a bar is not met; its card says so.
     #[arg(long)]
     pub force: bool,
@@ -208,7 +216,7 @@ pub struct Evaluate {
     /// Directory of the model.
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Labelled rows (JSON lines).
+    /// Labelled rows (JSON lines, or CSV by its name).
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Which head; found out from the labels otherwise.
@@ -326,6 +334,12 @@ pub struct Fit {
     /// Labelled rows.
     #[arg(long)]
     pub data: Option<PathBuf>,
+    /// Rows to test on.
+    #[arg(long)]
+    pub test: Option<PathBuf>,
+    /// Directory of the live model.
+    #[arg(long)]
+    pub live: Option<PathBuf>,
     /// Although a bar is not met.
     #[arg(long)]
     pub force: bool,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use classifier::{Models, Progress, Step, Task};
+use classifier::{CONTEXT_FILE, Models, Progress, Step, Task};
 use pipeline::broadcast::{Missing, Swapped, Versioned};
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ fn keep(dir: &Path, kept: &Path, version: &str) -> std::io::Result<()> {
             std::fs::remove_dir_all(&unfinished)?;
         }
         std::fs::create_dir_all(&unfinished)?;
-        for name in Task::ALL.map(Task::file_name) {
+        for name in Task::ALL.map(Task::file_name).into_iter().chain([CONTEXT_FILE]) {
             if dir.join(name).exists() {
                 std::fs::copy(dir.join(name), unfinished.join(name))?;
             }
@@ -170,6 +170,7 @@ pub fn train_in_child(
 pub fn told(progress: Progress) -> Told {
     let step = match progress.step {
         Step::Checking => "checking the rows",
+        Step::Testing => "training without the test part, to test that",
         Step::ChoosingRecipe => "choosing a recipe on held-out rows",
         Step::HoldingOut => "scoring every row by a model that has not seen it",
         Step::Calibrating => "calibrating and certifying thresholds",

@@ -17,12 +17,13 @@ const HARD: [&str; 7] = [
 ];
 
 /// Written as customers usually write.
-const ORDINARY: [&str; 5] = [
+const ORDINARY: [&str; 6] = [
     include_str!("../corpus/cotidiano_breves.jsonl"),
     include_str!("../corpus/cotidiano_falhas.jsonl"),
     include_str!("../corpus/cotidiano_faturas.jsonl"),
     include_str!("../corpus/cotidiano_geral.jsonl"),
     include_str!("../corpus/cotidiano_vendas.jsonl"),
+    include_str!("../corpus/gente.jsonl"),
 ];
 
 const VALIDATION: &str = include_str!("../corpus/validation/mensagens.jsonl");

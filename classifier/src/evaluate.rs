@@ -4,10 +4,10 @@ use crate::calibrate::metrics::{Outcome, auroc, brier, coverage_at, ece, macro_f
 use crate::rows::{Row, Task, is_out_of_scope};
 use crate::serve::head::Head;
 use crate::serve::scratch::Scratch;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Figures of one head on labelled rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Rows, those out of scope included.
     pub n: usize,
@@ -32,7 +32,7 @@ pub struct Evaluation {
 }
 
 /// Coverage at two precisions, chosen on the rows themselves (an oracle's).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoverageAt {
     /// At 95 %.
     #[serde(rename = "95")]

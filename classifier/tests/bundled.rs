@@ -3,8 +3,9 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use classifier::{
-    Head, ModelError, Models, Row, Scratch, Step, Task, TrainError, TrainOptions, corpus, evaluate,
-    read_class_sums, read_feature_names, train, train_bundled, train_bundled_head, write_head,
+    CONTEXT_FILE, Context, Fact, Haste, Head, ModelError, Models, Row, Scratch, Step, Task,
+    TestSplit, TrainError, TrainOptions, corpus, evaluate, read_class_sums, read_feature_names,
+    train, train_bundled, train_bundled_head, write_head,
 };
 use proptest::prelude::*;
 use std::path::Path;
@@ -140,6 +141,111 @@ fn an_explanation_adds_up_to_the_lead() {
     let told = models().explain("quero a segunda via do boleto", 3, &mut scratch);
     let words: Vec<&str> = told.iter().map(|part| part.ngram.as_str()).collect();
     assert!(words.iter().any(|word| word.contains("boleto") || word.contains("via")), "{words:?}");
+}
+
+#[test]
+fn a_rejected_wish_is_no_intent() {
+    let cases = [
+        ("não quero boleto, quero cancelar", "segunda_via"),
+        ("nao quero pix nao, quero o boleto", "pix"),
+        ("não quero cancelar, só mudar de plano", "cancelar"),
+    ];
+    let mut scratch = Scratch::new();
+    for (text, rejected) in cases {
+        let said = models().classify(text, &mut scratch);
+        assert!(said.intent != rejected && said.secondary != Some(rejected), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn facts_shift_what_the_text_leaves_open_and_are_explained() {
+    let out = tempfile::tempdir().unwrap();
+    let intent = Task::Intent.file_name();
+    std::fs::copy(dir().join(intent), out.path().join(intent)).unwrap();
+    let alone = Models::open(out.path()).unwrap();
+    let table = include_str!("../corpus/context.json");
+    std::fs::write(out.path().join(CONTEXT_FILE), table).unwrap();
+    let models = Models::open(out.path()).unwrap();
+    assert_ne!(models.version(), alone.version());
+    let down = Context { facts: [(Fact::LineDown, true)].into(), previous_intent: None };
+    let mut scratch = Scratch::new();
+    let (mut raised, text) = (0, "a internet daqui ta com problema");
+    let share = |said: &classifier::Classified<'_>, label: &str| {
+        said.intents.iter().find(|(id, _)| *id == label).map_or(0.0, |(_, p)| *p)
+    };
+    for row in corpus::validation().unwrap() {
+        let plain = models.classify(&row.text, &mut scratch);
+        let before = (share(&plain, "sem_conexao"), plain.in_scope_probability, plain.confidence);
+        // Without facts nothing changes; facts say nothing of what is in scope.
+        let same = models.classify_in(&row.text, &Context::default(), &mut scratch);
+        assert_eq!(same, alone.classify(&row.text, &mut Scratch::new()));
+        let shifted = models.classify_in(&row.text, &down, &mut scratch);
+        assert_eq!(shifted.in_scope_probability, before.1, "{}", row.text);
+        assert!((0.0..=1.0).contains(&shifted.confidence));
+        raised += usize::from(share(&shifted, "sem_conexao") > before.0);
+    }
+    assert!(raised > 50, "{raised}");
+    models.classify_in(text, &down, &mut scratch);
+    let told = models.explain_last(20, &scratch);
+    assert!(told.iter().any(|part| part.ngram == "[line down]"), "{told:?}");
+    models.classify(text, &mut scratch);
+    assert!(models.explain_last(20, &scratch).iter().all(|part| part.ngram != "[line down]"));
+    std::fs::write(out.path().join(CONTEXT_FILE), "{}").unwrap();
+    let error = Models::open(out.path()).unwrap_err().to_string();
+    assert!(error.contains("context.json"), "{error}");
+}
+
+#[test]
+fn a_worse_head_than_the_live_one_is_refused_and_forced_is_marked() {
+    let live = Head::open(&dir().join(Task::Intent.file_name())).unwrap();
+    let rows: Vec<Row> = corpus::training().unwrap().into_iter().step_by(6).collect();
+    let options = TrainOptions { live: Some(live.into()), ..TrainOptions::default() };
+    let options = TrainOptions { test: corpus::validation().unwrap(), ..options };
+    let refused = train(Task::Intent, &rows, &options, &mut |_| {});
+    let Err(TrainError::BelowBar { card }) = refused else { panic!("{refused:?}") };
+    assert!(card.failed_bars.join(" ").contains("live model"), "{:?}", card.failed_bars);
+    let options = TrainOptions { force: true, ..options };
+    let forced = train(Task::Intent, &rows, &options, &mut |_| {}).unwrap();
+    let test = forced.card().test.as_ref().unwrap();
+    assert!(test.own.accuracy + 0.01 < test.live.as_ref().unwrap().figures.accuracy);
+    let out = tempfile::tempdir().unwrap();
+    write_head(out.path(), &forced).unwrap();
+    let page = std::fs::read_to_string(out.path().join("card.html")).unwrap();
+    assert!(page.contains("Published by force") && page.contains("worse than the live model"));
+}
+
+#[test]
+fn rows_with_times_are_tested_on_the_latest() {
+    let rows = corpus::training().unwrap().into_iter().step_by(4).enumerate();
+    let rows: Vec<Row> = rows.map(|(i, row)| Row { ts: i64::try_from(i).ok(), ..row }).collect();
+    let options = TrainOptions { folds: 3, ..TrainOptions::default() };
+    let trained = train(Task::Sentiment, &rows, &options, &mut |_| {}).unwrap();
+    let test = trained.card().test.as_ref().unwrap();
+    assert_eq!(test.split, TestSplit::Time);
+    assert!(test.own.n > 100 && test.live.is_none() && test.hasty.len() == Haste::ALL.len());
+    let trained_on: u64 = trained.card().labels.iter().map(|label| label.rows).sum();
+    assert_eq!(trained_on, trained.card().checks.kept as u64);
+}
+
+#[test]
+fn the_card_is_a_page_that_needs_nothing_else() {
+    let page = std::fs::read_to_string(dir().join("card.html")).unwrap();
+    for heading in ["Reliability", "Coverage against precision", "Learning curve", "Confusion"] {
+        assert!(page.contains(heading), "{heading}");
+    }
+    assert!(page.contains("Authored text, not customers'") || page.contains("not customers&#39;"));
+    for outside in ["http", "<script", "<link", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.matches("<svg").count() >= 4 * Task::ALL.len());
+    let card = models().card(Task::Intent).unwrap();
+    let confused: u64 = card.curves.confusion.iter().map(|cell| cell.rows).sum();
+    assert_eq!(confused, (card.held_out.n + card.held_out.oos_n) as u64);
+    let hasty = &card.test.as_ref().unwrap().hasty;
+    for (way, figures) in hasty {
+        assert!(figures.accuracy >= 0.75, "{way}: {}", figures.accuracy);
+        assert!(figures.precision_auto.unwrap() >= 0.93, "{way}: {:?}", figures.precision_auto);
+    }
 }
 
 #[test]

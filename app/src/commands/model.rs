@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use classifier::{
-    Head, Models, Row, Scratch, Task, TrainError, TrainOptions, evaluate as judge, read_rows,
-    train as train_head, train_bundled, write_head,
+    Head, Models, Row, Scratch, Task, TrainError, TrainOptions, evaluate as judge, read_csv_rows,
+    read_rows, train as train_head, train_bundled, write_head,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,9 @@ fn task(name: &str) -> anyhow::Result<Task> {
 fn rows(path: &Path) -> anyhow::Result<Vec<Row>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    read_rows(&text).with_context(|| format!("in {}", path.display()))
+    let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let read = if is_csv { read_csv_rows } else { read_rows };
+    read(&text).with_context(|| format!("in {}", path.display()))
 }
 
 fn text_of(path: &Path) -> anyhow::Result<&str> {
@@ -43,6 +46,11 @@ pub fn train(asked: &Train) -> anyhow::Result<()> {
         "--out",
         text_of(&asked.out)?,
     ];
+    for (name, path) in [("--test", &asked.test), ("--live", &asked.live)] {
+        if let Some(path) = path {
+            arguments.extend([name, text_of(path)?]);
+        }
+    }
     if asked.force {
         arguments.push("--force");
     }
@@ -72,11 +80,29 @@ fn fitted(asked: &Fit) -> anyhow::Result<Value> {
     let (Some(name), Some(data)) = (&asked.task, &asked.data) else {
         bail!("--task and --data are needed");
     };
-    let options = TrainOptions { force: asked.force, ..TrainOptions::default() };
-    let trained =
-        train_head(task(name)?, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
+    let task = task(name)?;
+    let live = asked.live.as_ref().unwrap_or(&asked.out).join(task.file_name());
+    let file = data.file_name().unwrap_or_default().to_string_lossy();
+    let options = TrainOptions {
+        force: asked.force,
+        test: asked.test.as_deref().map_or_else(|| Ok(Vec::new()), rows)?,
+        live: live_head(&live, asked.live.is_some())?,
+        provenance: format!("Rows given in {file}."),
+        ..TrainOptions::default()
+    };
+    let trained = train_head(task, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
     write_head(&asked.out, &trained)?;
     Ok(serde_json::to_value(trained.card())?)
+}
+
+/// The head a new one is compared with: one that was named must be there and open; one that happens
+/// to be in the way is not compared with if it does not.
+fn live_head(path: &Path, is_named: bool) -> anyhow::Result<Option<Arc<Head>>> {
+    match Head::open(path) {
+        Ok(head) => Ok(Some(Arc::new(head))),
+        Err(error) if is_named => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A refusal with the figures that led to it.
@@ -179,6 +205,7 @@ fn said(models: &Models, text: &str, scratch: &mut Scratch) -> Map<String, Value
         c.intents.iter().map(|(id, p)| json!({ "id": id, "probability": p })).collect();
     let fields = json!({
         "intent": c.intent,
+        "secondary": c.secondary,
         "confidence": c.confidence,
         "intents": intents,
         "in_scope": c.in_scope,

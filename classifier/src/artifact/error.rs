@@ -6,6 +6,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
+    /// The table of facts cannot be read.
+    #[error("{path} is not a table of facts; mend or delete it: {source}")]
+    Context {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// The file or directory cannot be read.
     #[error("cannot read {path}: {source}; check the path, or train a model into it")]
     Read {

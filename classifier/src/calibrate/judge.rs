@@ -37,6 +37,10 @@ pub struct Calibration {
     pub confidence: Option<Logistic>,
     /// For two classes: the probability of the second from which it is chosen; else 0.5.
     pub positive_from: Option<f64>,
+    /// The probability of the second class from which the message is said to hold both; none where
+    /// training rows tell of no second intents.
+    #[serde(default)]
+    pub second_from: Option<f64>,
 }
 
 /// Scores of one text and what they rest on.
@@ -71,21 +75,41 @@ impl Calibration {
     /// Raw scores, no gate.
     pub(crate) fn raw(oos_class: Option<usize>) -> Self {
         let temperature = LengthTemperature::RAW;
-        Self { oos_class, temperature, gate: None, confidence: None, positive_from: None }
+        Self {
+            oos_class,
+            temperature,
+            gate: None,
+            confidence: None,
+            positive_from: None,
+            second_from: None,
+        }
     }
 
     /// Judges a text; `probabilities` `[classes]` becomes the calibrated probability of each class,
     /// the out-of-scope class being 0.
     pub(crate) fn judge(&self, text: Evidence<'_>, probabilities: &mut Vec<f64>) -> Judgement {
+        self.judge_shifted(text, &[], probabilities)
+    }
+
+    /// The same with `nats` `[classes]` (or none) added to the log-probabilities. Whether the text is
+    /// in scope is judged without them.
+    pub(crate) fn judge_shifted(
+        &self,
+        text: Evidence<'_>,
+        nats: &[f64],
+        probabilities: &mut Vec<f64>,
+    ) -> Judgement {
         let Some(parts) = self.parts(text, probabilities) else {
             return self.blank(probabilities);
         };
+        let gate_features = parts.gate();
+        let parts = if nats.is_empty() { parts } else { parts.shifted(nats, probabilities) };
         let class = self.choose(parts.class, probabilities);
         let probability = probabilities.get(class).copied().unwrap_or_default();
         let Some(gate) = &self.gate else {
             return Judgement { class, probability, in_scope: 1.0, confidence: probability };
         };
-        let gate_odds = gate.log_odds(&parts.gate()).clamp(-NATS_MAX, NATS_MAX);
+        let gate_odds = gate.log_odds(&gate_features).clamp(-NATS_MAX, NATS_MAX);
         let in_scope = sigmoid(gate_odds);
         let confidence = match &self.confidence {
             Some(model) => model.probability(&parts.confidence(gate_odds)),
@@ -158,6 +182,23 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// The parts under a shift; `probabilities` are shifted too.
+    fn shifted(self, nats: &[f64], probabilities: &mut [f64]) -> Self {
+        for (probability, nats) in probabilities.iter_mut().zip(nats) {
+            *probability *= nats.exp();
+        }
+        let total: f64 = probabilities.iter().sum();
+        for probability in probabilities.iter_mut().filter(|_| total > 0.0) {
+            *probability /= total;
+        }
+        let [Some((class, first)), second] = top_two(probabilities.iter().copied()) else {
+            return self;
+        };
+        let margin = second.map_or(NATS_MAX, |(_, second)| (first / second.max(1e-300)).ln());
+        let (odds, margin) = (logit(first, NATS_MAX), margin.clamp(0.0, NATS_MAX));
+        Self { class, odds, margin, ..self }
+    }
+
     pub(crate) fn class(&self) -> usize {
         self.class
     }

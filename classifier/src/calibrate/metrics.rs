@@ -1,5 +1,6 @@
 //! Figures over judged rows: calibration error, Brier score, coverage, AUROC, macro-F1.
 
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
 /// Bins of the expected calibration error.
@@ -13,18 +14,40 @@ fn falling(a: &f64, b: &f64) -> Ordering {
     b.partial_cmp(a).unwrap_or(Ordering::Equal)
 }
 
+/// The outcomes of one interval of confidence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// Outcomes.
+    pub rows: u64,
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// Share of them right.
+    pub right: f64,
+}
+
+/// Fifteen equal intervals of confidence.
+pub(crate) fn bins(outcomes: &[Outcome]) -> [Bin; BINS] {
+    let mut bins = [Bin::default(); BINS];
+    for &(confidence, right) in outcomes {
+        let at = (0..BINS).rev().find(|&bin| confidence * BINS as f64 > bin as f64).unwrap_or(0);
+        if let Some(bin) = bins.get_mut(at) {
+            bin.rows += 1;
+            bin.confidence += confidence;
+            bin.right += f64::from(u8::from(right));
+        }
+    }
+    for bin in bins.iter_mut().filter(|bin| bin.rows > 0) {
+        bin.confidence /= bin.rows as f64;
+        bin.right /= bin.rows as f64;
+    }
+    bins
+}
+
 /// Expected calibration error with fifteen equal bins (Guo et al. 2017, §2): the mean distance
 /// between confidence and share right, weighted by rows. 0 for no rows.
 pub(crate) fn ece(outcomes: &[Outcome]) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
-    for &(confidence, right) in outcomes {
-        let at = (0..BINS).rev().find(|&bin| confidence * BINS as f64 > bin as f64).unwrap_or(0);
-        if let Some((confidences, rights)) = bins.get_mut(at) {
-            *confidences += confidence;
-            *rights += f64::from(u8::from(right));
-        }
-    }
-    let distance: f64 = bins.iter().map(|(confidence, right)| (confidence - right).abs()).sum();
+    let distance = |bin: Bin| bin.rows as f64 * (bin.confidence - bin.right).abs();
+    let distance: f64 = bins(outcomes).into_iter().map(distance).sum();
     distance / (outcomes.len() as f64).max(1.0)
 }
 

@@ -32,6 +32,8 @@ impl<'m> std::ops::Deref for Ranked<'m> {
 pub struct Prediction<'m> {
     /// The best label; for an intent head the best one in scope.
     pub label: &'m str,
+    /// A second label the message holds as well, if it seems to.
+    pub secondary: Option<&'m str>,
     /// The probability that `label` is right, 0..=1: low for a text out of scope.
     pub confidence: f64,
     /// The three best labels in scope, with their probabilities given that the text is in scope.
@@ -59,10 +61,15 @@ impl Prediction<'_> {
     }
 }
 
-/// Judges the scores of one head.
-pub(crate) fn decide<'m>(model: &'m Model, scored: &mut HeadScratch) -> Prediction<'m> {
+/// Judges the scores of one head, with `nats` `[labels]` (or none) added to its log-prior.
+pub(crate) fn decide<'m>(
+    model: &'m Model,
+    scored: &mut HeadScratch,
+    nats: &[f64],
+) -> Prediction<'m> {
     let evidence = Evidence { scores: &scored.scores, reading: scored.reading };
-    let mut judged = model.header.calibration.judge(evidence, &mut scored.probabilities);
+    let mut judged =
+        model.header.calibration.judge_shifted(evidence, nats, &mut scored.probabilities);
     if model.header.task == Task::Intent && scored.reading.known == 0 {
         // Nothing known says nothing of an intent, also for a head that learned no gate.
         judged = Judgement::BLANK;
@@ -71,10 +78,12 @@ pub(crate) fn decide<'m>(model: &'m Model, scored: &mut HeadScratch) -> Predicti
     let threshold = rule.map_or(f64::INFINITY, |rule| rule.rows.threshold);
     let assist_only = rule.is_none_or(|rule| rule.assist_only);
     let passes = judged.in_scope >= model.header.thresholds.in_scope_from;
+    let ranked = rank(model, &scored.probabilities);
     Prediction {
         label: model.label(judged.class),
+        secondary: secondary(model, &ranked),
         confidence: judged.confidence,
-        ranked: rank(model, &scored.probabilities),
+        ranked,
         in_scope: judged.in_scope >= 0.5,
         in_scope_probability: judged.in_scope,
         would_answer: passes && !assist_only && judged.confidence >= threshold,
@@ -82,6 +91,13 @@ pub(crate) fn decide<'m>(model: &'m Model, scored: &mut HeadScratch) -> Predicti
         assist_only,
         unknown_share: scored.reading.grams.unknown_share(),
     }
+}
+
+/// The label listed second, if it is probable enough to be in the message too.
+fn secondary<'m>(model: &'m Model, ranked: &Ranked<'m>) -> Option<&'m str> {
+    let from = model.header.calibration.second_from?;
+    let (label, probability) = ranked.get(1)?;
+    (*probability >= from).then_some(*label)
 }
 
 fn rank<'m>(model: &'m Model, probabilities: &[f64]) -> Ranked<'m> {

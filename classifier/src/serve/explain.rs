@@ -8,6 +8,7 @@
 use super::index::Index;
 use super::scratch::Scratch;
 use crate::artifact::model::Model;
+use crate::context::Shift;
 use crate::features::grams::{Gram, GramKind, display};
 use crate::score::softmax::top_two;
 use crate::text::tokens::Tokens;
@@ -64,16 +65,52 @@ pub(crate) fn tell(index: &Index, model: &Model, scratch: &Scratch, k: usize) ->
         }
     }
     let tell = |part: &Part| Telling { ngram: part.name(&scratch.tokens), weight: part.weight };
-    chosen.iter().map(tell).collect()
+    let mut told: Vec<Telling> = chosen.iter().map(tell).collect();
+    if !scratch.shifts.is_empty() {
+        told.extend(shifts(model, scratch));
+        told.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+        told.truncate(k);
+    }
+    told
+}
+
+/// What was known beside the text, as parts of the lead: a shift is in nats of probability, scores
+/// are scaled to those.
+fn shifts(model: &Model, scratch: &Scratch) -> Vec<Telling> {
+    let [Some(best), Some(second)] = leading(model, scratch) else { return Vec::new() };
+    let scale = scale(model, scratch);
+    let at = |nats: &[f64], class: usize| nats.get(class).copied().unwrap_or_default();
+    let tell = |shift: &Shift| Telling {
+        ngram: format!("[{}]", shift.name),
+        weight: scale * (at(&shift.nats, best) - at(&shift.nats, second)),
+    };
+    scratch.shifts.iter().map(tell).collect()
+}
+
+fn scale(model: &Model, scratch: &Scratch) -> f64 {
+    let [own, ..] = &scratch.heads;
+    model.header.calibration.temperature.scale(own.reading.known)
+}
+
+/// The two best classes in scope, what is known beside the text included.
+fn leading(model: &Model, scratch: &Scratch) -> [Option<usize>; 2] {
+    let [own, ..] = &scratch.heads;
+    let (oos, scale) = (model.header.calibration.oos_class, scale(model, scratch));
+    let shift = |class: usize| -> f64 {
+        scratch.shifts.iter().filter_map(|shift| shift.nats.get(class)).sum()
+    };
+    let classes = own.scores.iter().take(model.weights.classes()).enumerate();
+    let ranked = classes.map(|(class, score)| match oos {
+        Some(oos) if oos == class => f64::NEG_INFINITY,
+        _ => score + scale * shift(class),
+    });
+    top_two(ranked).map(|ranked| ranked.map(|(class, _)| class))
 }
 
 /// Every part of the text, with the sum of what its n-grams add.
 fn parts(index: &Index, model: &Model, scratch: &Scratch) -> Vec<Part> {
     let [own, ..] = &scratch.heads;
-    let oos = model.header.calibration.oos_class;
-    let classes = own.scores.iter().take(model.weights.classes()).enumerate();
-    let ranked = classes.map(|(c, &s)| if oos == Some(c) { f64::NEG_INFINITY } else { s });
-    let [Some((best, _)), Some((second, _))] = top_two(ranked) else { return Vec::new() };
+    let [Some(best), Some(second)] = leading(model, scratch) else { return Vec::new() };
     let hits = scratch.word_hits.iter().chain(&scratch.char_hits);
     let mut counts: Vec<(u32, u32)> = hits.map(|hit| (hit.entry, hit.count)).collect();
     counts.sort_unstable();

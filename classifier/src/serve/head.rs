@@ -7,6 +7,7 @@ use super::scratch::Scratch;
 use crate::artifact::error::ModelError;
 use crate::artifact::model::Model;
 use crate::artifact::read;
+use crate::features::recipe::Recipe;
 use crate::rows::Task;
 use crate::train::card::Card;
 use std::path::Path;
@@ -76,6 +77,12 @@ impl Head {
         &self.model.header.labels
     }
 
+    /// How it turns n-grams into numbers.
+    #[must_use]
+    pub fn recipe(&self) -> &Recipe {
+        &self.model.header.recipe
+    }
+
     /// The model card.
     #[must_use]
     pub fn card(&self) -> &Card {
@@ -113,7 +120,7 @@ impl Head {
     pub fn predict(&self, text: &str, scratch: &mut Scratch) -> Prediction<'_> {
         score(&self.index, &self.slots(), text, scratch);
         let [own, ..] = &mut scratch.heads;
-        decide(&self.model, own)
+        decide(&self.model, own, &[])
     }
 
     fn slots(&self) -> [Option<&Model>; HEADS] {

@@ -8,11 +8,15 @@ use super::score::score;
 use super::scratch::Scratch;
 use crate::artifact::error::ModelError;
 use crate::artifact::model::Model;
+use crate::context::{Context, ContextTable};
 use crate::rows::Task;
 use crate::train::card::Card;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+
+/// The file of the table of facts in a model directory; need not be there.
+pub const CONTEXT_FILE: &str = "context.json";
 
 /// Letters of a version after its prefix.
 const VERSION_LETTERS: usize = 10;
@@ -23,6 +27,7 @@ pub struct Models {
     /// In the order of [`Task::ALL`].
     heads: [Option<Model>; HEADS],
     index: Index,
+    context: ContextTable,
     version: String,
 }
 
@@ -31,6 +36,8 @@ pub struct Models {
 pub struct Classified<'m> {
     /// The best in-scope intent.
     pub intent: &'m str,
+    /// A second intent the message holds as well, if it seems to.
+    pub secondary: Option<&'m str>,
     /// The probability that `intent` is right, 0..=1: low for a text out of scope.
     pub confidence: f64,
     /// The three best intents, with their probabilities given that the text is in scope.
@@ -77,7 +84,22 @@ impl Models {
                 heads.push(head);
             }
         }
-        Ok(Self::from_heads(heads))
+        let path = dir.join(CONTEXT_FILE);
+        let read = |source| ModelError::Read { path: path.clone(), source };
+        let models = Self::from_heads(heads);
+        if !path.exists() {
+            return Ok(models);
+        }
+        let json = std::fs::read_to_string(&path).map_err(read)?;
+        let damaged = |source| ModelError::Context { path: path.clone(), source };
+        Ok(models.with_context(ContextTable::from_json(&json).map_err(damaged)?))
+    }
+
+    /// The same heads with a table of what other facts say of the intent; part of the version.
+    #[must_use]
+    pub fn with_context(self, context: ContextTable) -> Self {
+        let version = version(self.heads.iter().flatten(), Some(&context));
+        Self { context, version, ..self }
     }
 
     /// Joins heads, at most one a task (the last one counts).
@@ -91,8 +113,8 @@ impl Models {
             }
         }
         let index = Index::build(&slots.each_ref().map(Option::as_ref));
-        let version = version(slots.iter().flatten());
-        Self { heads: slots, index, version }
+        let version = version(slots.iter().flatten(), None);
+        Self { heads: slots, index, context: ContextTable::default(), version }
     }
 
     /// Name of this set of heads, derived from the content of their files: `m-` and ten letters.
@@ -121,16 +143,43 @@ impl Models {
     /// Classifies one message by every head. Deterministic; allocates nothing once `scratch` has
     /// grown. A text with nothing known in it is out of scope with confidence 0.
     pub fn classify(&self, text: &str, scratch: &mut Scratch) -> Classified<'_> {
+        scratch.shifts.clear();
+        self.classify_shifted(text, scratch, &[])
+    }
+
+    /// As [`Models::classify`], with what is known of the customer beside: it shifts the intents'
+    /// prior as the directory's table says. Nothing known, or no table: nothing shifted.
+    pub fn classify_in(
+        &self,
+        text: &str,
+        context: &Context,
+        scratch: &mut Scratch,
+    ) -> Classified<'_> {
+        let labels = self.labels(Task::Intent);
+        scratch.shifts = self.context.shifts(context, labels);
+        let mut nats = vec![0.0; if scratch.shifts.is_empty() { 0 } else { labels.len() }];
+        for shift in &scratch.shifts {
+            for (sum, nats) in nats.iter_mut().zip(&shift.nats) {
+                *sum += nats;
+            }
+        }
+        self.classify_shifted(text, scratch, &nats)
+    }
+
+    fn classify_shifted(&self, text: &str, scratch: &mut Scratch, nats: &[f64]) -> Classified<'_> {
         let heads = self.heads.each_ref().map(Option::as_ref);
         score(&self.index, &heads, text, scratch);
         let mut said: [Option<Prediction<'_>>; HEADS] = [None; HEADS];
         for ((said, head), scored) in said.iter_mut().zip(heads).zip(&mut scratch.heads) {
-            *said = head.map(|model| decide(model, scored));
+            let nats =
+                if head.is_some_and(|head| head.header.task == Task::Intent) { nats } else { &[] };
+            *said = head.map(|model| decide(model, scored, nats));
         }
         let [intent, sentiment, frustrated, urgent] = said;
         let intent = intent.unwrap_or(NOTHING);
         Classified {
             intent: intent.label,
+            secondary: intent.secondary,
             confidence: intent.confidence,
             intents: intent.ranked,
             in_scope: intent.in_scope,
@@ -151,6 +200,7 @@ impl Models {
     /// against). Empty for a text with nothing known in it.
     pub fn explain(&self, text: &str, k: usize, scratch: &mut Scratch) -> Vec<Telling> {
         let heads = self.heads.each_ref().map(Option::as_ref);
+        scratch.shifts.clear();
         score(&self.index, &heads, text, scratch);
         self.explain_last(k, scratch)
     }
@@ -167,6 +217,7 @@ impl Models {
 /// What is said without an intent head, which cannot happen for an opened directory.
 const NOTHING: Prediction<'_> = Prediction {
     label: "",
+    secondary: None,
     confidence: 0.0,
     ranked: Ranked::EMPTY,
     in_scope: false,
@@ -183,11 +234,14 @@ fn yes(said: Prediction<'_>) -> (bool, f64) {
     (said.label == "true", listed.map_or(0.0, |(_, probability)| *probability))
 }
 
-fn version<'m>(heads: impl Iterator<Item = &'m Model>) -> String {
+fn version<'m>(heads: impl Iterator<Item = &'m Model>, context: Option<&ContextTable>) -> String {
     let mut hash = Sha256::new();
     for head in heads {
         hash.update(head.header.task.name());
         hash.update(head.digest);
+    }
+    if let Some(json) = context.and_then(|context| serde_json::to_vec(context).ok()) {
+        hash.update(json);
     }
     let letters = BASE32_NOPAD.encode(&hash.finalize()).to_ascii_lowercase();
     format!("m-{}", letters.get(..VERSION_LETTERS).unwrap_or_default())

@@ -1,6 +1,7 @@
 //! Buffers that one thread reuses from message to message.
 
 use super::index::{HEADS, Rows, Slot};
+use crate::context::Shift;
 use crate::features::grams::{Gram, GramKind};
 use crate::score::reading::Reading;
 use crate::text::tokens::Tokens;
@@ -18,6 +19,8 @@ pub struct Scratch {
     pub(crate) char_hits: Vec<Hit>,
     pub(crate) seen: Seen,
     pub(crate) heads: [HeadScratch; HEADS],
+    /// What was known beside the text: shifts of the intent head's prior.
+    pub(crate) shifts: Vec<Shift>,
 }
 
 impl Scratch {

@@ -114,7 +114,8 @@ static INDEX: LazyLock<Vec<(u64, &'static str)>> = LazyLock::new(|| {
     slots
 });
 
-fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// Every abbreviation and what it stands for.
+pub(crate) fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(|(keys, word)| keys.split(' ').map(move |key| (key, *word)))
 }
 

@@ -9,6 +9,7 @@
 
 use super::card::HeldOutFigures;
 use super::checks::Checked;
+use super::curves::{Curves, curves};
 use super::held_out::HeldOut;
 use super::options::TrainOptions;
 use crate::calibrate::fit::{self, HeldRow};
@@ -23,14 +24,15 @@ pub(crate) struct Calibrated {
     pub(crate) calibration: Calibration,
     pub(crate) thresholds: Thresholds,
     pub(crate) figures: HeldOutFigures,
+    pub(crate) curves: Curves,
 }
 
 /// A row's judgement and the probabilities of its classes.
-struct Judged {
-    label: usize,
-    by: Judgement,
+pub(crate) struct Judged {
+    pub(crate) label: usize,
+    pub(crate) by: Judgement,
     /// Probability of the second class.
-    positive: f64,
+    pub(crate) positive: f64,
 }
 
 /// The class that means out of scope, for an intent head that has one.
@@ -51,7 +53,8 @@ pub(crate) fn calibrate(
     let all = checked.labels.iter().zip(folds).zip(&checked.hard).enumerate();
     let (mut rows, mut hard, mut row_folds) = (Vec::new(), Vec::new(), Vec::new());
     for (row, ((label, fold), is_hard)) in all {
-        let held_row = HeldRow { evidence: held.evidence(row), label: *label };
+        let second = checked.seconds.get(row).copied().flatten();
+        let held_row = HeldRow { evidence: held.evidence(row), label: *label, second };
         if *is_hard {
             hard.push(held_row);
         } else {
@@ -69,12 +72,16 @@ pub(crate) fn calibrate(
         oos_share_max: options.oos_share_max,
     };
     let thresholds = Thresholds::certify(&held, classes, promise);
-    let calibration = fit::fit(&rows, oos, task.is_binary());
+    let mut calibration = fit::fit(&rows, oos, task.is_binary());
+    // Two intents at once are rare: the hard rows tell of them too.
+    let both: Vec<HeldRow<'_>> = rows.iter().chain(&hard).copied().collect();
+    calibration.second_from = fit::second_threshold(&both, &calibration);
     let figures = HeldOutFigures {
         hard_accuracy: accuracy(&judge_all(&hard, &calibration), oos),
         ..figures(task, &judged, &raw, oos, classes)
     };
-    Calibrated { calibration, thresholds, figures }
+    let curves = curves(&judged, &raw, oos);
+    Calibrated { calibration, thresholds, figures, curves }
 }
 
 /// Share right of the in-scope rows; `None` without such rows.

@@ -1,6 +1,8 @@
 //! What is known of a trained head: the model card.
 
+use super::curves::{Curves, LabelFigures};
 use crate::calibrate::temperature::LengthTemperature;
+use crate::evaluate::Evaluation;
 use crate::features::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,9 @@ pub struct LabelCard {
     pub rows: u64,
     /// N-grams that speak most for it.
     pub telling: Vec<String>,
+    /// How it fares on held-out rows.
+    #[serde(default)]
+    pub held_out: Option<LabelFigures>,
 }
 
 /// What the checks of the training data found.
@@ -85,11 +90,50 @@ pub struct DataChecks {
     pub thin_labels: Vec<String>,
 }
 
+/// How the rows were chosen that a head is tested on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestSplit {
+    /// Given apart from the training rows; the published head itself was tested.
+    Given,
+    /// The latest of the rows.
+    Time,
+    /// A share of the rows, by near-duplicate group.
+    Groups,
+}
+
+/// Figures on a test part that neither weights, calibration nor thresholds had seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestFigures {
+    /// How its rows were chosen. Unless they were given apart, the head that was tested is of the
+    /// other rows alone, and the published one of all.
+    pub split: TestSplit,
+    /// Figures of this head.
+    pub own: Evaluation,
+    /// Figures on the same rows as hasty hands would have written them, by the name of the way.
+    #[serde(default)]
+    pub hasty: Vec<(String, Evaluation)>,
+    /// The live head on the same rows.
+    pub live: Option<LiveFigures>,
+}
+
+/// What the live head reaches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveFigures {
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
+    /// Its figures.
+    pub figures: Evaluation,
+}
+
 /// The card of one head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// Versions of the programs that trained it.
     pub trained_by: String,
+    /// Where the rows come from, in words.
+    #[serde(default)]
+    pub provenance: String,
     /// SHA-256 of the training rows, in hexadecimal.
     pub data_sha256: String,
     /// What the checks found.
@@ -102,6 +146,12 @@ pub struct Card {
     pub trials: Vec<Trial>,
     /// Figures on held-out rows.
     pub held_out: HeldOutFigures,
+    /// Figures on a test part, if there is one.
+    #[serde(default)]
+    pub test: Option<TestFigures>,
+    /// What its plots show.
+    #[serde(default)]
+    pub curves: Curves,
     /// The scaling in use.
     pub temperature: LengthTemperature,
     /// Labels with their rows and telling n-grams.

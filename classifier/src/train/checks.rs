@@ -28,6 +28,8 @@ pub(crate) struct Checked {
     pub(crate) labels: Vec<usize>,
     /// Trained on, but not measured on?
     pub(crate) hard: Vec<bool>,
+    /// Class number of a second intent in each text.
+    pub(crate) seconds: Vec<Option<usize>>,
     /// Sorted.
     pub(crate) names: Vec<String>,
     pub(crate) checks: DataChecks,
@@ -39,7 +41,7 @@ pub(crate) struct Checked {
 pub(crate) fn check(
     task: Task,
     rows: &[Row],
-    unseen: &[String],
+    unseen: &[&str],
     force: bool,
 ) -> Result<Checked, TrainError> {
     let mut checks = DataChecks { rows: rows.len(), ..DataChecks::default() };
@@ -75,11 +77,18 @@ pub(crate) fn check(
     checks.kept = kept.len();
     let class = |label: &str| names.binary_search_by(|name| name.as_str().cmp(label)).ok();
     let labels = kept.iter().filter_map(|(_, label)| class(label)).collect();
+    let told: HashMap<&str, &str> = rows
+        .iter()
+        .filter(|_| task == Task::Intent)
+        .filter_map(|row| Some((row.text.trim(), row.second.as_deref()?)))
+        .collect();
+    let seconds = kept.iter().map(|(text, _)| told.get(text).and_then(|label| class(label)));
+    let seconds = seconds.collect();
     let data_sha256 = digest(&kept);
     let hard = hard(task, rows, &kept);
     checks.hard = hard.iter().filter(|hard| **hard).count();
     let texts = kept.into_iter().map(|(text, _)| text.to_owned()).collect();
-    Ok(Checked { texts, labels, hard, names, checks, data_sha256 })
+    Ok(Checked { texts, labels, hard, seconds, names, checks, data_sha256 })
 }
 
 /// Which rows are hard; none where too few others are left to measure on, and none for yes or no:
@@ -132,20 +141,33 @@ fn drop_repeated<'a>(rows: &[Labelled<'a>], checks: &mut DataChecks) -> Vec<Labe
     kept
 }
 
-/// Leaves out near-duplicates of rows that must stay unseen.
+/// Words up to which many people write the same by themselves: "oi", "boleto".
+const SAME_BY_NATURE_WORDS: usize = 2;
+
+fn is_same_by_nature(text: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count()
+        <= SAME_BY_NATURE_WORDS
+}
+
+/// Leaves out near-duplicates of rows that must stay unseen, but for messages so short that they
+/// are no sign of a copied row.
 fn drop_leaked<'a>(
     rows: Vec<Labelled<'a>>,
-    unseen: &[String],
+    unseen: &[&str],
     checks: &mut DataChecks,
 ) -> Vec<Labelled<'a>> {
     if unseen.is_empty() {
         return rows;
     }
     let texts: Vec<&str> =
-        unseen.iter().map(String::as_str).chain(rows.iter().map(|(text, _)| *text)).collect();
+        unseen.iter().copied().chain(rows.iter().map(|(text, _)| *text)).collect();
     let leaked: HashSet<usize> = find(&texts, JACCARD_MIN)
         .into_iter()
         .filter(|pair| pair.first < unseen.len())
+        .filter(|pair| {
+            let text = |row: usize| texts.get(row).copied().unwrap_or_default();
+            !is_same_by_nature(text(pair.first)) || !is_same_by_nature(text(pair.second))
+        })
         .filter_map(|pair| pair.second.checked_sub(unseen.len()))
         .collect();
     checks.leaked = leaked.len();
@@ -238,7 +260,7 @@ mod tests {
     #[test]
     fn near_duplicates_of_unseen_rows_are_left_out() {
         let rows = rows(&[("quero boleto vencido", "a", 8), ("internet muito lenta", "b", 8)]);
-        let unseen = ["Quero BOLETO vencido na loja na loja!".to_owned()];
+        let unseen = ["Quero BOLETO vencido na loja na loja!"];
         let checked = check(Task::Intent, &rows, &unseen, false).unwrap();
         assert_eq!((checked.checks.leaked, checked.checks.kept), (1, 15));
     }

@@ -1,14 +1,17 @@
 //! Rows → one trained, calibrated, tested and described head.
 
 use super::calibration::{Calibrated, calibrate, oos_class};
-use super::card::{Card, HeldOutFigures, LabelCard, Trial};
+use super::card::{Card, HeldOutFigures, LabelCard, TestFigures, TestSplit, Trial};
 use super::checks::{Checked, check};
+use super::curves::label_figures;
 use super::documents::Documents;
 use super::error::TrainError;
 use super::fitted::Fitted;
 use super::held_out::{HeldOut, folds};
+use super::learning::learning;
 use super::options::{Progress, Step, TrainOptions};
 use super::recipe_choice;
+use super::test_part;
 use crate::artifact::header::{Golden, Header};
 use crate::artifact::read::read;
 use crate::artifact::write::write;
@@ -79,9 +82,41 @@ pub fn train(
     options: &TrainOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<TrainedHead, TrainError> {
+    let parts = match options.test.is_empty() {
+        true => test_part::split(task, rows, options.live.is_some()),
+        false => None,
+    };
+    let Some(parts) = parts else { return train_on(task, rows, options, None, progress) };
+    progress(Progress { task, step: Step::Testing, rows: parts.rest.len() });
+    // A test measures: bars and thin labels are judged on all rows.
+    let trial = TrainOptions { force: true, live: None, ..options.clone() };
+    let trial = train_on(task, &parts.rest, &trial, None, &mut |_| {})?;
+    let live = options.live.as_deref();
+    let test = test_part::figures(parts.split, &parts.test, trial.head(), live);
+    let recipe = Some(trial.head.model.header.recipe.clone());
+    let tested = Tested { figures: Some(test), trials: trial.card().trials.clone() };
+    let options = TrainOptions { recipe, ..options.clone() };
+    train_on(task, rows, &options, Some(tested), progress)
+}
+
+/// What the trial on a part of the rows told.
+struct Tested {
+    figures: Option<TestFigures>,
+    trials: Vec<Trial>,
+}
+
+/// Trains on all of `rows`.
+fn train_on(
+    task: Task,
+    rows: &[Row],
+    options: &TrainOptions,
+    tested: Option<Tested>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<TrainedHead, TrainError> {
     let mut report = |step, rows| progress(Progress { task, step, rows });
     report(Step::Checking, rows.len());
-    let checked = check(task, rows, &options.unseen, options.force)?;
+    let unseen: Vec<&str> = options.test.iter().map(|row| row.text.as_str()).collect();
+    let checked = check(task, rows, &unseen, options.force)?;
     let (n, classes) = (checked.texts.len(), checked.names.len());
     if classes > 65_000 {
         return Err(TrainError::TooManyLabels { labels: classes });
@@ -93,19 +128,22 @@ pub fn train(
     let documents = Documents::read(checked.texts.iter().map(String::as_str), kinds);
     let folds = folds(&groups(&checked.texts, JACCARD_MIN), &checked.labels, options.folds.max(2));
     report(Step::ChoosingRecipe, n);
-    let oos = oos_class(task, &checked.names);
+    let (oos, labels) = (oos_class(task, &checked.names), &checked.labels);
     let (recipe, trials) =
-        recipe_choice::choose(candidates, &documents, &checked.labels, classes, oos, &folds);
+        recipe_choice::choose(candidates, &documents, labels, classes, oos, &folds);
     report(Step::HoldingOut, n);
     let all_folds = 0..options.folds.max(2);
-    let held = HeldOut::score(&documents, &checked.labels, classes, &folds, all_folds, &recipe);
+    let held = HeldOut::score(&documents, labels, classes, &folds, all_folds, &recipe);
+    let learning = learning(&documents, labels, classes, oos, &folds, &recipe);
     report(Step::Calibrating, n);
-    let calibrated = calibrate(task, &checked, &folds, &held, options);
+    let mut calibrated = calibrate(task, &checked, &folds, &held, options);
+    calibrated.curves.learning = learning;
     drop(held);
     report(Step::Fitting, n);
     let fitted = Fitted::fit(&checked, &documents, recipe)?;
     report(Step::Writing, n);
-    let card = card(&checked, &calibrated, &fitted, trials, options);
+    let tested = tested.unwrap_or(Tested { figures: None, trials });
+    let card = card(&checked, &calibrated, &fitted, tested, options);
     publish(task, &checked, calibrated, &fitted, card, options)
 }
 
@@ -113,24 +151,29 @@ fn card(
     checked: &Checked,
     calibrated: &Calibrated,
     fitted: &Fitted,
-    trials: Vec<Trial>,
+    tested: Tested,
     options: &TrainOptions,
 ) -> Card {
-    let labels = checked.names.iter().zip(&fitted.sums.rows).enumerate();
+    let figures = label_figures(&calibrated.curves.confusion, checked.names.len());
+    let labels = checked.names.iter().zip(&fitted.sums.rows).zip(figures).enumerate();
     Card {
         trained_by: concat!("classifier ", env!("CARGO_PKG_VERSION"), ", linfa-bayes 0.8.1").into(),
+        provenance: options.provenance.clone(),
         data_sha256: checked.data_sha256.clone(),
         checks: checked.checks.clone(),
         features: fitted.names.len(),
         folds: options.folds.max(2),
-        trials,
+        trials: tested.trials,
         held_out: calibrated.figures.clone(),
+        test: tested.figures,
+        curves: calibrated.curves.clone(),
         temperature: calibrated.calibration.temperature,
         labels: labels
-            .map(|(class, (label, rows))| LabelCard {
+            .map(|(class, ((label, rows), held_out))| LabelCard {
                 label: label.clone(),
                 rows: *rows,
                 telling: fitted.telling(class, TELLING),
+                held_out: Some(held_out),
             })
             .collect(),
         promise: promise(&calibrated.thresholds, checked.checks.hard > 0),
@@ -201,7 +244,16 @@ fn publish(
     };
     let content = fitted.content();
     let untested = read("new model", &write(&header, &content)?)?;
-    header.golden = golden(&Head::untested(untested), fitted);
+    let head = Head::untested(untested);
+    header.golden = golden(&head, fitted);
+    if !options.test.is_empty() {
+        let live = options.live.as_deref();
+        header.card.test = Some(test_part::figures(TestSplit::Given, &options.test, &head, live));
+    }
+    header
+        .card
+        .failed_bars
+        .extend(header.card.test.as_ref().and_then(|test| test_part::worse_than_live(task, test)));
     let mut bytes = write(&header, &content)?;
     if bytes.len() > ARTIFACT_BYTES_MAX {
         let failed = format!("the artifact has {} bytes, over {ARTIFACT_BYTES_MAX}", bytes.len());

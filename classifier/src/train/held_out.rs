@@ -83,25 +83,40 @@ impl HeldOut {
             scores: vec![0.0; rows * width],
             readings: vec![Reading::default(); rows],
         };
-        let (mut values, mut scores) = (Vec::new(), Vec::new());
         for fold in folds_wanted {
-            let is_held = |row: &usize| folds.get(*row) == Some(&fold);
-            let train: Vec<usize> = (0..rows).filter(|row| !is_held(row)).collect();
-            let vocabulary = Vocabulary::select(documents, &train, recipe);
-            let sums = ClassSums::add_up(documents, &vocabulary, labels, classes, &train);
-            let weights = sums.weights(recipe);
-            for row in (0..rows).filter(is_held) {
-                let reading = vocabulary.values(documents, row, &mut values);
-                weights.score(&values, 1.0, &mut scores);
-                if let Some(reading_slot) = held.readings.get_mut(row) {
-                    *reading_slot = reading;
+            let (held_rows, train): (Vec<usize>, Vec<usize>) =
+                (0..rows).partition(|row| folds.get(*row) == Some(&fold));
+            let keep = |row: usize, scores: &[f64], reading| {
+                if let Some(slot) = held.readings.get_mut(row) {
+                    *slot = reading;
                 }
                 if let Some(slot) = held.scores.get_mut(row * width..(row + 1) * width) {
-                    slot.copy_from_slice(&scores);
+                    slot.copy_from_slice(scores);
                 }
-            }
+            };
+            score_rows(documents, labels, classes, &train, &held_rows, recipe, keep);
         }
         held
+    }
+}
+
+/// Scores `rows` by the model of `train`, and hands each row's scores `[classes + 1]` and reading on.
+pub(crate) fn score_rows(
+    documents: &Documents,
+    labels: &[usize],
+    classes: usize,
+    train: &[usize],
+    rows: &[usize],
+    recipe: &Recipe,
+    mut each: impl FnMut(usize, &[f64], Reading),
+) {
+    let vocabulary = Vocabulary::select(documents, train, recipe);
+    let weights = ClassSums::add_up(documents, &vocabulary, labels, classes, train).weights(recipe);
+    let (mut values, mut scores) = (Vec::new(), Vec::new());
+    for &row in rows {
+        let reading = vocabulary.values(documents, row, &mut values);
+        weights.score(&values, 1.0, &mut scores);
+        each(row, &scores, reading);
     }
 }
 

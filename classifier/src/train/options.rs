@@ -1,7 +1,9 @@
 //! What a caller may set, and what it is told on the way.
 
 use crate::features::recipe::Recipe;
-use crate::rows::Task;
+use crate::rows::{Row, Task};
+use crate::serve::head::Head;
+use std::sync::Arc;
 
 /// Settings of one training.
 #[derive(Debug, Clone)]
@@ -17,8 +19,14 @@ pub struct TrainOptions {
     pub folds: usize,
     /// The feature recipe; chosen on held-out rows if absent.
     pub recipe: Option<Recipe>,
-    /// Texts no training row may resemble (a validation set).
-    pub unseen: Vec<String>,
+    /// Rows to test the head on; no training row may resemble one. Without them, rows that all say
+    /// when they were written, or a live head to compare with, have a part of the rows held back
+    /// for a test.
+    pub test: Vec<Row>,
+    /// The head in use: a new one that is worse on the same test part is refused.
+    pub live: Option<Arc<Head>>,
+    /// Where the rows come from, in words, for the card.
+    pub provenance: String,
     /// Publish although a bar is not met; the card names it.
     pub force: bool,
 }
@@ -31,7 +39,9 @@ impl Default for TrainOptions {
             oos_share_max: 0.03,
             folds: 5,
             recipe: None,
-            unseen: Vec::new(),
+            test: Vec::new(),
+            live: None,
+            provenance: String::new(),
             force: false,
         }
     }
@@ -42,6 +52,8 @@ impl Default for TrainOptions {
 pub enum Step {
     /// Checking the rows and grouping near-duplicates.
     Checking,
+    /// Training once without the test part, to test that.
+    Testing,
     /// Trying recipes on held-out rows.
     ChoosingRecipe,
     /// Scoring every row by a model that has not seen it.
