@@ -35,6 +35,7 @@ pub mod near_duplicates;
 mod rows;
 mod score;
 mod serve;
+pub mod shadow;
 pub mod stage;
 mod text;
 mod train;
