@@ -15,6 +15,7 @@ mod cluster;
 mod command_line;
 mod contracts;
 mod crash;
+mod models;
 mod moving;
 mod openapi;
 mod privacy;
