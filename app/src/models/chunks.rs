@@ -21,7 +21,7 @@ use super::releases::{By, Releases, tell_published};
 /// Bytes of a piece: brokers take 1 MiB.
 const CHUNK_BYTES: usize = 512 << 10;
 /// How long the log may say nothing before pieces count as gone.
-const SILENCE: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(30);
 /// How often, and how far apart, the reader of turns is looked at before old versions go.
 const QUIET_LOOKS: u32 = 20;
 const QUIET_EVERY: Duration = Duration::from_millis(100);
@@ -89,6 +89,9 @@ impl Pieces<'_> {
     }
 
     fn files(mut self) -> anyhow::Result<ModelFiles> {
+        if !self.is_whole() {
+            bail!("the log does not hold all of {}; publish it again", self.of.version);
+        }
         let pieces = (0..self.of.chunks).filter_map(|index| self.found.remove(&index));
         let bytes: Vec<u8> = pieces.flatten().collect();
         if HEXLOWER.encode(&Sha256::digest(&bytes)) != self.of.sha256 {
@@ -98,11 +101,14 @@ impl Pieces<'_> {
     }
 }
 
-/// Reads the files of the versions `wanted` out of the log.
+/// Reads the files of the versions `wanted` out of the log, each of which may be damaged or lack pieces.
 ///
 /// # Errors
-/// When pieces are missing or damaged.
-pub async fn fetch(log: &dyn Log, wanted: &[ModelPublished]) -> anyhow::Result<Vec<ModelFiles>> {
+/// When the log cannot be read.
+pub async fn fetch(
+    log: &dyn Log,
+    wanted: &[ModelPublished],
+) -> anyhow::Result<Vec<anyhow::Result<ModelFiles>>> {
     let mut open: Vec<Pieces<'_>> =
         wanted.iter().map(|of| Pieces { of, found: HashMap::new() }).collect();
     if open.is_empty() {
@@ -110,11 +116,7 @@ pub async fn fetch(log: &dyn Log, wanted: &[ModelPublished]) -> anyhow::Result<V
     }
     let mut tail = log.tail(&[MODEL_CHUNKS], From::Start).await?;
     while !open.iter().all(Pieces::is_whole) {
-        let Ok(records) = tokio::time::timeout(SILENCE, tail.next()).await else {
-            let lacking = open.iter().filter(|pieces| !pieces.is_whole());
-            let lacking: Vec<&str> = lacking.map(|pieces| pieces.of.version.as_str()).collect();
-            bail!("the log does not hold all of {}; publish it again", lacking.join(", "));
-        };
+        let Ok(records) = tokio::time::timeout(SILENCE, tail.next()).await else { break };
         for value in records?.into_iter().filter_map(|record| record.value) {
             let chunk = ModelChunk::from_bytes(&value)?;
             if let Some(pieces) = open.iter_mut().find(|pieces| pieces.of.version == chunk.version)
@@ -123,7 +125,7 @@ pub async fn fetch(log: &dyn Log, wanted: &[ModelPublished]) -> anyhow::Result<V
             }
         }
     }
-    open.into_iter().map(Pieces::files).collect()
+    Ok(open.into_iter().map(Pieces::files).collect())
 }
 
 /// Removes the versions there are too many of, unless records may still have to be read with one of

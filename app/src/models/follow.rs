@@ -114,7 +114,8 @@ impl Follower {
     /// # Errors
     /// When the log cannot be read any more.
     pub async fn follow(mut self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut again_at = None;
+        // The candidate is not waited for at the start.
+        let mut again_at = Some(Instant::now());
         loop {
             let again = async {
                 match again_at {

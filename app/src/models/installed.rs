@@ -104,7 +104,7 @@ impl Installed {
             let published =
                 published.with_context(|| format!("no version {version} in the log"))?;
             for files in chunks::fetch(&*self.log, &[published]).await? {
-                let kept = self.kept.clone();
+                let (kept, files) = (self.kept.clone(), files?);
                 aside(move || kept.put(&files).map(drop)).await?;
             }
         }

@@ -69,8 +69,10 @@ impl Kept {
             to.sync_all()?;
         }
         let models = Models::open(draft)?;
-        if !self.has(models.version()) {
-            fs::rename(draft, self.place(models.version()))?;
+        match fs::rename(draft, self.place(models.version())) {
+            // Somebody was faster, with the same content.
+            Err(_) if self.has(models.version()) => {}
+            renamed => renamed?,
         }
         Ok(models)
     }

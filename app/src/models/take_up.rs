@@ -47,15 +47,22 @@ fn versioned(models: Models) -> Arc<Versioned<Models>> {
 }
 
 impl TakeUp {
-    /// The first there is to hand to stages, with every version a partition may be pinned to.
+    /// The first there is to hand to stages, and every version a partition may be pinned to; the
+    /// candidate comes with [`Self::next`].
     ///
     /// # Errors
     /// When the live version cannot be had or used.
     pub async fn first(&self, releases: &Releases) -> anyhow::Result<Ready> {
         let in_use = releases.in_use.as_ref().context("no models are in use")?;
-        let fetched = self.fetch_lacking(releases).await;
-        fetched.context("the models cannot be read out of the log")?;
-        let live = self.open(&in_use.live).await.with_context(|| {
+        if let Err(error) = self.fetch_lacking(releases).await {
+            // It may never be asked for.
+            tracing::warn!(error = %format!("{error:#}"), "not every version of the models is here");
+        }
+        let live = async {
+            self.had(releases, &in_use.live).await?;
+            self.open(&in_use.live).await
+        };
+        let live = live.await.with_context(|| {
             format!("the live models ({}) cannot be used: promote others", in_use.live)
         })?;
         let strangers = self.kept.forget_strangers(|one| releases.published.contains_key(one));
@@ -75,7 +82,6 @@ impl TakeUp {
         let beside = Newest::new(Arc::new(nothing));
         let ready = Ready { live: Arc::new(live), beside: Arc::new(beside) };
         self.note_live(None, &in_use.live);
-        self.candidate(releases, in_use, &ready).await?;
         Ok(ready)
     }
 
@@ -150,12 +156,15 @@ impl TakeUp {
         self.fetch(&lacking.cloned().collect::<Vec<_>>()).await
     }
 
+    /// Keeps as many of `wanted` as can be had.
     async fn fetch(&self, wanted: &[ModelPublished]) -> anyhow::Result<()> {
+        let mut fetched = Ok(());
         for files in chunks::fetch(&*self.log, wanted).await? {
             let kept = self.kept.clone();
-            aside(move || kept.put(&files).map(drop)).await?;
+            let put = aside(move || kept.put(&files?).map(drop)).await;
+            fetched = fetched.and(put);
         }
-        Ok(())
+        fetched
     }
 
     async fn open(&self, version: &str) -> anyhow::Result<Arc<Versioned<Models>>> {
