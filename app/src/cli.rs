@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod model;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -28,7 +30,7 @@ pub enum Command {
     Serve(Serve),
     /// Parts of the line, on Kafka and ScyllaDB: as many processes as are wanted.
     ///
-    /// Parts: doors turns classify router plan metrics act deliver store-accepted store-history
+    /// Parts: doors turns classify router plan metrics shadow act deliver store-accepted store-history
     /// store-metrics; `store` stands for the last three, `all` for everything.
     /// Example: correnteza run turns classify router plan --listen 127.0.0.1:8081
     Run(Run),
@@ -72,6 +74,11 @@ pub enum Command {
     ///
     /// Example: correnteza explain "minha internet caiu"
     Explain(Explain),
+    /// Which models decide: list, promote, roll back, shadow.
+    ///
+    /// On Kafka it writes to the log. Without, it asks the running server; where none runs, the log in
+    /// --data-dir is opened.
+    Model(model::Model),
     /// Records no stage could use.
     #[command(subcommand)]
     DeadLetters(DeadLetters),

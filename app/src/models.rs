@@ -1,4 +1,5 @@
-//! The models in use: where they are, and how the bundled ones come to be at the first start.
+//! The models: how the bundled ones come to be at the first start, and how versions travel by the log
+//! from there.
 //!
 //! Training runs in a child process: its memory goes with it, and what a library prints on standard
 //! error while it fits does not reach the terminal.
@@ -6,14 +7,21 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use classifier::{CONTEXT_FILE, Models, Progress, Step, Task};
-use pipeline::broadcast::{Missing, Swapped, Versioned};
+use classifier::{Models, Progress, Step, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Settings;
+
+pub mod chunks;
+pub mod follow;
+pub mod installed;
+pub mod kept;
+pub mod releases;
+pub mod route;
+pub mod shadowed;
+pub mod take_up;
 
 /// How many versions of the models are kept.
 const KEPT_VERSIONS: usize = 4;
@@ -37,7 +45,14 @@ pub enum Told {
     Failed(String),
 }
 
-/// Where `settings` puts the models.
+/// Where the live models are, as far as this machine knows; before anything is live, where they will be
+/// found.
+pub fn in_use(settings: &Settings) -> PathBuf {
+    let live = kept::Kept::of(&settings.server.data_dir).live();
+    live.unwrap_or_else(|| directory(settings))
+}
+
+/// Where the first models of an installation are found, or put.
 pub fn directory(settings: &Settings) -> PathBuf {
     if settings.models.dir.is_empty() {
         settings.server.data_dir.join("models")
@@ -80,58 +95,6 @@ fn publish(unfinished: &Path, dir: &Path) -> std::io::Result<()> {
         std::fs::rename(unfinished.join(&name), dir.join(&name))?;
     }
     std::fs::remove_dir_all(unfinished)
-}
-
-/// The models as a side input of `classify`: by version. Earlier versions are kept in `data_dir`, so
-/// that what was in hand when the server stopped is read again with the models it began with.
-///
-/// # Errors
-/// When the models cannot be kept.
-pub fn side_input(
-    models: Models,
-    dir: &Path,
-    data_dir: &Path,
-) -> anyhow::Result<Arc<Swapped<Models>>> {
-    let kept = data_dir.join("models-kept");
-    keep(dir, &kept, models.version())
-        .with_context(|| format!("cannot keep the models in {}", kept.display()))?;
-    let first = Arc::new(Versioned { version: models.version().into(), content: models });
-    Ok(Arc::new(Swapped::new(first, move |version: &str| {
-        let opened = Models::open(&kept.join(version)).map_err(|error| Missing {
-            name: "models".to_owned(),
-            version: version.into(),
-            remedy: format!("put them back into {}: {error}", kept.join(version).display()),
-        })?;
-        Ok(Arc::new(Versioned { version: version.into(), content: opened }))
-    })))
-}
-
-/// Copies the heads in `dir` to `kept/version`, and lets go of all but the latest few.
-fn keep(dir: &Path, kept: &Path, version: &str) -> std::io::Result<()> {
-    let place = kept.join(version);
-    if place.exists() {
-        // In use again: the last to go.
-        std::fs::File::open(&place)?.set_modified(std::time::SystemTime::now())?;
-    } else {
-        let unfinished = kept.join(format!("{version}.unfinished"));
-        if unfinished.exists() {
-            std::fs::remove_dir_all(&unfinished)?;
-        }
-        std::fs::create_dir_all(&unfinished)?;
-        for name in Task::ALL.map(Task::file_name).into_iter().chain([CONTEXT_FILE]) {
-            if dir.join(name).exists() {
-                std::fs::copy(dir.join(name), unfinished.join(name))?;
-            }
-        }
-        std::fs::rename(unfinished, &place)?;
-    }
-    let mut versions = std::fs::read_dir(kept)?
-        .map(|entry| entry.and_then(|entry| Ok((entry.metadata()?.modified()?, entry.path()))))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    versions.retain(|(_, path)| *path != place);
-    versions.sort();
-    let old = versions.len().saturating_sub(KEPT_VERSIONS - 1);
-    versions.into_iter().take(old).try_for_each(|(_, path)| std::fs::remove_dir_all(path))
 }
 
 /// Runs this program again with `arguments` to train, and passes on what it tells.

@@ -39,6 +39,7 @@ mod rows;
 mod score;
 mod seconds;
 mod serve;
+pub mod shadow;
 pub mod stage;
 mod text;
 mod train;

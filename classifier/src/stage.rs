@@ -74,7 +74,7 @@ impl Stage for Classify {
 }
 
 /// What the models say of a text, as it travels.
-fn classification(models: &Models, text: &str, scratch: &mut Scratch) -> Classification {
+pub(crate) fn classification(models: &Models, text: &str, scratch: &mut Scratch) -> Classification {
     let c = models.classify(text, scratch);
     let intents = c
         .intents

@@ -76,6 +76,32 @@ impl<B: Send + Sync> Broadcasts<B> for Swapped<B> {
     }
 }
 
+/// A side input of a stage that emits nothing: what it counts is committed with its position, so a span
+/// that is read again may be read with the newest version, whatever it was begun with.
+pub struct Newest<B>(ArcSwap<Versioned<B>>);
+
+impl<B: Send + Sync> Newest<B> {
+    /// Begins with `first`.
+    pub fn new(first: Arc<Versioned<B>>) -> Self {
+        Self(ArcSwap::new(first))
+    }
+
+    /// What the stage takes up at its next commit boundary.
+    pub fn replace(&self, next: Arc<Versioned<B>>) {
+        self.0.store(next);
+    }
+}
+
+impl<B: Send + Sync> Broadcasts<B> for Newest<B> {
+    fn latest(&self) -> Arc<Versioned<B>> {
+        self.0.load_full()
+    }
+
+    fn at(&self, _: &str) -> Result<Arc<Versioned<B>>, Missing> {
+        Ok(self.latest())
+    }
+}
+
 /// A stage without side inputs.
 #[derive(Debug, Clone, Default)]
 pub struct Nothing(Arc<Versioned<()>>);

@@ -145,6 +145,11 @@ pub trait Stage: Send + 'static {
     /// The side inputs it reads, at the version pinned for the record.
     type Broadcast: Send + Sync + 'static;
 
+    /// Whether there is nothing to do while these side inputs are pinned: records then pass unread.
+    fn is_idle(&self, _: &Self::Broadcast) -> bool {
+        false
+    }
+
     /// Which state the record belongs to: the record's key unless said otherwise.
     fn state_key(&self, input: &Envelope<Self::In>) -> Bytes {
         input.key.clone()

@@ -12,6 +12,7 @@ pub mod known;
 pub mod line;
 pub mod masking;
 pub mod message;
+pub mod models;
 mod names;
 pub mod ops;
 mod released;
@@ -71,7 +72,7 @@ impl Input for state::MinuteMetrics {}
 #[must_use]
 pub fn export() -> serde_json::Map<String, serde_json::Value> {
     let mut names: Vec<&str> = topics::TOPICS.iter().map(|spec| spec.record).collect();
-    names.extend(["SealedText", "Contact"]);
+    names.extend(["SealedText", "Contact", "ModelFiles"]);
     names.sort_unstable();
     names.dedup();
     names.into_iter().filter_map(|name| Some((name.to_owned(), expanded(name)?))).collect()

@@ -83,6 +83,12 @@ pub const DEAD_LETTERS: Topic = Topic("dead-letters");
 pub const SETTINGS: Topic = Topic("settings");
 /// Versions of the answer catalogues.
 pub const ANSWERS: Topic = Topic("answers");
+/// Which models decide, and which versions there are.
+pub const MODELS: Topic = Topic("models");
+/// What the versions are made of, in pieces.
+pub const MODEL_CHUNKS: Topic = Topic("model-chunks");
+/// State of `shadow`, which is its result.
+pub const SHADOW_STATE: Topic = Topic("shadow-state");
 
 /// Every topic of this release.
 pub const TOPICS: &[TopicSpec] = &[
@@ -102,6 +108,9 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(7 * 24), false),
     topic(SETTINGS, "Setting", Retention::Compacted, false),
     topic(ANSWERS, "Setting", Retention::Compacted, false),
+    topic(MODELS, "ModelRecord", Retention::Compacted, false),
+    topic(MODEL_CHUNKS, "ModelChunk", Retention::Compacted, false),
+    topic(SHADOW_STATE, "ShadowTally", Retention::CompactedHours(7 * 24), false),
 ];
 
 /// The topic called `name`.

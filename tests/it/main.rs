@@ -17,6 +17,7 @@ mod command_line;
 mod contracts;
 mod crash;
 mod full_disk;
+mod models;
 mod moving;
 mod openapi;
 mod privacy;

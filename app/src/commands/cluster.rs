@@ -1,6 +1,7 @@
 //! What is asked of Kafka and ScyllaDB.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
 use pipeline::log::kafka::{Applied, KafkaLog};
@@ -32,6 +33,16 @@ pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     } else {
         cluster::open(settings).await
     }
+}
+
+/// The log on Kafka, where that is configured.
+pub(super) async fn log(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Log>>> {
+    if settings.kafka.bootstrap.is_empty() {
+        return Ok(None);
+    }
+    let log = KafkaLog::open(kafka_options(settings)?)?;
+    log.ensure(TOPICS).await?;
+    Ok(Some(Arc::new(log)))
 }
 
 /// The dead letters on Kafka, where one is configured.

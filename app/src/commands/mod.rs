@@ -7,6 +7,7 @@ mod cluster;
 mod cluster;
 mod dead_letters;
 mod model;
+mod releases;
 mod store;
 
 use std::io::Write;
@@ -69,6 +70,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Classify(classify) => model::classify(&classify, file),
         Command::Explain(explain) => model::explain(&explain, file),
         Command::Fit(fit) => model::fit(&fit),
+        Command::Model(asked) => releases::run(&asked, file),
         Command::DeadLetters(asked) => dead_letters::run(asked, file),
         Command::Store(cli::Store::Migrate) => cluster::store_migrate(&settings(file, None)?),
         Command::Store(cli::Store::Rebuild { data_dir }) => {

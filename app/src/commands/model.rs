@@ -163,7 +163,7 @@ fn fitting_head(dir: &Path, rows: &[Row]) -> anyhow::Result<Head> {
 fn directory(asked: Option<&PathBuf>, config: Option<&Path>) -> anyhow::Result<PathBuf> {
     match asked {
         Some(dir) => Ok(dir.clone()),
-        None => Ok(models::directory(&super::settings(config, None)?)),
+        None => Ok(models::in_use(&super::settings(config, None)?)),
     }
 }
 

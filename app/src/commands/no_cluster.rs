@@ -1,9 +1,10 @@
 //! What a build without Kafka and ScyllaDB says of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
-use pipeline::Stored;
+use pipeline::{Log, Stored};
 
 use crate::config::Settings;
 use crate::serve::backend::Backend;
@@ -22,6 +23,12 @@ pub(super) fn run(_: Settings, _: &[String]) -> anyhow::Result<()> {
 /// Everything is in one directory.
 pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     Backend::embedded(settings).await
+}
+
+/// No log but the one in the directory.
+#[allow(clippy::unused_async, clippy::unnecessary_wraps)] // as the other build has it
+pub(super) async fn log(_: &Settings) -> anyhow::Result<Option<Arc<dyn Log>>> {
+    Ok(None)
 }
 
 /// There is one log only.

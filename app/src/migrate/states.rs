@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use pipeline::log::{Event, Lease, Limit, Member, PartitionUnit, Restored, StateRow, Unit};
 use pipeline::{Group, Log, partition};
-use schemas::topics::METRICS_STATE;
+use schemas::topics::{METRICS_STATE, SHADOW_STATE};
 
 /// States read at once, and committed at once.
 const PAGE: usize = 1_000;
@@ -49,9 +49,8 @@ impl States {
                     [alone] => ((*alone).to_owned(), key),
                     _ => of_link(&key)?,
                 };
-                // Minutes are counted by source partition, whatever their key; the others belong to
-                // the contact.
-                let place = if group.state == Some(METRICS_STATE) {
+                // Counts are by source partition, whatever their key; the others belong to the contact.
+                let place = if matches!(group.state, Some(METRICS_STATE | SHADOW_STATE)) {
                     partition
                 } else {
                     partition::of(&key, partitions)

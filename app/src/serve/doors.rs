@@ -9,11 +9,14 @@ use ingest::channels::api::ApiSettings;
 use ingest::channels::{api, web_chat, whatsapp_cloud};
 use ingest::door::{DoorSettings, Hub, body_limit};
 use pipeline::Log;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use super::history::StoredHistory;
+use super::models;
 use crate::config::Settings;
+use crate::models::follow::Known;
 
 /// Who tells doors and desk what happens on the line.
 pub(super) struct Ears {
@@ -26,7 +29,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     ears: &Ears,
-    intent_groups: BTreeMap<String, String>,
+    (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
     let log: Arc<dyn Log> = Arc::clone(&backend.log);
@@ -59,7 +62,9 @@ pub(super) fn routes(
         .merge(whatsapp_cloud::routes(door.clone(), accounts(settings)))
         .merge(web_chat::routes(door, &default_tenant, stop.clone()))
         .merge(desk::routes(desk, &access));
-    body_limit(doors, settings.door.body_bytes_max)
+    // A model is larger than any message.
+    let models = access.guard(models::routes(backend, settings, known));
+    body_limit(doors, settings.door.body_bytes_max).merge(models)
 }
 
 fn accounts(settings: &Settings) -> HashMap<String, whatsapp_cloud::Account> {

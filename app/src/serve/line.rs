@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
+use classifier::shadow::Shadow;
 use classifier::stage::Classify;
 use ingest::turns::Turns;
 use pipeline::broadcast::{Nothing, Swapped};
@@ -23,7 +24,7 @@ use schemas::message::Tick;
 use schemas::sealed::Keyring;
 use schemas::topics::{
     ACTIONS, CHAIN_STATE, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE,
-    TURNS, TURNS_STATE,
+    SHADOW_STATE, TURNS, TURNS_STATE,
 };
 use sink::Store;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
@@ -35,9 +36,11 @@ use crate::config::{Layout, Settings};
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
 use crate::layout;
+use crate::models::route;
+use crate::models::take_up::Ready;
 
-/// The stage that needs models.
-pub(super) const CLASSIFY: &str = Classify::NAME;
+/// The stages that need models.
+pub(super) const NEED_MODELS: [&str; 2] = [Classify::NAME, Shadow::NAME];
 
 /// What the line is made of.
 pub(super) struct Parts {
@@ -49,8 +52,8 @@ pub(super) struct Parts {
     pub(super) keyring: Arc<Keyring>,
     pub(super) store: Arc<dyn Store>,
     pub(super) inputs: Inputs,
-    /// Where `classify` runs.
-    pub(super) models: Option<Arc<Swapped<classifier::Models>>>,
+    /// Where `classify` or `shadow` runs.
+    pub(super) models: Option<Ready>,
 }
 
 impl Parts {
@@ -95,10 +98,18 @@ pub(crate) fn answering_groups(layout: Layout) -> Vec<Group> {
     }
 }
 
+/// The group of the stage whose positions pin versions of the models, in `layout`.
+pub(crate) fn classifying_group(layout: Layout) -> Group {
+    let is_it = |group: &Group| group.name.split('+').any(|name| name == Classify::NAME);
+    let found = answering_groups(layout).into_iter().find(is_it);
+    found.unwrap_or_else(|| Setup::stage_group(Classify::NAME, TURNS, None))
+}
+
 /// The other groups of the line.
-pub(crate) fn other_groups() -> [Group; 6] {
+pub(crate) fn other_groups() -> [Group; 7] {
     [
         Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE)),
+        Setup::stage_group(Shadow::NAME, TURNS, Some(SHADOW_STATE)),
         Setup::effect_group(Act::NAME, ACTIONS),
         Setup::effect_group(Deliver::NAME, REPLIES),
         Setup::effect_group(KeepAccepted::NAME, INBOUND),
@@ -150,7 +161,7 @@ fn stages(
     let setup = || parts.setup.clone();
     // A chain is run whole or not at all: `Chosen::fits` has seen to that.
     if layout::STAGES.iter().any(|(name, _)| assembly.chosen.has(name)) {
-        let models = parts.models.as_ref();
+        let models = parts.models.as_ref().map(|ready| &ready.live);
         for (chain, group) in answering(&parts.keyring, &parts.inputs, models, settings)? {
             if group.name.split('+').all(|stage| assembly.chosen.has(stage)) {
                 let running = spawn_chain(chain, group.clone(), setup(), stop.clone())?;
@@ -159,10 +170,15 @@ fn stages(
             }
         }
     }
-    let [count, ..] = other_groups();
+    let [count, beside, ..] = other_groups();
     assembly.add(count, |group| {
         let nothing = Arc::new(Nothing::default());
         Ok(spawn_stage(CountMinutes, group, setup(), nothing, stop.clone())?)
+    })?;
+    assembly.add(beside, |group| {
+        let models = parts.models.as_ref().context("no models were opened")?;
+        let shadow = Shadow::new(Arc::new(route::by(Arc::clone(&parts.inputs.policy))));
+        Ok(spawn_stage(shadow, group, setup(), models.beside.clone(), stop.clone())?)
     })
 }
 
@@ -211,7 +227,7 @@ fn effects(
     assembly: &mut Assembly<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let [_, act, deliver, accepted, history, minutes] = other_groups();
+    let [_, _, act, deliver, accepted, history, minutes] = other_groups();
     let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
     let policy = sink::effects::policy();

@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod line;
 mod maintenance;
+mod models;
 pub(crate) mod part;
 
 use std::io::Write;
@@ -25,12 +26,12 @@ use tokio_util::sync::CancellationToken;
 use self::backend::Backend;
 use self::doors::Ears;
 use self::health::Health;
-pub(crate) use self::line::{answering_groups, other_groups};
+pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
-use crate::models;
+use crate::models::follow::Follower;
 use crate::simulate::{self, Demo};
 
 /// How often a line that is to be drained is looked at, and how often it must be found empty.
@@ -135,15 +136,9 @@ async fn start(
 ) -> anyhow::Result<Started> {
     chosen.fits(settings.line.layout)?;
     let failpoint = Failpoint::armed()?;
-    let models = if chosen.has(line::CLASSIFY) {
-        let dir = models::directory(settings);
-        let asked = dir.clone();
-        let opened = tokio::task::spawn_blocking(move || models::open_or_train(&asked));
-        let opened = joined(opened.await)??;
-        Some(models::side_input(opened, &dir, &settings.server.data_dir)?)
-    } else {
-        None
-    };
+    let decides = line::NEED_MODELS.iter().any(|stage| chosen.has(stage));
+    let follower = Follower::begin(backend, settings, decides).await?;
+    let known = follower.known();
     let inputs = Inputs::load(&*backend.log, settings, backend.clock.now_ms()).await?;
     let intent_groups = inputs.intent_groups.clone();
     let setup = Setup {
@@ -162,7 +157,7 @@ async fn start(
         keyring: Arc::clone(&backend.keyring),
         store: Arc::clone(&backend.store),
         inputs,
-        models,
+        models: follower.ready(),
     };
     let mut runners = Runners::new();
     // Who listens begins before anything can happen.
@@ -176,10 +171,11 @@ async fn start(
         let name = running.name;
         runners.spawn(async move { (name, running.ended().await) });
     }
-    let tasks = maintained(backend, settings, line.groups, stop);
+    let mut tasks = maintained(backend, settings, line.groups, stop);
+    tasks.spawn(follower.follow(stop.clone()));
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        doors::routes(backend, settings, &ears, intent_groups, stop)
+        doors::routes(backend, settings, &ears, (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })

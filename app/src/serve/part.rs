@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::bail;
+use classifier::shadow::Shadow;
 use classifier::stage::Classify;
 use ingest::turns::Turns;
 use pipeline::{Effect, Stage};
@@ -22,13 +23,14 @@ const STORE: &str = "store";
 const ALL: &str = "all";
 
 /// Every stage and effect, in the order of the line.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     DOORS,
     Turns::NAME,
     Classify::NAME,
     Router::NAME,
     Plan::NAME,
     CountMinutes::NAME,
+    Shadow::NAME,
     Act::NAME,
     Deliver::NAME,
     KeepAccepted::NAME,

@@ -117,6 +117,10 @@ impl<S: Stage> Link for StageLink<S> {
         metrics: &Metrics,
     ) -> Result<Option<Rejected>, RunError> {
         let Some(value) = &record.value else { return Ok(None) }; // a key that is gone
+        let kept = self.kept.get(&record.partition);
+        if kept.is_some_and(|kept| self.stage.is_idle(&kept.pinned.content)) {
+            return Ok(None);
+        }
         let body = match S::In::from_bytes(value) {
             Ok(body) => body,
             Err(error) => return Ok(Some(error.into())),

@@ -35,9 +35,21 @@ pub struct Metrics {
     held: IntGaugeVec,
     in_flight: IntGaugeVec,
     braked: IntGaugeVec,
+    side_input: IntGaugeVec,
+    side_input_seconds: HistogramVec,
     log_append_seconds: Histogram,
     log_sync_seconds: Histogram,
     log_queue_bytes: IntGauge,
+}
+
+/// A figure of another room.
+pub struct Figure(IntGaugeVec);
+
+impl Figure {
+    /// It is `value`, `of` that.
+    pub fn set(&self, of: &str, value: i64) {
+        self.0.with_label_values(&[of]).set(value);
+    }
 }
 
 /// What a stage or effect did with a batch.
@@ -109,6 +121,13 @@ impl Metrics {
                 "1 when too many records were rejected and the stage stopped",
                 "stage",
             )?,
+            side_input: side_inputs(&registry)?,
+            side_input_seconds: histograms_by(
+                &registry,
+                "side_input_reload_seconds",
+                "Time from hearing of a version to having it ready",
+                "name",
+            )?,
             log_append_seconds: histogram(
                 &registry,
                 "log_append_seconds",
@@ -121,10 +140,12 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// The registry, for metrics of other rooms.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// A figure of another room, by what it is of: told whole each time, not counted here.
+    ///
+    /// # Errors
+    /// `prometheus::Error` when another metric has the name.
+    pub fn figure(&self, rest: &str, help: &str) -> Result<Figure, prometheus::Error> {
+        gauges(&self.registry, rest, help, "of").map(Figure)
     }
 
     /// Prometheus text exposition, format 0.0.4.
@@ -189,6 +210,21 @@ impl Metrics {
         self.lag.with_label_values(&[group]).set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
+    /// Notes that `version` of the side input `name` now has the `role` that `before` had.
+    pub fn side_input(&self, name: &str, role: &str, before: Option<&str>, version: Option<&str>) {
+        if let Some(before) = before {
+            let _ = self.side_input.remove_label_values(&[name, role, before]);
+        }
+        if let Some(version) = version {
+            self.side_input.with_label_values(&[name, role, version]).set(1);
+        }
+    }
+
+    /// Notes how long a version of the side input `name` took to be ready.
+    pub fn side_input_ready(&self, name: &str, took: Duration) {
+        self.side_input_seconds.with_label_values(&[name]).observe(took.as_secs_f64());
+    }
+
     pub(crate) fn log_append(&self, took: Duration) {
         self.log_append_seconds.observe(took.as_secs_f64());
     }
@@ -224,6 +260,13 @@ fn seconds_counter(registry: &Registry) -> Result<prometheus::CounterVec, promet
     Ok(metric)
 }
 
+fn side_inputs(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let options = Opts::new(name("side_input_info"), "1 for the version in use, by its role");
+    let metric = IntGaugeVec::new(options, &["name", "role", "version"])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
 fn gauges(
     registry: &Registry,
     rest: &str,
@@ -246,8 +289,17 @@ fn histograms(
     rest: &str,
     help: &str,
 ) -> Result<HistogramVec, prometheus::Error> {
+    histograms_by(registry, rest, help, "stage")
+}
+
+fn histograms_by(
+    registry: &Registry,
+    rest: &str,
+    help: &str,
+    label: &str,
+) -> Result<HistogramVec, prometheus::Error> {
     let options = HistogramOpts::new(name(rest), help).buckets(SECONDS.to_vec());
-    let metric = HistogramVec::new(options, &["stage"])?;
+    let metric = HistogramVec::new(options, &[label])?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -5,6 +5,7 @@ use schemas::conversation::*;
 use schemas::ids::*;
 use schemas::line::*;
 use schemas::message::*;
+use schemas::models::*;
 use schemas::ops::*;
 use schemas::sealed::SealedText;
 use schemas::state::*;
@@ -259,6 +260,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     all.extend(work());
     all.extend(states());
     all.extend(ops());
+    all.extend(models());
     all
 }
 
@@ -423,4 +425,59 @@ fn ops() -> Vec<(&'static str, Vec<u8>)> {
         }),
         whole(&Setting { name: "answers".into(), version: "x".into(), content: b"a".to_vec() }),
     ]
+}
+
+fn models() -> Vec<(&'static str, Vec<u8>)> {
+    let in_use = ModelsInUse {
+        live: "m-a".into(),
+        previous: Some("m-b".into()),
+        candidate: None,
+        change: ModelsChange::RolledBack,
+        changed_by: "ana".into(),
+        changed_at_ms: 1,
+    };
+    let published = ModelPublished {
+        version: "m-a".into(),
+        chunks: 2,
+        size_bytes: 3,
+        sha256: "00".into(),
+        heads: vec!["intent".into()],
+        published_by: "ana".into(),
+        published_at_ms: 1,
+    };
+    let verdict = |route: &str| ShadowVerdict {
+        intent: "sem_conexao".into(),
+        confidence: 0.5,
+        route: route.into(),
+    };
+    let bodies = [
+        ModelBody::ModelsInUse(in_use),
+        ModelBody::ModelPublished(published),
+        ModelBody::Look(Look { partition: 1 }),
+    ];
+    let mut all: Vec<_> = bodies.map(|body| whole(&ModelRecord { body })).into();
+    let file = ModelFile { name: "intent.model".into(), content: vec![1, 2] };
+    all.push(whole(&ModelFiles { files: vec![file] }));
+    all.push(whole(&ModelChunk { version: "m-a".into(), index: 0, content: vec![1, 2] }));
+    all.push(whole(&ShadowTally {
+        live: "m-a".into(),
+        candidate: "m-b".into(),
+        source_partition: 3,
+        since_ms: 1,
+        until_ms: 2,
+        turns: 1,
+        intents: [("fatura>boleto".to_owned(), 1)].into(),
+        routes: [("auto>suporte".to_owned(), 1)].into(),
+        confidence_live: 0.5,
+        confidence_candidate: 0.5,
+        raised: 0,
+        lowered: 0,
+        examples: vec![ShadowExample {
+            time_ms: 1,
+            text_masked: "minha internet caiu".into(),
+            live: verdict("auto"),
+            candidate: verdict("suporte"),
+        }],
+    }));
+    all
 }
