@@ -298,7 +298,7 @@ fn commanded(
             state.owned = false;
             Ok(())
         }
-        CommandAction::Unknown => Ok(()),
+        CommandAction::Label | CommandAction::Unknown => Ok(()),
     }
 }
 

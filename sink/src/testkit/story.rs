@@ -200,6 +200,7 @@ impl Story {
             command_id: None,
             settled: Vec::new(),
             answer_due: None,
+            to_check: None,
             event: ConversationEvent::Reopened(Reopened {}),
         };
         told(&mut record);
