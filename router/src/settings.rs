@@ -222,8 +222,7 @@ impl Settings {
     #[must_use]
     pub fn is_closed(&self, tenant: &str, intent: &str) -> bool {
         // Nearly always empty: then nothing is copied to look it up.
-        !self.closed.is_empty()
-            && self.closed.contains(&(tenant.to_owned(), intent.to_owned()))
+        !self.closed.is_empty() && self.closed.contains(&(tenant.to_owned(), intent.to_owned()))
     }
 
     /// Minutes ahead of UTC of `tenant`'s clock.

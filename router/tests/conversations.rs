@@ -398,7 +398,10 @@ fn the_same_turns_are_picked_whenever_the_log_is_read() {
         let mut story = Story::with(settings.clone());
         for turn in 1..=8 {
             story
-                .says("quais planos vocês têm?", sure(if turn % 2 == 0 { "planos" } else { "cobertura" }))
+                .says(
+                    "quais planos vocês têm?",
+                    sure(if turn % 2 == 0 { "planos" } else { "cobertura" }),
+                )
                 .delivered(turn, ReplyPurpose::Answer, DeliveryResult::Sent);
         }
         story.records().iter().filter_map(|record| record.to_check.clone()).collect::<Vec<_>>()

@@ -107,6 +107,10 @@ pub struct AutomaticPath {
 }
 
 impl AutomaticPath {
+    /// What decides the partition, the same for all of them: who has read one written last has read
+    /// them all.
+    pub const PARTITIONED_BY: &[u8] = b"automatic-paths";
+
     /// Key in the topic: closings and openings keep apart, so that the later moment holds whatever
     /// the order they are read in.
     #[must_use]

@@ -26,6 +26,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     ears: &Ears,
+    board: Arc<desk::Board>,
     intent_groups: BTreeMap<String, String>,
     stop: &CancellationToken,
 ) -> axum::Router {
@@ -48,6 +49,7 @@ pub(super) fn routes(
         keyring: Arc::clone(&backend.keyring),
         clock: Arc::clone(&backend.clock),
         floor: Arc::clone(&ears.floor),
+        board,
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),
     };

@@ -11,6 +11,8 @@ mod http;
 mod line;
 mod maintenance;
 pub(crate) mod part;
+mod paths;
+mod watching;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use self::doors::Ears;
 use self::health::Health;
 pub(crate) use self::line::{answering_groups, other_groups};
 use self::part::{Chosen, DOORS};
+use self::paths::Paths;
+use self::watching::{Gauges, Watching};
 use crate::config::Settings;
 use crate::inputs::Inputs;
 use crate::models;
@@ -142,7 +146,10 @@ async fn start(
     } else {
         None
     };
-    let inputs = Inputs::load(&*backend.log, settings, backend.clock.now_ms()).await?;
+    let now_ms = backend.clock.now_ms();
+    let mut inputs = Inputs::load(&*backend.log, settings, now_ms).await?;
+    let (paths, closings) = Paths::open(&*backend.log, inputs.policy, now_ms).await?;
+    inputs.policy = paths.policy();
     let intent_groups = inputs.intent_groups.clone();
     let parts = line::Parts {
         setup: Setup {
@@ -172,13 +179,37 @@ async fn start(
         let name = running.name;
         runners.spawn(async move { (name, running.ended().await) });
     }
-    let tasks = maintained(backend, settings, line.groups, stop);
+    let (following, stopping) = (Arc::clone(&paths), line_stop.clone());
+    runners.spawn(async move {
+        ("paths", following.follow(closings, stopping).await.map_err(RunError::from))
+    });
+    let mut tasks = maintained(backend, settings, line.groups, stop);
+    if ears.is_some() {
+        let watching = watching(backend, Arc::clone(&paths))?;
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            watching.run(stop).await;
+            Ok(())
+        });
+    }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        doors::routes(backend, settings, &ears, intent_groups, stop)
+        doors::routes(backend, settings, &ears, paths.board(), intent_groups, stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
+}
+
+/// What watches the models.
+fn watching(backend: &Backend, paths: Arc<Paths>) -> anyhow::Result<Watching> {
+    Ok(Watching {
+        store: Arc::clone(&backend.store),
+        log: Arc::clone(&backend.log),
+        clock: Arc::clone(&backend.clock),
+        paths,
+        tenants: backend.keyring.tenants().map(str::to_owned).collect(),
+        gauges: Gauges::new(&backend.metrics)?,
+    })
 }
 
 /// Doors and desk hear what happens, whichever process did it.

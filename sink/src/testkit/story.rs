@@ -184,6 +184,16 @@ impl Story {
 
     /// The row of a line of its history, so long after it opened; `told` says what it tells.
     pub fn line(&self, seq: i64, after_ms: i64, told: impl FnOnce(&mut Conversation)) -> Row {
+        self.told_line(seq, after_ms, told).remove(0)
+    }
+
+    /// All rows of such a line.
+    pub fn told_line(
+        &self,
+        seq: i64,
+        after_ms: i64,
+        told: impl FnOnce(&mut Conversation),
+    ) -> Vec<Row> {
         let mut record = Conversation {
             tenant: self.key.tenant.clone(),
             conversation_id: self.conversation_id(),
@@ -206,7 +216,7 @@ impl Story {
         told(&mut record);
         let time_ms = self.opened_at_ms() + after_ms;
         let envelope = self.envelope(CONVERSATIONS, seq.unsigned_abs(), time_ms, record);
-        rows::of_conversation(&envelope).unwrap().remove(0)
+        rows::of_conversation(&envelope).unwrap()
     }
 
     /// The row of a message at a door, so long after the conversation opened.
