@@ -13,7 +13,7 @@ use schemas::line::Classification;
 use schemas::state::MinuteMetrics;
 use serde::Serialize;
 
-/// Turns of a version that later ones are compared with: the first hours that hold so many.
+/// Turns of a version that later ones are compared with: the first minutes that hold so many.
 const REFERENCE_TURNS: i64 = 500;
 /// Fewest turns of an hour for its own figures of drift.
 const HOUR_TURNS_MIN: i64 = 100;
@@ -141,50 +141,76 @@ pub fn psi(before: &BTreeMap<String, i64>, now: &BTreeMap<String, i64>) -> f64 {
         .sum()
 }
 
+/// One version's hour.
+#[derive(Debug, Clone, Default)]
+struct Hour {
+    all: Counts,
+    /// Without what is of the version's first turns.
+    later: Counts,
+}
+
 /// The models at work, by hour, for a while.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
     /// By hour (since 1970, UTC) and version.
-    hours: BTreeMap<i64, BTreeMap<String, Counts>>,
+    hours: BTreeMap<i64, BTreeMap<String, Hour>>,
+    /// The first minutes of each version, as many as hold [`REFERENCE_TURNS`].
+    first: BTreeMap<String, BTreeMap<i64, Counts>>,
     /// By minute, version, how they came about, and intent.
     looks: BTreeMap<(i64, String, bool, String), Looks>,
 }
 
 impl Watch {
-    /// Takes what was counted in `hour`, in place of what it knew of it.
+    /// Takes what was counted in `hour`, in place of what it knew of it. Earlier hours come first.
     pub fn take(&mut self, hour: i64, minutes: &[MinuteMetrics]) {
         self.looks.retain(|(minute, ..), _| minute.div_euclid(HOUR) != hour);
-        let mut versions: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut versions: BTreeMap<String, Hour> = BTreeMap::new();
         for minute in minutes {
-            for (name, by) in &minute.values {
-                let Some((version, what)) =
-                    name.strip_prefix("model/").and_then(|rest| rest.split_once('/'))
-                else {
-                    continue;
-                };
-                let counts = versions.entry(version.to_owned()).or_default();
-                let (kind, rest) = what.split_once('/').unwrap_or((what, ""));
-                match kind {
-                    "turns" => counts.turns += by,
-                    "unknown_pm" => counts.unknown_pm += by,
-                    "intent" => *counts.intents.entry(rest.to_owned()).or_default() += by,
-                    "confidence" => *counts.confidence.entry(rest.to_owned()).or_default() += by,
-                    "check" | "correction" => {
-                        let (intent, found) = rest.split_once('/').unwrap_or((rest, ""));
-                        let key =
-                            (minute.minute, version.to_owned(), kind == "check", intent.to_owned());
-                        let looks = self.looks.entry(key).or_default();
-                        match found {
-                            "kept" => looks.kept += by,
-                            _ => looks.overridden += by,
-                        }
-                    }
-                    _ => {}
+            for (version, counts) in self.counted(minute) {
+                let hour = versions.entry(version.clone()).or_default();
+                hour.all.add(&counts);
+                let first = self.first.entry(version).or_default();
+                let turns: i64 = first.values().map(|counts| counts.turns).sum();
+                if turns < REFERENCE_TURNS || first.contains_key(&minute.minute) {
+                    first.insert(minute.minute, counts);
+                } else {
+                    hour.later.add(&counts);
                 }
             }
         }
-        versions.retain(|_, counts| counts.turns > 0);
         self.hours.insert(hour, versions);
+    }
+
+    /// Takes the looks of a minute, and gives what else was counted, by version.
+    fn counted(&mut self, minute: &MinuteMetrics) -> BTreeMap<String, Counts> {
+        let mut versions: BTreeMap<String, Counts> = BTreeMap::new();
+        for (name, by) in &minute.values {
+            let Some((version, what)) =
+                name.strip_prefix("model/").and_then(|rest| rest.split_once('/'))
+            else {
+                continue;
+            };
+            let (kind, rest) = what.split_once('/').unwrap_or((what, ""));
+            if matches!(kind, "check" | "correction") {
+                let (intent, found) = rest.split_once('/').unwrap_or((rest, ""));
+                let key = (minute.minute, version.to_owned(), kind == "check", intent.to_owned());
+                let looks = self.looks.entry(key).or_default();
+                match found {
+                    "kept" => looks.kept += by,
+                    _ => looks.overridden += by,
+                }
+                continue;
+            }
+            let counts = versions.entry(version.to_owned()).or_default();
+            match kind {
+                "turns" => counts.turns += by,
+                "unknown_pm" => counts.unknown_pm += by,
+                "intent" => *counts.intents.entry(rest.to_owned()).or_default() += by,
+                "confidence" => *counts.confidence.entry(rest.to_owned()).or_default() += by,
+                _ => {}
+            }
+        }
+        versions
     }
 
     /// Lets go of everything before `hour`.
@@ -197,7 +223,7 @@ impl Watch {
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         let (_, versions) = self.hours.iter().rev().find(|(_, versions)| !versions.is_empty())?;
-        versions.iter().max_by_key(|(_, counts)| counts.turns).map(|(version, _)| version.as_str())
+        versions.iter().max_by_key(|(_, hour)| hour.all.turns).map(|(version, _)| version.as_str())
     }
 
     /// Random looks at `version`'s automatic answers on each intent, from the minute that
@@ -226,35 +252,26 @@ impl Watch {
         found
     }
 
-    /// The counts that later ones of `version` are compared with, and the hour behind them.
-    fn reference(&self, version: &str) -> (Counts, i64) {
+    /// The counts that later ones of `version` are compared with.
+    fn reference(&self, version: &str) -> Counts {
         let mut reference = Counts::default();
-        for (hour, versions) in &self.hours {
-            if let Some(counts) = versions.get(version) {
-                reference.add(counts);
-                if reference.turns >= REFERENCE_TURNS {
-                    return (reference, hour + 1);
-                }
-            }
-        }
-        (reference, i64::MAX)
+        self.first.get(version).into_iter().flatten().for_each(|(_, counts)| reference.add(counts));
+        reference
     }
 
     /// How `version` does from `from_hour` on.
     #[must_use]
     pub fn report(&self, version: &str, from_hour: i64) -> Report {
-        let (reference, compared_from) = self.reference(version);
+        let reference = self.reference(version);
         let mut total = Counts::default();
         let mut later = Counts::default();
         let mut hours = Vec::new();
         for (hour, versions) in self.hours.range(from_hour..) {
-            let Some(counts) = versions.get(version) else { continue };
+            let Some(Hour { all: counts, later: behind }) = versions.get(version) else { continue };
             total.add(counts);
-            if *hour >= compared_from {
-                later.add(counts);
-            }
-            let drift = (*hour >= compared_from && counts.turns >= HOUR_TURNS_MIN)
-                .then(|| Drift::of(&reference, counts));
+            later.add(behind);
+            let drift =
+                (behind.turns >= HOUR_TURNS_MIN).then(|| Drift::of(&reference, behind));
             hours.push(HourReport {
                 hour: *hour,
                 turns: counts.turns,
@@ -427,14 +444,14 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_held_to_its_own_first_hours() {
+    fn a_version_is_held_to_its_own_first_turns() {
         let mut watch = Watch::default();
-        watch.take(10, &[busy(600, 300, 0, 20), busy(601, 100, 100, 20)]);
+        watch.take(10, &[busy(600, 300, 0, 20), busy(601, 100, 100, 20), busy(602, 9, 1, 20)]);
         watch.take(11, &[busy(660, 160, 40, 20)]);
         watch.take(12, &[busy(720, 20, 180, 200)]);
         let report = watch.report("m-1", 0);
-        assert_eq!((report.turns, report.reference_turns), (900, 500));
-        assert_eq!(report.hours[0].psi_intents, None, "of the reference itself");
+        assert_eq!((report.turns, report.reference_turns), (910, 500));
+        assert_eq!(report.hours[0].psi_intents, None, "few behind the reference");
         assert!(report.hours[1].psi_intents.unwrap() < 0.01, "{report:#?}");
         assert!(report.hours[2].psi_intents.unwrap() > 1.0);
         assert!(report.drift.unwrap().psi_intents > report.drift.unwrap().psi_intents_by_chance);

@@ -15,6 +15,8 @@ mod cluster;
 mod command_line;
 mod contracts;
 mod crash;
+mod drill;
+mod labels;
 mod moving;
 mod openapi;
 mod privacy;

@@ -1,6 +1,7 @@
 //! What is asked of Kafka and ScyllaDB.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
 use pipeline::Log;
@@ -32,6 +33,11 @@ pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     } else {
         cluster::open(settings).await
     }
+}
+
+/// The log of an installation on Kafka.
+pub(super) fn log(settings: &Settings) -> anyhow::Result<Arc<dyn Log>> {
+    Ok(Arc::new(KafkaLog::open(kafka_options(settings)?)?))
 }
 
 /// Makes the tables, or brings them up to this release.

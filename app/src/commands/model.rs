@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use classifier::{
-    Head, Models, Row, Scratch, Task, TrainError, TrainOptions, evaluate as judge, read_rows,
-    train as train_head, train_bundled, write_head,
+    Head, Models, Row, Scratch, Task, TrainError, TrainOptions, corpus, evaluate as judge,
+    read_rows, train as train_head, train_bundled, write_head,
 };
 use serde_json::{Map, Value, json};
 
+use super::labels::training_rows;
 use super::print;
 use crate::cli::{Classify, Evaluate, Explain, Fit, Train};
 use crate::models::{self, Told};
@@ -34,15 +35,12 @@ fn text_of(path: &Path) -> anyhow::Result<&str> {
 /// `train`: in a process of its own.
 pub fn train(asked: &Train) -> anyhow::Result<()> {
     task(&asked.task)?;
-    let mut arguments = vec![
-        "fit",
-        "--task",
-        &asked.task,
-        "--data",
-        text_of(&asked.data)?,
-        "--out",
-        text_of(&asked.out)?,
-    ];
+    let mut arguments = vec!["fit", "--task", &asked.task, "--out", text_of(&asked.out)?];
+    for (name, file) in [("--data", &asked.data), ("--from-labels", &asked.from_labels)] {
+        if let Some(file) = file {
+            arguments.extend([name, text_of(file)?]);
+        }
+    }
     if asked.force {
         arguments.push("--force");
     }
@@ -69,12 +67,17 @@ fn fitted(asked: &Fit) -> anyhow::Result<Value> {
         let models = train_bundled(&asked.out, &mut progress)?;
         return Ok(json!({ "version": models.version() }));
     }
-    let (Some(name), Some(data)) = (&asked.task, &asked.data) else {
-        bail!("--task and --data are needed");
+    let task = task(asked.task.as_deref().context("--task is needed")?)?;
+    let mut rows = match (&asked.data, &asked.from_labels) {
+        (Some(data), _) => rows(data)?,
+        (None, Some(_)) => corpus::training()?,
+        (None, None) => bail!("--data or --from-labels is needed"),
     };
+    if let Some(labels) = &asked.from_labels {
+        rows.extend(training_rows(labels, task)?);
+    }
     let options = TrainOptions { force: asked.force, ..TrainOptions::default() };
-    let trained =
-        train_head(task(name)?, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
+    let trained = train_head(task, &rows, &options, &mut progress).map_err(explain_bars)?;
     write_head(&asked.out, &trained)?;
     Ok(serde_json::to_value(trained.card())?)
 }

@@ -1,8 +1,10 @@
 //! What a build without Kafka and ScyllaDB says of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::bail;
+use pipeline::Log;
 
 use crate::config::Settings;
 use crate::serve::backend::Backend;
@@ -21,6 +23,10 @@ pub(super) fn run(_: Settings, _: &[String]) -> anyhow::Result<()> {
 /// Everything is in one directory.
 pub(super) async fn backend(settings: &Settings) -> anyhow::Result<Backend> {
     Backend::embedded(settings).await
+}
+
+pub(super) fn log(_: &Settings) -> anyhow::Result<Arc<dyn Log>> {
+    missing().and_then(|()| bail!("there is no Kafka"))
 }
 
 pub(super) fn store_migrate(_: &Settings) -> anyhow::Result<()> {

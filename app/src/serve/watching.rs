@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use pipeline::Log;
 use pipeline::clock::Clock;
-use pipeline::telemetry::metrics::Metrics;
-use prometheus::{GaugeVec, Opts};
+use pipeline::telemetry::metrics::{Figures, Metrics};
 use router::settings::Checks;
 use schemas::labels::AutomaticPath;
 use sink::Store;
@@ -42,36 +41,31 @@ pub(super) struct Watching {
 
 /// What the metrics tell of the models.
 pub(super) struct Gauges {
-    unknown_share: GaugeVec,
-    psi: GaugeVec,
-    override_rate: GaugeVec,
-    closed: GaugeVec,
+    unknown_share: Figures,
+    psi: Figures,
+    override_rate: Figures,
+    closed: Figures,
 }
 
 impl Gauges {
     pub(super) fn new(metrics: &Metrics) -> anyhow::Result<Self> {
-        let gauge = |name: &str, help: &str, labels: &[&str]| {
-            let gauge = GaugeVec::new(Opts::new(format!("correnteza_{name}"), help), labels)?;
-            metrics.registry().register(Box::new(gauge.clone()))?;
-            anyhow::Ok(gauge)
-        };
         Ok(Self {
-            unknown_share: gauge(
+            unknown_share: metrics.figures(
                 "model_unknown_share",
                 "Share of n-grams the models never saw, of the last 24 hours",
                 &["tenant", "model"],
             )?,
-            psi: gauge(
+            psi: metrics.figures(
                 "model_psi",
                 "Population stability index of the last 24 hours against the version's first turns",
                 &["tenant", "model", "of"],
             )?,
-            override_rate: gauge(
+            override_rate: metrics.figures(
                 "model_override_rate",
                 "Share of checked automatic answers that were about something else",
                 &["tenant", "model", "intent"],
             )?,
-            closed: gauge(
+            closed: metrics.figures(
                 "automatic_path_closed",
                 "1 when people overrode too many answers on the intent",
                 &["tenant", "intent"],
@@ -81,7 +75,7 @@ impl Gauges {
 
     fn reset(&self) {
         for gauge in [&self.unknown_share, &self.psi, &self.override_rate, &self.closed] {
-            gauge.reset();
+            gauge.forget();
         }
     }
 
@@ -89,15 +83,15 @@ impl Gauges {
         let Some(version) = watch.version() else { return };
         let report = watch.report(version, from_hour);
         if let Some(share) = report.unknown_share {
-            self.unknown_share.with_label_values(&[tenant, version]).set(share);
+            self.unknown_share.tell(&[tenant, version], share);
         }
         if let Some(drift) = report.drift {
-            self.psi.with_label_values(&[tenant, version, "intents"]).set(drift.psi_intents);
-            self.psi.with_label_values(&[tenant, version, "confidence"]).set(drift.psi_confidence);
+            self.psi.tell(&[tenant, version, "intents"], drift.psi_intents);
+            self.psi.tell(&[tenant, version, "confidence"], drift.psi_confidence);
         }
         for checked in &report.checked {
             let labels = [tenant, version, checked.intent.as_str()];
-            self.override_rate.with_label_values(&labels).set(checked.rate);
+            self.override_rate.tell(&labels, checked.rate);
         }
     }
 }
@@ -136,7 +130,7 @@ impl Watching {
                 }
             }
             for path in self.paths.closings().closed() {
-                self.gauges.closed.with_label_values(&[&path.tenant, &path.intent]).set(1.0);
+                self.gauges.closed.tell(&[&path.tenant, &path.intent], 1.0);
             }
             again = AGAIN;
             if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Name prefix of every metric.
@@ -37,6 +37,22 @@ pub struct Metrics {
     log_append_seconds: Histogram,
     log_sync_seconds: Histogram,
     log_queue_bytes: IntGauge,
+}
+
+/// Figures of one name; see [`Metrics::figures`].
+#[derive(Debug, Clone)]
+pub struct Figures(GaugeVec);
+
+impl Figures {
+    /// Tells one.
+    pub fn tell(&self, labels: &[&str], value: f64) {
+        self.0.with_label_values(labels).set(value);
+    }
+
+    /// Forgets all: what is not told again is not known any more.
+    pub fn forget(&self) {
+        self.0.reset();
+    }
 }
 
 /// What a stage or effect did with a batch.
@@ -119,6 +135,21 @@ impl Metrics {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Figures of another room, told anew whenever they are known.
+    ///
+    /// # Errors
+    /// `prometheus::Error` when another metric has the name.
+    pub fn figures(
+        &self,
+        rest: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<Figures, prometheus::Error> {
+        let gauge = GaugeVec::new(Opts::new(name(rest), help), labels)?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        Ok(Figures(gauge))
     }
 
     /// Prometheus text exposition, format 0.0.4.

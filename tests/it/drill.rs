@@ -1,0 +1,178 @@
+//! A drill: a wish nobody had before appears in the traffic. It is seen, people label it, the models are
+//! trained again with what they said, and the new ones know it; the line runs all the while.
+//!
+//! Long: runs with `CORRENTEZA_DRILL=1`.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use classifier::Row;
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use tests::api::{Answer, Api};
+use tests::server::{Options, Server, binary, models, root};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Messages before the new wish appears, and with it.
+const BEFORE: usize = 1_000;
+const WITH: usize = 1_000;
+/// One message of so many is about the new wish.
+const ONE_OF: usize = 3;
+/// So many of them people label.
+const LABELLED: usize = 160;
+const NEW: &str = "portabilidade_numero";
+/// Senders at once.
+const SENDERS: usize = 8;
+
+/// What customers write who want to take their number with them. The last tenth is never labelled.
+fn new_wishes() -> Vec<String> {
+    let begin = [
+        "quero", "queria", "gostaria de", "preciso", "dá pra", "como faço pra", "vcs conseguem",
+        "tem como", "posso", "boa tarde, quero",
+    ];
+    let does = [
+        "fazer a portabilidade", "portar", "trazer", "migrar", "transferir", "levar pra vocês",
+        "manter na troca de operadora",
+    ];
+    let what = [
+        "meu número de celular", "o número do meu fixo", "a minha linha móvel", "meu chip da outra operadora",
+        "o mesmo telefone que já uso",
+    ];
+    let mut wishes = Vec::new();
+    for (a, begin) in begin.iter().enumerate() {
+        for (b, does) in does.iter().enumerate() {
+            for (c, what) in what.iter().enumerate() {
+                wishes.push(((a * 7 + b * 3 + c) % 10, format!("{begin} {does} {what}")));
+            }
+        }
+    }
+    wishes.sort();
+    wishes.into_iter().map(|(_, wish)| wish).collect()
+}
+
+/// Sends `texts`, each of another customer; gives the conversations in their order.
+async fn send(api: &Api, name: &str, texts: Vec<String>) -> Vec<String> {
+    let numbered: Vec<(String, String)> =
+        texts.into_iter().enumerate().map(|(n, text)| (format!("{name}{n}"), text)).collect();
+    stream::iter(numbered)
+        .map(|(customer, text)| async move {
+            let decision = api.decide(&customer, &text).await.unwrap();
+            decision["conversation_id"].as_str().unwrap_or_default().to_owned()
+        })
+        .buffered(SENDERS)
+        .collect()
+        .await
+}
+
+async fn report(api: &Api, turns: usize) -> Value {
+    let there = |answer: &Answer| {
+        answer.body["model"]["turns"].as_u64().is_some_and(|read| read >= turns as u64)
+    };
+    api.until("/v1/metrics/model", PATIENCE, there).await.unwrap().body["model"].clone()
+}
+
+/// What the models in `dir` say of `texts`: the share they take for the new wish.
+fn known(dir: &Path, texts: &[String]) -> f64 {
+    let models = classifier::Models::open(dir).unwrap();
+    let mut scratch = classifier::Scratch::new();
+    let found =
+        texts.iter().filter(|text| models.classify(text, &mut scratch).intent == NEW).count();
+    found as f64 / texts.len() as f64
+}
+
+fn ordinary(rows: &[Row], from: usize, count: usize) -> Vec<String> {
+    (from..from + count).map(|n| rows[n % rows.len()].text.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_wish_is_seen_labelled_and_learned() {
+    if std::env::var_os("CORRENTEZA_DRILL").is_none() {
+        println!("SKIPPED: the drill takes minutes; set CORRENTEZA_DRILL=1");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let policy = std::fs::read_to_string(root().join("router/policy.toml")).unwrap();
+    let policy = policy.replace("share = 0.015", "share = 0.05");
+    let file = dir.path().join("policy.toml");
+    std::fs::write(&file, policy).unwrap();
+    let options = Options::at(dir.path())
+        .with("GROUPING__ENABLED", "false")
+        .with("ROUTER__POLICY_FILE", file.to_str().unwrap());
+    let server = Server::start(options).await.unwrap();
+    let api = server.api();
+    let rows = classifier::corpus::validation().unwrap();
+
+    let began = Instant::now();
+    send(&api, "A", ordinary(&rows, 0, BEFORE)).await;
+    let before = report(&api, BEFORE).await;
+    println!("{BEFORE} ordinary messages in {:?}: {}", began.elapsed(), before["drift"]);
+
+    let wishes = new_wishes();
+    let (to_label, held_out) = wishes.split_at(wishes.len() * 9 / 10);
+    let mut texts = ordinary(&rows, BEFORE, WITH);
+    let new: Vec<usize> = (0..WITH).filter(|n| n % ONE_OF == 0).collect();
+    for (at, n) in new.iter().enumerate() {
+        texts[*n].clone_from(&to_label[at % to_label.len()]);
+    }
+    let conversations = send(&api, "B", texts).await;
+    let with = report(&api, BEFORE + WITH).await;
+    println!("{WITH} messages, one of {ONE_OF} of the new wish: {}", with["drift"]);
+    println!("unknown n-grams: {} at first, {} now", with["unknown_share_reference"], with["unknown_share"]);
+    let of = |report: &Value, name: &str| report["drift"][name].as_f64().unwrap();
+    assert!(of(&with, "psi_intents") > 2.0 * of(&with, "psi_intents_by_chance"), "{with}");
+    assert!(of(&with, "psi_intents") > of(&before, "psi_intents"));
+    assert!(with["unknown_share"].as_f64() > with["unknown_share_reference"].as_f64());
+
+    // Traffic goes on while people label and the models are trained.
+    let (others, texts) = (api.clone(), ordinary(&rows, 0, 400));
+    let beside = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = Arc::clone(&beside);
+    let traffic = tokio::spawn(async move {
+        let mut sent = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let text = &texts[sent % texts.len()];
+            others.decide(&format!("T{sent}"), text).await.unwrap();
+            sent += 1;
+        }
+        sent
+    });
+    for n in new.iter().take(LABELLED) {
+        let path = format!("/v1/conversations/{}/label", conversations[*n]);
+        let body = json!({ "agent": "Ana", "turn": 1, "intent": NEW });
+        let told = api.post(&path, &body).await.unwrap();
+        assert_eq!(told.status, 200, "{}", told.text);
+    }
+    let checks = api.get("/v1/checks").await.unwrap();
+    println!("{} answers drawn to be checked", checks.body["checks"].as_array().unwrap().len());
+    let export = dir.path().join("labels.jsonl");
+    let trained = dir.path().join("trained");
+    for name in std::fs::read_dir(models().unwrap()).unwrap().flatten() {
+        std::fs::create_dir_all(&trained).unwrap();
+        std::fs::copy(name.path(), trained.join(name.file_name())).unwrap();
+    }
+    let began = Instant::now();
+    let run = |arguments: &[&str]| {
+        let done = Command::new(binary().unwrap()).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let (data, out) = (dir.path().to_str().unwrap(), export.to_str().unwrap());
+    let to = trained.to_str().unwrap();
+    tokio::task::block_in_place(|| {
+        run(&["labels", "export", "--data-dir", data, "--out", out]);
+        run(&["train", "--task", "intent", "--from-labels", out, "--out", to, "--force"]);
+    });
+    println!("exported and trained in {:?}", began.elapsed());
+    beside.store(true, std::sync::atomic::Ordering::Relaxed);
+    println!("{} messages decided meanwhile", traffic.await.unwrap());
+
+    let (old, now) = (known(&models().unwrap(), held_out), known(&trained, held_out));
+    println!("of {} held-out texts of the new wish known: {old:.2} before, {now:.2} after", held_out.len());
+    assert!(old < 0.01 && now > 0.8, "{old} {now}");
+    let (_, options) = server.stop().await.unwrap();
+    let server = Server::start(options.with("MODELS__DIR", to)).await.unwrap();
+    let decision = server.api().decide("Z1", &held_out[0]).await.unwrap();
+    println!("after the restart: {}", decision["intent"]);
+    assert_eq!(decision["intent"], NEW, "{decision}");
+}
