@@ -270,8 +270,7 @@ impl Watch {
             let Some(Hour { all: counts, later: behind }) = versions.get(version) else { continue };
             total.add(counts);
             later.add(behind);
-            let drift =
-                (behind.turns >= HOUR_TURNS_MIN).then(|| Drift::of(&reference, behind));
+            let drift = (behind.turns >= HOUR_TURNS_MIN).then(|| Drift::of(&reference, behind));
             hours.push(HourReport {
                 hour: *hour,
                 turns: counts.turns,

@@ -29,15 +29,31 @@ const SENDERS: usize = 8;
 /// What customers write who want to take their number with them. The last tenth is never labelled.
 fn new_wishes() -> Vec<String> {
     let begin = [
-        "quero", "queria", "gostaria de", "preciso", "dá pra", "como faço pra", "vcs conseguem",
-        "tem como", "posso", "boa tarde, quero",
+        "quero",
+        "queria",
+        "gostaria de",
+        "preciso",
+        "dá pra",
+        "como faço pra",
+        "vcs conseguem",
+        "tem como",
+        "posso",
+        "boa tarde, quero",
     ];
     let does = [
-        "fazer a portabilidade", "portar", "trazer", "migrar", "transferir", "levar pra vocês",
+        "fazer a portabilidade",
+        "portar",
+        "trazer",
+        "migrar",
+        "transferir",
+        "levar pra vocês",
         "manter na troca de operadora",
     ];
     let what = [
-        "meu número de celular", "o número do meu fixo", "a minha linha móvel", "meu chip da outra operadora",
+        "meu número de celular",
+        "o número do meu fixo",
+        "a minha linha móvel",
+        "meu chip da outra operadora",
         "o mesmo telefone que já uso",
     ];
     let mut wishes = Vec::new();
@@ -119,7 +135,10 @@ async fn a_new_wish_is_seen_labelled_and_learned() {
     let conversations = send(&api, "B", texts).await;
     let with = report(&api, BEFORE + WITH).await;
     println!("{WITH} messages, one of {ONE_OF} of the new wish: {}", with["drift"]);
-    println!("unknown n-grams: {} at first, {} now", with["unknown_share_reference"], with["unknown_share"]);
+    println!(
+        "unknown n-grams: {} at first, {} now",
+        with["unknown_share_reference"], with["unknown_share"]
+    );
     let of = |report: &Value, name: &str| report["drift"][name].as_f64().unwrap();
     assert!(of(&with, "psi_intents") > 2.0 * of(&with, "psi_intents_by_chance"), "{with}");
     assert!(of(&with, "psi_intents") > of(&before, "psi_intents"));
@@ -168,7 +187,10 @@ async fn a_new_wish_is_seen_labelled_and_learned() {
     println!("{} messages decided meanwhile", traffic.await.unwrap());
 
     let (old, now) = (known(&models().unwrap(), held_out), known(&trained, held_out));
-    println!("of {} held-out texts of the new wish known: {old:.2} before, {now:.2} after", held_out.len());
+    println!(
+        "of {} held-out texts of the new wish known: {old:.2} before, {now:.2} after",
+        held_out.len()
+    );
     assert!(old < 0.01 && now > 0.8, "{old} {now}");
     let (_, options) = server.stop().await.unwrap();
     let server = Server::start(options.with("MODELS__DIR", to)).await.unwrap();

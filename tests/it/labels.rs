@@ -29,7 +29,8 @@ fn options(dir: &Path) -> Options {
 /// Runs the program; gives what it printed.
 fn run(arguments: &[&str]) -> Result<String, String> {
     let done = Command::new(binary().unwrap()).args(arguments).output().unwrap();
-    let (out, err) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
+    let (out, err) =
+        (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
     if done.status.success() { Ok(out) } else { Err(err) }
 }
 
@@ -92,8 +93,14 @@ async fn what_people_say_becomes_rows_to_train_with() {
     assert!(!rows.contains(CPF), "{rows}");
     let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
     let corrected = rows.iter().find(|row| row["text"] == SURE).unwrap();
-    assert_eq!((&corrected["label"], &corrected["predicted"]), (&json!("oscilacao"), &json!("sem_conexao")));
-    assert_eq!((&corrected["sentiment"], &corrected["route"]), (&json!("negativo"), &json!("auto")));
+    assert_eq!(
+        (&corrected["label"], &corrected["predicted"]),
+        (&json!("oscilacao"), &json!("sem_conexao"))
+    );
+    assert_eq!(
+        (&corrected["sentiment"], &corrected["route"]),
+        (&json!("negativo"), &json!("auto"))
+    );
     assert!(corrected["model_version"].as_str().unwrap().starts_with("m-"));
     let confirmed = rows.iter().find(|row| row["text"] != SURE).unwrap();
     assert_eq!(confirmed["label"], confirmed["predicted"]);
@@ -132,7 +139,9 @@ async fn an_intent_whose_answers_are_overridden_goes_to_people_until_it_is_opene
         assert!(shown.text.contains("\"suspended\""), "{}", shown.text);
     };
     suspended(&api, "D1").await;
-    let gauge = |answer: &Answer| answer.text.contains("correnteza_automatic_path_closed{intent=\"sem_conexao\"");
+    let gauge = |answer: &Answer| {
+        answer.text.contains("correnteza_automatic_path_closed{intent=\"sem_conexao\"")
+    };
     api.until("/metrics", PATIENCE, gauge).await.unwrap();
     let (said, _) = server.stop().await.unwrap();
     assert!(said.contains("loses its automatic path"), "{said}");
