@@ -36,8 +36,8 @@ async fn list(server: &AtServer) -> anyhow::Result<()> {
         text += &format!(
             "{:<24} {:>8} {:>11}  {}\n",
             path["intent"].as_str().unwrap_or_default(),
-            path["checked"],
-            path["overridden"],
+            path["checked"].as_i64().unwrap_or_default(),
+            path["overridden"].as_i64().unwrap_or_default(),
             path["model_version"].as_str().unwrap_or_default()
         );
     }
