@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
-use crate::labels::LabelSource;
+use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
@@ -196,7 +196,6 @@ pub struct Conversation {
     pub answer_due: Option<AnswerDue>,
     /// Turns answered automatically that a person is to look at, after this line; `None` when it
     /// changes nothing of that.
-    #[serde(default)]
     pub to_check: Option<Vec<i64>>,
     /// What happened.
     pub event: ConversationEvent,
@@ -395,29 +394,6 @@ pub struct StatusChanged {
     pub provider_message_id: String,
     pub status: ProviderStatusKind,
     pub error_code: Option<String>,
-}
-
-/// A person said what a turn was about. Nothing changes for the customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Labeled {
-    /// Who.
-    pub agent: String,
-    /// How it came about.
-    pub source: LabelSource,
-    /// Which turn.
-    pub turn: i64,
-    /// What it was about.
-    pub intent: String,
-    /// In which tone; absent when nothing was said of it.
-    pub sentiment: Option<Sentiment>,
-    /// Which models had said otherwise, or the same.
-    pub model_version: String,
-    /// What they had said.
-    pub predicted: String,
-    /// How sure they were.
-    pub confidence: f64,
-    /// Who answered the turn.
-    pub route: Route,
 }
 
 avro!(Conversation);

@@ -44,6 +44,29 @@ pub struct LabelGiven {
     pub route: Route,
 }
 
+/// A person said what a turn was about. Nothing changes for the customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Labeled {
+    /// Who.
+    pub agent: String,
+    /// How it came about.
+    pub source: LabelSource,
+    /// Which turn.
+    pub turn: i64,
+    /// What it was about.
+    pub intent: String,
+    /// In which tone; absent when nothing was said of it.
+    pub sentiment: Option<Sentiment>,
+    /// Which models had said otherwise, or the same.
+    pub model_version: String,
+    /// What they had said.
+    pub predicted: String,
+    /// How sure they were.
+    pub confidence: f64,
+    /// Who answered the turn.
+    pub route: Route,
+}
+
 /// A labelled turn: what models are trained with, and held to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use schemas::conversation::{Labeled, Route};
-use schemas::labels::LabelSource;
+use schemas::conversation::Route;
+use schemas::labels::{LabelSource, Labeled};
 use schemas::line::Classification;
 use schemas::state::MinuteMetrics;
 use serde::Serialize;

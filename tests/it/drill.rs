@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use classifier::Row;
@@ -117,103 +118,107 @@ fn ordinary(rows: &[Row], from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|n| rows[(n * STRIDE) % rows.len()].text.clone()).collect()
 }
 
+/// A server that hands every message on at once, and draws one answer of twenty to be checked.
+async fn start(dir: &Path) -> Server {
+    let policy = std::fs::read_to_string(root().join("router/policy.toml")).unwrap();
+    let file = dir.join("policy.toml");
+    std::fs::write(&file, policy.replace("share = 0.015", "share = 0.05")).unwrap();
+    let options = Options::at(dir)
+        .with("GROUPING__ENABLED", "false")
+        .with("ROUTER__POLICY_FILE", file.to_str().unwrap());
+    Server::start(options).await.unwrap()
+}
+
+/// Ordinary traffic, then the new wish in it: the drift is seen. Gives the conversations about it.
+async fn appears(api: &Api, rows: &[Row], wishes: &[String]) -> Vec<String> {
+    let began = Instant::now();
+    send(api, "A", ordinary(rows, 0, BEFORE)).await;
+    println!("{BEFORE} ordinary messages in {:?}", began.elapsed());
+    // Figures are by minute: what is compared begins in another one than what it is compared with.
+    another_minute().await;
+    send(api, "O", ordinary(rows, BEFORE, LATER)).await;
+    let before = report(api, BEFORE + LATER).await;
+    another_minute().await;
+    let mut texts = ordinary(rows, BEFORE, WITH);
+    let new: Vec<usize> = (0..WITH).filter(|n| n % ONE_OF == 0).collect();
+    for (at, n) in new.iter().enumerate() {
+        texts[*n].clone_from(&wishes[at % wishes.len()]);
+    }
+    let conversations = send(api, "B", texts).await;
+    let with = report(api, BEFORE + LATER + WITH).await;
+    println!("drift of ordinary messages: {}", before["drift"]);
+    println!("one of {ONE_OF} of the new wish: {}", with["drift"]);
+    println!(
+        "unknown: {} at first, {} now",
+        with["unknown_share_reference"], with["unknown_share"]
+    );
+    let of = |report: &Value, name: &str| report["drift"][name].as_f64().unwrap();
+    assert!(of(&before, "psi_intents") < of(&before, "psi_intents_by_chance"), "{before}");
+    assert!(of(&with, "psi_intents") > 2.0 * of(&with, "psi_intents_by_chance"), "{with}");
+    new.into_iter().map(|n| conversations[n].clone()).collect()
+}
+
+/// Exports what people said and trains with it, in `trained`.
+fn learn(dir: &Path, trained: &Path) {
+    std::fs::create_dir_all(trained).unwrap();
+    for head in std::fs::read_dir(models().unwrap()).unwrap().flatten() {
+        std::fs::copy(head.path(), trained.join(head.file_name())).unwrap();
+    }
+    let export = dir.join("labels.jsonl");
+    let (data, rows, out) = (dir.to_str(), export.to_str(), trained.to_str());
+    let (data, rows, out) = (data.unwrap(), rows.unwrap(), out.unwrap());
+    for arguments in [
+        vec!["labels", "export", "--data-dir", data, "--out", rows],
+        vec!["train", "--task", "intent", "--from-labels", rows, "--out", out, "--force"],
+    ] {
+        let done = Command::new(binary().unwrap()).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[allow(clippy::too_many_lines)] // one story, told from its beginning
 async fn a_new_wish_is_seen_labelled_and_learned() {
     if std::env::var_os("CORRENTEZA_DRILL").is_none() {
         println!("SKIPPED: the drill takes minutes; set CORRENTEZA_DRILL=1");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let policy = std::fs::read_to_string(root().join("router/policy.toml")).unwrap();
-    let policy = policy.replace("share = 0.015", "share = 0.05");
-    let file = dir.path().join("policy.toml");
-    std::fs::write(&file, policy).unwrap();
-    let options = Options::at(dir.path())
-        .with("GROUPING__ENABLED", "false")
-        .with("ROUTER__POLICY_FILE", file.to_str().unwrap());
-    let server = Server::start(options).await.unwrap();
+    let server = start(dir.path()).await;
     let api = server.api();
     let rows = classifier::corpus::validation().unwrap();
-
-    let began = Instant::now();
-    send(&api, "A", ordinary(&rows, 0, BEFORE)).await;
-    // Figures are by minute: what is compared begins in another one than what it is compared with.
-    another_minute().await;
-    send(&api, "O", ordinary(&rows, BEFORE, LATER)).await;
-    let before = report(&api, BEFORE + LATER).await;
-    another_minute().await;
-    println!("{BEFORE} ordinary messages in {:?}: {}", began.elapsed(), before["drift"]);
-
     let wishes = new_wishes();
     let (to_label, held_out) = wishes.split_at(wishes.len() * 9 / 10);
-    let mut texts = ordinary(&rows, BEFORE, WITH);
-    let new: Vec<usize> = (0..WITH).filter(|n| n % ONE_OF == 0).collect();
-    for (at, n) in new.iter().enumerate() {
-        texts[*n].clone_from(&to_label[at % to_label.len()]);
-    }
-    let conversations = send(&api, "B", texts).await;
-    let with = report(&api, BEFORE + LATER + WITH).await;
-    println!("{WITH} messages, one of {ONE_OF} of the new wish: {}", with["drift"]);
-    println!(
-        "unknown n-grams: {} at first, {} now",
-        with["unknown_share_reference"], with["unknown_share"]
-    );
-    let of = |report: &Value, name: &str| report["drift"][name].as_f64().unwrap();
-    assert!(of(&with, "psi_intents") > 2.0 * of(&with, "psi_intents_by_chance"), "{with}");
-    assert!(of(&before, "psi_intents") < of(&before, "psi_intents_by_chance"), "{before}");
-
+    let about_it = appears(&api, &rows, to_label).await;
     // Traffic goes on while people label and the models are trained.
     let (others, texts) = (api.clone(), ordinary(&rows, 0, 400));
-    let beside = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stop = Arc::clone(&beside);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::clone(&stop);
     let traffic = tokio::spawn(async move {
         let mut sent = 0;
-        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-            let text = &texts[sent % texts.len()];
-            others.decide(&format!("T{sent}"), text).await.unwrap();
+        while !stopping.load(Ordering::Relaxed) {
+            others.decide(&format!("T{sent}"), &texts[sent % texts.len()]).await.unwrap();
             sent += 1;
         }
         sent
     });
-    for n in new.iter().take(LABELLED) {
-        let path = format!("/v1/conversations/{}/label", conversations[*n]);
+    for conversation in about_it.iter().take(LABELLED) {
+        let path = format!("/v1/conversations/{conversation}/label");
         let body = json!({ "agent": "Ana", "turn": 1, "intent": NEW });
         let told = api.post(&path, &body).await.unwrap();
         assert_eq!(told.status, 200, "{}", told.text);
     }
-    let checks = api.get("/v1/checks").await.unwrap();
-    println!("{} answers drawn to be checked", checks.body["checks"].as_array().unwrap().len());
-    let export = dir.path().join("labels.jsonl");
     let trained = dir.path().join("trained");
-    for name in std::fs::read_dir(models().unwrap()).unwrap().flatten() {
-        std::fs::create_dir_all(&trained).unwrap();
-        std::fs::copy(name.path(), trained.join(name.file_name())).unwrap();
-    }
     let began = Instant::now();
-    let run = |arguments: &[&str]| {
-        let done = Command::new(binary().unwrap()).args(arguments).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    };
-    let (data, out) = (dir.path().to_str().unwrap(), export.to_str().unwrap());
-    let to = trained.to_str().unwrap();
-    tokio::task::block_in_place(|| {
-        run(&["labels", "export", "--data-dir", data, "--out", out]);
-        run(&["train", "--task", "intent", "--from-labels", out, "--out", to, "--force"]);
-    });
-    println!("exported and trained in {:?}", began.elapsed());
-    beside.store(true, std::sync::atomic::Ordering::Relaxed);
-    println!("{} messages decided meanwhile", traffic.await.unwrap());
-
+    tokio::task::block_in_place(|| learn(dir.path(), &trained));
+    stop.store(true, Ordering::Relaxed);
+    let meanwhile = traffic.await.unwrap();
+    println!("exported and trained in {:?}; {meanwhile} decided meanwhile", began.elapsed());
     let (old, now) = (known(&models().unwrap(), held_out), known(&trained, held_out));
-    println!(
-        "of {} held-out texts of the new wish known: {old:.2} before, {now:.2} after",
-        held_out.len()
-    );
+    println!("of {} held-out texts known: {old:.2} before, {now:.2} after", held_out.len());
     assert!(old < 0.01 && now > 0.8, "{old} {now}");
     let (_, options) = server.stop().await.unwrap();
-    let server = Server::start(options.with("MODELS__DIR", to)).await.unwrap();
+    let options = options.with("MODELS__DIR", trained.to_str().unwrap());
+    let server = Server::start(options).await.unwrap();
     let decision = server.api().decide("Z1", &held_out[0]).await.unwrap();
-    println!("after the restart: {}", decision["intent"]);
     assert_eq!(decision["intent"], NEW, "{decision}");
 }

@@ -124,11 +124,11 @@ impl Paths {
         for (tenant, intent) in before.difference(&names) {
             tracing::info!(%tenant, %intent, "the automatic path is open again");
         }
-        self.board.closed(closings.closed().cloned().collect());
         let configured = self.configured.latest();
         let version = closings::version(&configured.version, &names);
         let content = configured.content.with_closed(names);
         self.policy.replace(Arc::new(Versioned { version: version.into(), content }));
+        self.board.closed(closings.closed().cloned().collect());
     }
 }
 

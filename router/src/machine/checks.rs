@@ -1,8 +1,8 @@
 //! What people are to look at, and what they say of it.
 
 use pipeline::partition;
-use schemas::conversation::{ConversationEvent, Labeled};
-use schemas::labels::{Label, LabelGiven, LabelSource};
+use schemas::conversation::ConversationEvent;
+use schemas::labels::{Label, LabelGiven, LabelSource, Labeled};
 use schemas::message::Command;
 
 use super::case::{Case, With};

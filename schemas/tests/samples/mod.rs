@@ -166,6 +166,20 @@ fn tick() -> Tick {
     Tick { stage: "router".into(), state_key: b"demo:x".to_vec(), deadline_ms: 9 }
 }
 
+fn labeled() -> Labeled {
+    Labeled {
+        agent: "Ana".into(),
+        source: LabelSource::Check,
+        turn: 3,
+        intent: "lentidao".into(),
+        sentiment: None,
+        model_version: "a1b2c3".into(),
+        predicted: "sem_conexao".into(),
+        confidence: 0.97,
+        route: Route::Auto,
+    }
+}
+
 fn events() -> Vec<ConversationEvent> {
     use ConversationEvent as E;
     vec![
@@ -224,17 +238,7 @@ fn events() -> Vec<ConversationEvent> {
             status: ProviderStatusKind::Read,
             error_code: None,
         }),
-        E::Labeled(Labeled {
-            agent: "Ana".into(),
-            source: LabelSource::Check,
-            turn: 3,
-            intent: "lentidao".into(),
-            sentiment: None,
-            model_version: "a1b2c3".into(),
-            predicted: "sem_conexao".into(),
-            confidence: 0.97,
-            route: Route::Auto,
-        }),
+        E::Labeled(labeled()),
     ]
 }
 

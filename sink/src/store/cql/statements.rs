@@ -35,6 +35,9 @@ const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, s
     opened_at_ms, updated_at_ms, last_seq, contact_sealed, last_text_sealed, intent, confidence, \
     sentiment, route, reason";
 
+const CHECKS_OF: &str =
+    "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?";
+
 /// Rows fetched at once where there may be many.
 const PAGE_ROWS: i32 = 1_000;
 
@@ -125,10 +128,7 @@ impl Statements {
             .await?,
             positions_of: read("SELECT log_partition, position FROM positions WHERE topic = ?")
                 .await?,
-            checks_of: read(
-                "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?",
-            )
-            .await?,
+            checks_of: read(CHECKS_OF).await?,
         })
     }
 }
