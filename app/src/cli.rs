@@ -7,6 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod labels;
+
+pub use labels::{AtServer, ExportFormat, Intents, Labels};
+
 /// Customer contact of an Internet provider: messages in, intent and sentiment scored, answered by
 /// the machine where it is sure and by people where it is not.
 #[derive(Debug, Parser)]
@@ -79,6 +83,12 @@ pub enum Command {
     /// On Kafka it writes to the log. Without, it asks the running server; where none runs, the log in
     /// --data-dir is opened.
     Model(model::Model),
+    /// What people said turns were about.
+    #[command(subcommand)]
+    Labels(Labels),
+    /// Intents that have lost their automatic path.
+    #[command(subcommand)]
+    Intents(Intents),
     /// Records no stage could use.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
@@ -201,8 +211,12 @@ pub struct Train {
     #[arg(long)]
     pub task: String,
     /// Labelled rows (JSON lines, or CSV by its name).
+    #[arg(long, value_name = "FILE", required_unless_present = "from_labels")]
+    pub data: Option<PathBuf>,
+    /// Rows of `labels export` (JSON lines), added to those of --data, or without it to the bundled
+    /// corpus.
     #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    pub from_labels: Option<PathBuf>,
     /// Directory of the model.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -347,6 +361,9 @@ pub struct Fit {
     /// Directory of the live model.
     #[arg(long)]
     pub live: Option<PathBuf>,
+    /// Rows of an export of labels.
+    #[arg(long)]
+    pub from_labels: Option<PathBuf>,
     /// Although a bar is not met.
     #[arg(long)]
     pub force: bool,

@@ -20,7 +20,8 @@ const TARGET_PRECISION: f64 = 0.96;
 const FOLDS: usize = 10;
 
 /// What the card says of the rows.
-const PROVENANCE: &str = "Authored text, not customers': messages to an imaginary provider, written \
+/// What the card says of where the bundled rows come from.
+pub const PROVENANCE: &str = "Authored text, not customers': messages to an imaginary provider, written \
     by the project's authors as they think customers write. Figures on it say little of a \
     provider's own traffic: certify again on real messages, checked by people.";
 

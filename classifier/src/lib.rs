@@ -46,7 +46,7 @@ mod train;
 
 pub use artifact::error::ModelError;
 pub use artifact::read::{read_class_sums, read_feature_names};
-pub use bundled::{train_bundled, train_bundled_head, write_head};
+pub use bundled::{PROVENANCE, train_bundled, train_bundled_head, write_head};
 pub use calibrate::judge::Calibration;
 pub use calibrate::logistic::Logistic;
 pub use calibrate::metrics::Bin;

@@ -29,10 +29,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::board::Board;
 use crate::floor::Floor;
 use crate::problem::Problem;
 use crate::views::{self, Text};
-use crate::{metrics, page};
+use crate::{labels, metrics, page};
 
 /// How long an agent waits for what comes of a command.
 const COMMAND_WITHIN: Duration = Duration::from_secs(3);
@@ -40,7 +41,7 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(3);
 const AGENT_BYTES_MAX: usize = 80;
 const REPLY_BYTES_MAX: usize = 16 << 10;
 /// Lines of a history shown at once.
-const HISTORY_LINES_MAX: usize = 1_000;
+pub(crate) const HISTORY_LINES_MAX: usize = 1_000;
 /// Conversations listed at once.
 const LIST_MAX: usize = 200;
 
@@ -57,6 +58,8 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// What happens now.
     pub floor: Arc<Floor>,
+    /// How the models do.
+    pub board: Arc<Board>,
     /// Whose desk it is when nobody says.
     pub default_tenant: Arc<str>,
     /// Ends streams.
@@ -74,24 +77,28 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/release", asking(CommandAction::Release))
         .route("/v1/conversations/{id}/reply", asking(CommandAction::Reply))
         .route("/v1/conversations/{id}/resolve", asking(CommandAction::Resolve))
+        .route("/v1/conversations/{id}/label", post(labels::label))
+        .route("/v1/checks", get(labels::checks))
         .route("/v1/metrics/summary", get(summary))
+        .route("/v1/metrics/model", get(labels::model))
+        .route("/v1/intents/{intent}/reopen", post(labels::reopen))
         .with_state(desk.clone());
     let streamed = Router::new().route("/v1/stream", get(live)).with_state(desk);
     page::routes().merge(access.guard(guarded)).merge(access.guard_stream(streamed))
 }
 
 #[derive(Deserialize)]
-struct OfTenant {
-    tenant: Option<String>,
+pub(crate) struct OfTenant {
+    pub(crate) tenant: Option<String>,
 }
 
 impl Desk {
-    fn keys(&self, tenant: Option<&str>) -> Result<(&TenantKeys, String), Problem> {
+    pub(crate) fn keys(&self, tenant: Option<&str>) -> Result<(&TenantKeys, String), Problem> {
         let tenant = tenant.unwrap_or(&self.default_tenant);
         Ok((self.keyring.of(tenant)?, tenant.to_owned()))
     }
 
-    async fn row(&self, id: &str) -> Result<sink::rows::ConversationRow, Problem> {
+    pub(crate) async fn row(&self, id: &str) -> Result<sink::rows::ConversationRow, Problem> {
         let id: ConversationId = id.parse().map_err(|_| Problem::not_found("conversation"))?;
         self.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))
     }
@@ -237,22 +244,14 @@ async fn command(
 ) -> Result<Response, Problem> {
     let row = desk.row(&id).await?;
     let (keys, tenant) = desk.keys(Some(&row.tenant))?;
-    let agent = asked.agent.trim().to_owned();
-    if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
-        return Err(Problem::invalid("bad_agent", "agent must be 1 to 80 bytes"));
-    }
+    let agent = agent_name(&asked.agent)?;
     let text = asked.text.filter(|_| action == CommandAction::Reply);
     if action == CommandAction::Reply
         && text.as_ref().is_none_or(|text| text.trim().is_empty() || text.len() > REPLY_BYTES_MAX)
     {
         return Err(Problem::invalid("bad_text", "text must be 1 to 16384 bytes"));
     }
-    let command_id = match &asked.command_id {
-        Some(id) => id.parse().map_err(|_| {
-            Problem::invalid("bad_command_id", "command_id must be of the form cmd_…")
-        })?,
-        None => CommandId(random()?),
-    };
+    let command_id = command_id(asked.command_id.as_deref())?;
     let sealed = text.as_ref().map(|text| keys.seal(command_id.as_bytes(), text.as_bytes()));
     let command = Command {
         command_id,
@@ -261,8 +260,39 @@ async fn command(
         action,
         text_sealed: sealed.transpose()?,
         text_masked: text.as_deref().map(mask),
+        label: None,
     };
-    let key = LineKey::new(&tenant, row.conversation_id.contact());
+    append_command(&desk, keys, &tenant, command).await
+}
+
+/// The name of an agent, as it is kept.
+pub(crate) fn agent_name(asked: &str) -> Result<String, Problem> {
+    let agent = asked.trim();
+    if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
+        return Err(Problem::invalid("bad_agent", "agent must be 1 to 80 bytes"));
+    }
+    Ok(agent.to_owned())
+}
+
+/// The program's own id of a command, or a new one.
+pub(crate) fn command_id(asked: Option<&str>) -> Result<CommandId, Problem> {
+    match asked {
+        Some(id) => id.parse().map_err(|_| {
+            Problem::invalid("bad_command_id", "command_id must be of the form cmd_…")
+        }),
+        None => Ok(CommandId(random()?)),
+    }
+}
+
+/// Appends a command and waits for what the router makes of it.
+pub(crate) async fn append_command(
+    desk: &Desk,
+    keys: &TenantKeys,
+    tenant: &str,
+    command: Command,
+) -> Result<Response, Problem> {
+    let command_id = command.command_id;
+    let key = LineKey::new(tenant, command.conversation_id.contact());
     let value = Inbound { body: InboundBody::Command(command) }
         .to_bytes()
         .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
@@ -298,6 +328,7 @@ fn why(reason: &str, owner: Option<&str>) -> String {
         "resolved" => "a conversa já foi resolvida".to_owned(),
         "not_open" => "a conversa já foi encerrada".to_owned(),
         "empty_text" => "escreva uma resposta".to_owned(),
+        "bad_intent" => "escolha uma intenção".to_owned(),
         _ => "não é possível agora".to_owned(),
     }
 }

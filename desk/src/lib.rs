@@ -1,11 +1,14 @@
 //! The people's side: queues, conversations, commands, and the live page.
 //!
-//! Reads the store's queries and follows `conversations`; appends commands to `inbound`. Invariant:
+//! Reads the store's queries and follows `conversations`; appends commands to `inbound`, and
+//! openings to `automatic-paths`. Invariant:
 //! it owns no state the log does not have; what an agent asks takes effect when the router says so.
 
 mod access;
 mod api;
+mod board;
 mod floor;
+mod labels;
 mod metrics;
 mod page;
 mod problem;
@@ -13,4 +16,5 @@ mod views;
 
 pub use access::Access;
 pub use api::{Desk, routes};
+pub use board::Board;
 pub use floor::Floor;

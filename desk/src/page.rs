@@ -23,6 +23,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/queues.css", CSS, include_str!("../web/queues.css")),
     ("/desk/conversation.css", CSS, include_str!("../web/conversation.css")),
     ("/desk/numbers.css", CSS, include_str!("../web/numbers.css")),
+    ("/desk/checks.css", CSS, include_str!("../web/checks.css")),
     ("/desk/desk.js", JS, include_str!("../web/desk.js")),
     ("/desk/routes.js", JS, include_str!("../web/routes.js")),
     ("/desk/api.js", JS, include_str!("../web/api.js")),
@@ -40,6 +41,9 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/timeline.js", JS, include_str!("../web/timeline.js")),
     ("/desk/composer.js", JS, include_str!("../web/composer.js")),
     ("/desk/numbers.js", JS, include_str!("../web/numbers.js")),
+    ("/desk/checks.js", JS, include_str!("../web/checks.js")),
+    ("/desk/verdict.js", JS, include_str!("../web/verdict.js")),
+    ("/desk/model.js", JS, include_str!("../web/model.js")),
     ("/desk/chart.js", JS, include_str!("../web/chart.js")),
 ];
 

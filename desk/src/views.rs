@@ -16,7 +16,7 @@ pub(crate) enum Text {
     Masked,
 }
 
-fn text(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) -> Value {
+pub(crate) fn text(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) -> Value {
     let Some(sealed) = sealed else { return Value::Null };
     match (keys.open_text(sealed), how) {
         (Ok(text), Text::Whole) => Value::String(text),
@@ -91,6 +91,7 @@ pub(crate) fn line(keys: &TenantKeys, at_ms: i64, record: &Conversation, how: Te
         "priority": record.priority,
         "sla_due_ms": record.sla_due_ms,
         "event": record.event.name(),
+        "to_check": record.to_check,
         "detail": event(keys, &record.event, how),
     })
 }
@@ -145,6 +146,17 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "provider_message_id": changed.provider_message_id,
             "status": changed.status,
             "error_code": changed.error_code,
+        }),
+        ConversationEvent::Labeled(labeled) => json!({
+            "agent": labeled.agent,
+            "source": labeled.source,
+            "turn": labeled.turn,
+            "intent": labeled.intent,
+            "sentiment": labeled.sentiment,
+            "predicted": labeled.predicted,
+            "confidence": labeled.confidence,
+            "model_version": labeled.model_version,
+            "route": labeled.route,
         }),
         ConversationEvent::Reopened(_) | ConversationEvent::Closed(_) => json!({}),
     }

@@ -2,6 +2,7 @@
 
 import { h, heard, icon } from "./dom.js";
 import { nameOf, percent, weight } from "./format.js";
+import { verdict } from "./verdict.js";
 import { words } from "./words.js";
 
 const said = words.decision;
@@ -116,5 +117,6 @@ export function explained(line) {
     h("div", { class: "decided-body" },
       c && candidates(c),
       c && weights(c.explanation),
+      c && verdict({ ...line, turn: detail.turn, classification: c }),
       facts(detail, line)));
 }

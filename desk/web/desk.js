@@ -1,9 +1,11 @@
 // The desk's page: puts its parts together and lets each hear what happens.
 
 import { onUnauthorized } from "./api.js";
+import * as checks from "./checks.js";
 import * as conversation from "./conversation.js";
 import { byId, h } from "./dom.js";
 import * as live from "./live.js";
+import * as model from "./model.js";
 import * as numbers from "./numbers.js";
 import { askForToken, changeAgent, onAgent } from "./people.js";
 import * as queues from "./queues.js";
@@ -60,17 +62,18 @@ byId("agent").addEventListener("click", changeAgent);
 onAgent(showAgent);
 onRoute(showRoute);
 queues.onSums(showWaiting);
-for (const part of [live, queues, numbers, conversation]) part.start();
+for (const part of [live, queues, checks, numbers, model, conversation]) part.start();
 setInterval(queues.tick, 1000);
 follow({
   state: showConnection,
   line(line) {
     live.hear(line);
     queues.hear(line);
+    checks.hear(line);
     conversation.hear(line);
   },
   anew() {
-    for (const part of [live, queues, conversation]) part.reload();
-    numbers.refresh();
+    for (const part of [live, queues, checks, conversation]) part.reload();
+    for (const part of [numbers, model]) part.refresh();
   },
 });

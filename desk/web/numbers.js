@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { chart, sparkline, stackedBar } from "./chart.js";
 import { byId, emptyState, h, icon, keyed, skeletons } from "./dom.js";
 import { atClock, count, duration, nameOf, percent } from "./format.js";
+import { section as modelSection } from "./model.js";
 import { onSums } from "./queues.js";
 import { onRoute } from "./routes.js";
 import { words } from "./words.js";
@@ -128,7 +129,7 @@ const panel = (title, extra, ...content) =>
 const content = h("div", { class: "figures-grid" }, tiles,
   h("div", { class: "charts" }, throughput.element, rate.element, latency.element),
   h("div", { class: "beside" }, panel(said.byChannel, legend(), channels), panel(said.sentiment, null, tones)),
-  panel(said.byIntent, legend(), intents, moreButton));
+  panel(said.byIntent, legend(), intents, moreButton), modelSection);
 
 function showTiles(s) {
   const { opened, resolved_auto: auto, resolved_human: human } = s.conversations;

@@ -127,6 +127,11 @@ const SHOW = {
     return thin("alert", text, line);
   },
   sla_breached: (_, detail, line) => thin("alert", said.events.sla_breached(atClock(detail.due_ms)), line, "bad"),
+  labeled(_, { agent, intent, predicted }, line) {
+    const name = nameOf(words.intents, intent);
+    const told = intent === predicted ? said.events.labeledRight : said.events.labeled;
+    return thin("check", told(agent, name), line);
+  },
   status_changed(timeline, detail) {
     if (timeline.lastDelivery) showDelivery(timeline.lastDelivery, detail.status);
     return null;

@@ -34,10 +34,11 @@ pub enum Decision {
     },
 }
 
-/// Decides on `turn` in the conversation `state`.
+/// Decides on `turn` in `tenant`'s conversation `state`.
 #[must_use]
 pub fn decide(
     settings: &Settings,
+    tenant: &str,
     state: &RouterState,
     turn: &Turn,
     classification: Option<&Classification>,
@@ -52,7 +53,7 @@ pub fn decide(
         }
         _ => {}
     }
-    match reason_for_people(settings, state, turn, classification) {
+    match reason_for_people(settings, tenant, state, turn, classification) {
         Err(reason) => to_people(settings, state, classification, reason),
         Ok((intent, policy)) => {
             Decision::Auto { intent: intent.to_owned(), action: policy.action.clone() }
@@ -63,6 +64,7 @@ pub fn decide(
 /// The intent the machine may answer, or why it may not.
 fn reason_for_people<'a>(
     settings: &'a Settings,
+    tenant: &str,
     state: &RouterState,
     turn: &Turn,
     classification: Option<&'a Classification>,
@@ -96,6 +98,9 @@ fn reason_for_people<'a>(
     };
     if !sure {
         return Err(RouteReason::LowConfidence);
+    }
+    if settings.is_closed(tenant, intent) {
+        return Err(RouteReason::Suspended);
     }
     // An outage makes everybody angry and must still be answered: anger ends the machine's part
     // only once the machine has had a go.

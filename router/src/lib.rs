@@ -1,15 +1,17 @@
 //! The conversation state machine: auto or human, which queue and how soon, who owns a conversation
 //! and when it ends.
 //!
-//! Reads `classified`; writes `conversations`, `actions`, `handoffs`. Pure: it calls nothing and has
+//! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`. Pure: it calls nothing and has
 //! no clock but the records' own time.
 
+pub mod closings;
 pub mod decide;
 mod machine;
 mod out;
 pub mod protocol;
 pub mod settings;
 
+pub use closings::Closings;
 pub use machine::Router;
 pub use out::RouterOut;
 pub use settings::{Settings, SettingsError};

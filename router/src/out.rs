@@ -1,8 +1,11 @@
-//! What the router tells: the history, and what it asks of the CRM and of people.
+//! What the router tells: the history, what it asks of the CRM and of people, and what people said
+//! turns were about.
 
+use bytes::Bytes;
 use pipeline::Output;
 use schemas::conversation::Conversation;
-use schemas::topics::{ACTIONS, CONVERSATIONS, HANDOFFS, Topic};
+use schemas::labels::Label;
+use schemas::topics::{ACTIONS, CONVERSATIONS, HANDOFFS, LABELS, Topic};
 use schemas::work::{ActionRequest, Handoff};
 use schemas::{Avro, CodecError};
 
@@ -15,6 +18,22 @@ pub enum RouterOut {
     Action(Box<ActionRequest>),
     /// To `handoffs`.
     Handoff(Box<Handoff>),
+    /// To `labels`.
+    Label(Box<Label>),
+}
+
+impl RouterOut {
+    /// The key it goes under, where that is not the contact's: labels are for readers who are not to
+    /// tell one contact's from another's.
+    pub(crate) fn key(&self) -> Option<Bytes> {
+        match self {
+            Self::Label(label) => {
+                let first = label.messages.first().map(ToString::to_string);
+                Some(first.unwrap_or_else(|| label.label_id.to_string()).into())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Output for RouterOut {
@@ -23,6 +42,7 @@ impl Output for RouterOut {
             Self::Conversation(_) => CONVERSATIONS,
             Self::Action(_) => ACTIONS,
             Self::Handoff(_) => HANDOFFS,
+            Self::Label(_) => LABELS,
         }
     }
 
@@ -31,6 +51,7 @@ impl Output for RouterOut {
             Self::Conversation(record) => record.write(to),
             Self::Action(record) => record.write(to),
             Self::Handoff(record) => record.write(to),
+            Self::Label(record) => record.write(to),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the router is configured with: which intents the machine may answer, who takes the others,
 //! and how long everybody has. A side input: pinned by version, replaced at a commit boundary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::conversation::Priority;
 use serde::{Deserialize, Serialize};
@@ -37,9 +37,15 @@ pub struct Settings {
     pub times: Times,
     /// When the machine steps back.
     pub limits: Limits,
+    /// How the machine's answers are looked after.
+    #[serde(default)]
+    pub checks: Checks,
     /// The tenants' own clocks, in minutes ahead of UTC; -180 where none is named.
     #[serde(default)]
     pub utc_offset_minutes: BTreeMap<String, i32>,
+    /// Intents by tenant whose automatic path is closed. Not of the policy: see `closings.rs`.
+    #[serde(skip)]
+    pub closed: BTreeSet<(String, String)>,
 }
 
 /// What is to be done about an intent.
@@ -112,6 +118,27 @@ pub struct Limits {
     pub queue_confidence_min: f64,
 }
 
+/// How the machine's answers are looked after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checks {
+    /// Share of automatic answers a person is to look at, 0 to 1.
+    pub share: f64,
+    /// An intent loses its automatic path when more of its checked answers than this are overridden,
+    /// 0 to 1, beyond what chance explains.
+    pub override_rate_max: f64,
+    /// Never before so many answers were overridden.
+    pub overridden_min: i64,
+    /// Checks are counted for so many days.
+    pub days: i64,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { share: 0.015, override_rate_max: 0.05, overridden_min: 3, days: 14 }
+    }
+}
+
 impl Settings {
     /// The built-in policy.
     ///
@@ -171,10 +198,31 @@ impl Settings {
                 wrong.push(format!("times.{name} must be 1 to 2160000 (25 days)"));
             }
         }
-        if !(0.0..=1.0).contains(&self.limits.queue_confidence_min) {
-            wrong.push("limits.queue_confidence_min must be 0 to 1".to_owned());
+        for (name, share) in [
+            ("limits.queue_confidence_min", self.limits.queue_confidence_min),
+            ("checks.share", self.checks.share),
+            ("checks.override_rate_max", self.checks.override_rate_max),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                wrong.push(format!("{name} must be 0 to 1"));
+            }
+        }
+        for (name, count, most) in [
+            ("checks.overridden_min", self.checks.overridden_min, 1_000),
+            ("checks.days", self.checks.days, 90),
+        ] {
+            if !(1..=most).contains(&count) {
+                wrong.push(format!("{name} must be 1 to {most}"));
+            }
         }
         wrong
+    }
+
+    /// Whether the machine may not answer `tenant`'s customers on `intent` for now.
+    #[must_use]
+    pub fn is_closed(&self, tenant: &str, intent: &str) -> bool {
+        // Nearly always empty: then nothing is copied to look it up.
+        !self.closed.is_empty() && self.closed.contains(&(tenant.to_owned(), intent.to_owned()))
     }
 
     /// Minutes ahead of UTC of `tenant`'s clock.

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use router::{Router, RouterOut, Settings};
 use schemas::conversation::*;
 use schemas::ids::*;
+use schemas::labels::LabelGiven;
 use schemas::line::*;
 use schemas::message::*;
 use schemas::sealed::{Keyring, SealedText, TenantKeys};
@@ -42,10 +43,14 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
+        Self::with(Settings::built_in().unwrap())
+    }
+
+    fn with(settings: Settings) -> Self {
         let keyring = Arc::new(Keyring::new([keys()]));
         let tick = |tick| Classified { body: ClassifiedBody::Tick(tick) };
         Self {
-            driver: Driver::new(Router::new(keyring), Settings::built_in().unwrap(), tick),
+            driver: Driver::new(Router::new(keyring), settings, tick),
             key: LineKey::new("demo", ContactKey([1; 16])),
             now_ms: START_MS,
             turn: 0,
@@ -170,8 +175,35 @@ impl Story {
             action,
             text_sealed: text.as_deref().map(sealed),
             text_masked: text,
+            label: None,
         };
         self.feed(ClassifiedBody::Command(command))
+    }
+
+    /// An agent says that turn `turn`, taken for `predicted`, was about `intent`.
+    fn labels(&mut self, turn: i64, predicted: &str, intent: &str) -> &mut Self {
+        self.command += 1;
+        let first = MessageId([u8::try_from((turn - 1) % 250).unwrap() + 1; 16]);
+        let label = LabelGiven {
+            turn,
+            messages: vec![first],
+            intent: intent.into(),
+            sentiment: None,
+            model_version: "test".into(),
+            predicted: predicted.into(),
+            confidence: 0.97,
+            predicted_sentiment: Sentiment::Neutro,
+            route: Route::Auto,
+        };
+        self.feed(ClassifiedBody::Command(Command {
+            command_id: CommandId([self.command; 16]),
+            conversation_id: self.conversation(),
+            agent: "Ana".into(),
+            action: CommandAction::Label,
+            text_sealed: None,
+            text_masked: Some("meu CPF é [cpf]".into()),
+            label: Some(label),
+        }))
     }
 
     fn records(&self) -> Vec<&Conversation> {
@@ -198,6 +230,13 @@ impl Story {
                     RouterOut::Handoff(handoff) => format!(
                         "  asks people in {} ({:?}) because {:?}",
                         handoff.queue, handoff.priority, handoff.reason
+                    ),
+                    RouterOut::Label(label) => format!(
+                        "  label {}: {} instead of {}, {}",
+                        label.source.as_str(),
+                        label.intent,
+                        label.predicted,
+                        label.text_masked
                     ),
                 });
             }
@@ -231,6 +270,9 @@ fn line_of(record: &Conversation) -> String {
     if let Some(due) = &record.answer_due {
         let protocol = if due.tell_protocol { " with protocol" } else { "" };
         line += &format!(" | due {:?}{protocol}", due.purpose);
+    }
+    if let Some(turns) = &record.to_check {
+        line += &format!(" | to check {turns:?}");
     }
     for settled in &record.settled {
         line += &format!(" | settled {} {:?}", settled.turn, settled.route);
@@ -290,6 +332,95 @@ fn the_machine_checks_the_line_and_answers() {
     8 reply_sent Answer Sent -> bot_answered | settled 2 Auto
     9 resolved -> resolved
     ");
+}
+
+/// The built-in policy, of which a person looks at every automatic answer.
+fn all_checked() -> Settings {
+    let mut settings = Settings::built_in().unwrap();
+    settings.checks.share = 1.0;
+    settings
+}
+
+#[test]
+fn what_was_picked_is_checked_once_and_changes_nothing_for_the_customer() {
+    let mut story = Story::with(all_checked());
+    story
+        .says("quais planos vocês têm?", sure("planos"))
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent)
+        .labels(1, "planos", "cobertura")
+        .labels(1, "planos", "planos")
+        .says("e o pix", sure("nota_fiscal"))
+        .delivered(2, ReplyPurpose::Answer, DeliveryResult::Failed);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Auto Confident -> bot_answered | due Answer with protocol
+    4 reply_sent Answer Sent -> bot_answered | to check [1] | settled 1 Auto
+    5 labeled -> bot_answered | to check []
+      label check: cobertura instead of planos, meu CPF é [cpf]
+    6 labeled -> bot_answered
+      label correction: planos instead of planos, meu CPF é [cpf]
+    7 message_received -> bot_answered
+    8 turn_decided Auto Confident -> bot_answered | due Answer
+    9 reply_sent Answer Failed -> bot_answered
+    10 queued Undeliverable -> queued | settled 2 Human
+      asks people in financeiro (Normal) because Undeliverable
+    ");
+    let visible = story.records().iter().filter(|record| record.chat_seq.is_some()).count();
+    assert_eq!(visible, 4, "messages, answer and queue: {}", story.told());
+    let label = story.seen.iter().flat_map(|seen| &seen.outputs).find_map(|(key, out)| match out {
+        RouterOut::Label(label) => Some((key.clone(), label.clone())),
+        _ => None,
+    });
+    let (key, label) = label.unwrap();
+    assert_eq!(key, label.messages[0].to_string(), "the key does not tell the contact");
+}
+
+#[test]
+fn checks_lapse_with_the_conversation_and_labels_need_one() {
+    let mut story = Story::with(all_checked());
+    story
+        .says("quais planos vocês têm?", sure("planos"))
+        .delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent)
+        .after(31 * MINUTE_MS)
+        .after(4 * 24 * 60 * MINUTE_MS)
+        .labels(1, "planos", "cobertura");
+    let told = story.told();
+    assert!(told.contains("closed -> closed | to check []"), "{told}");
+    assert!(told.ends_with("refused Ana Label: not_open -> closed"), "{told}");
+}
+
+#[test]
+fn the_same_turns_are_picked_whenever_the_log_is_read() {
+    let mut settings = all_checked();
+    settings.checks.share = 0.25;
+    let picked = || {
+        let mut story = Story::with(settings.clone());
+        for turn in 1..=8 {
+            story
+                .says(
+                    "quais planos vocês têm?",
+                    sure(if turn % 2 == 0 { "planos" } else { "cobertura" }),
+                )
+                .delivered(turn, ReplyPurpose::Answer, DeliveryResult::Sent);
+        }
+        story.records().iter().filter_map(|record| record.to_check.clone()).collect::<Vec<_>>()
+    };
+    let first = picked();
+    assert!(!first.is_empty() && first.len() < 8, "{first:?}");
+    assert_eq!(first, picked());
+}
+
+#[test]
+fn an_intent_that_was_closed_goes_to_people_of_that_tenant() {
+    let closed = |tenant: &str| {
+        let names = [(tenant.to_owned(), "planos".to_owned())].into();
+        let mut story = Story::with(Settings::built_in().unwrap().with_closed(names));
+        story.says("quais planos vocês têm?", sure("planos"));
+        story.told()
+    };
+    assert!(closed("demo").contains("turn_decided Human Suspended"), "{}", closed("demo"));
+    assert!(closed("other").contains("turn_decided Auto Confident"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
@@ -107,6 +108,8 @@ named! {
         AgentSilent = "agent_silent",
         /// The answer did not come in time.
         NoAnswer = "no_answer",
+        /// People overrode too many answers on this intent: its automatic path is closed.
+        Suspended = "suspended",
     }
 }
 
@@ -191,6 +194,9 @@ pub struct Conversation {
     pub settled: Vec<Settlement>,
     /// What the planner owes because of it.
     pub answer_due: Option<AnswerDue>,
+    /// Turns answered automatically that a person is to look at, after this line; `None` when it
+    /// changes nothing of that.
+    pub to_check: Option<Vec<i64>>,
     /// What happened.
     pub event: ConversationEvent,
 }
@@ -213,6 +219,7 @@ pub enum ConversationEvent {
     Refused(Refused),
     SlaBreached(SlaBreached),
     StatusChanged(StatusChanged),
+    Labeled(Labeled),
 }
 
 impl ConversationEvent {
@@ -234,6 +241,7 @@ impl ConversationEvent {
             Self::Refused(_) => "refused",
             Self::SlaBreached(_) => "sla_breached",
             Self::StatusChanged(_) => "status_changed",
+            Self::Labeled(_) => "labeled",
         }
     }
 }

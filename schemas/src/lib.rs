@@ -9,6 +9,7 @@ pub mod codec;
 pub mod conversation;
 pub mod ids;
 pub mod known;
+pub mod labels;
 pub mod line;
 pub mod masking;
 pub mod message;

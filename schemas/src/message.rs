@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::labels::LabelGiven;
 use crate::names::named;
 use crate::sealed::SealedText;
 
@@ -228,11 +229,13 @@ named! {
         Reply = "reply",
         /// Consider it done.
         Resolve = "resolve",
+        /// Say what a turn was about.
+        Label = "label",
     }
 }
 
 /// An agent's or a program's wish.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Command {
     /// Identity: a repeat is not obeyed twice.
     pub command_id: CommandId,
@@ -244,8 +247,10 @@ pub struct Command {
     pub action: CommandAction,
     /// The text of a reply, sealed.
     pub text_sealed: Option<SealedText>,
-    /// The text of a reply, masked.
+    /// The text of a reply, or of the turn that is labelled, masked.
     pub text_masked: Option<String>,
+    /// What is said of a turn.
+    pub label: Option<LabelGiven>,
 }
 
 named! {

@@ -128,6 +128,9 @@ pub struct RouterState {
     pub commands: Vec<CommandId>,
     /// `turn/purpose/part` already accounted for, latest last.
     pub replies_seen: Vec<String>,
+    /// Turns answered automatically that a person is to look at, oldest first.
+    #[serde(default)]
+    pub to_check: Vec<i64>,
 }
 
 /// What happened in one minute, as counted on one partition of `conversations`. Absolute.

@@ -69,6 +69,10 @@ pub const REPLIES: Topic = Topic("replies");
 pub const ACTIONS: Topic = Topic("actions");
 /// What people are asked.
 pub const HANDOFFS: Topic = Topic("handoffs");
+/// What people say turns were about.
+pub const LABELS: Topic = Topic("labels");
+/// Intents whose automatic path was closed or opened again.
+pub const AUTOMATIC_PATHS: Topic = Topic("automatic-paths");
 /// State of `turns`.
 pub const TURNS_STATE: Topic = Topic("turns-state");
 /// State of `router`.
@@ -100,6 +104,8 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(REPLIES, "Reply", Retention::Hours(7 * 24), false),
     topic(ACTIONS, "ActionRequest", Retention::Hours(7 * 24), false),
     topic(HANDOFFS, "Handoff", Retention::Hours(7 * 24), true),
+    topic(LABELS, "Label", Retention::Hours(365 * 24), true),
+    topic(AUTOMATIC_PATHS, "AutomaticPath", Retention::Compacted, false),
     topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
     topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
     // `TurnsState` as well: the name before the key says which.

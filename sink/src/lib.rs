@@ -10,5 +10,6 @@ pub mod rows;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod watch;
 
 pub use store::{Store, StoreError};

@@ -11,6 +11,8 @@ use schemas::message::{DeliveryResult, Direction};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{METRICS_STATE, Topic};
 
+use crate::watch;
+
 /// The stage.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Metrics;
@@ -82,6 +84,7 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
                 let intent = c.intent().unwrap_or("none");
                 one(format!("intents/{intent}/{}", decided.route.as_str()));
                 one(format!("sentiment/{}", c.sentiment.as_str()));
+                names.extend(watch::of_classification(c));
             }
         }
         ConversationEvent::ReplySent(sent) => {
@@ -95,6 +98,7 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
             one(format!("resolved/{}", if resolved.by.is_some() { "human" } else { "auto" }));
         }
         ConversationEvent::SlaBreached(_) => one("sla_breached".to_owned()),
+        ConversationEvent::Labeled(labeled) => names.extend(watch::of_label(labeled)),
         _ => {}
     }
     for settled in &record.settled {

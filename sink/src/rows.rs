@@ -18,8 +18,25 @@ pub enum Row {
     Accepted(AcceptedRow),
     /// A line of a conversation's history.
     Event(Box<EventRow>),
+    /// What people are to look at of a conversation has changed.
+    Check(CheckRow),
     /// What was counted in a minute.
     Minute(MinuteMetrics),
+}
+
+/// Turns of a conversation, answered automatically, that a person is to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckRow {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// Whose customer.
+    pub tenant: String,
+    /// Line of the history after which it is so.
+    pub seq: i64,
+    /// When that line was written (Unix, ms).
+    pub at_ms: i64,
+    /// Which turns; none when all have been looked at, or it is too late.
+    pub turns: Vec<i64>,
 }
 
 /// A message as a door accepted it: shown before anybody has looked at it.
@@ -157,7 +174,7 @@ pub fn of_conversation(input: &Envelope<Conversation>) -> Result<Vec<Row>, Strin
         }
         _ => {}
     }
-    Ok(vec![Row::Event(Box::new(EventRow {
+    let mut rows = vec![Row::Event(Box::new(EventRow {
         key,
         at_ms: input.time_ms,
         conversation: ConversationRow {
@@ -180,7 +197,17 @@ pub fn of_conversation(input: &Envelope<Conversation>) -> Result<Vec<Row>, Strin
         chat_seq: record.chat_seq,
         record: unreadable(record).to_bytes().map_err(|error| error.to_string())?,
         message,
-    }))])
+    }))];
+    rows.extend(record.to_check.as_ref().map(|turns| {
+        Row::Check(CheckRow {
+            conversation_id: record.conversation_id,
+            tenant: record.tenant.clone(),
+            seq: record.seq,
+            at_ms: input.time_ms,
+            turns: turns.clone(),
+        })
+    }));
+    Ok(rows)
 }
 
 /// The record without the readable copies of texts: the store keeps those a destroyed key takes with

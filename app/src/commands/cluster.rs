@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use pipeline::log::kafka::{Applied, KafkaLog};
 use pipeline::{Log, Stored};
-use schemas::topics::{DEAD_LETTERS, TOPICS};
+use schemas::topics::{TOPICS, Topic};
 use sink::store::cql::CqlStore;
 
 use super::print;
@@ -45,13 +45,13 @@ pub(super) async fn log(settings: &Settings) -> anyhow::Result<Option<Arc<dyn Lo
     Ok(Some(Arc::new(log)))
 }
 
-/// The dead letters on Kafka, where one is configured.
-pub(super) async fn dead_letters(settings: &Settings) -> anyhow::Result<Option<Vec<Stored>>> {
+/// All of a topic on Kafka, where one is configured.
+pub(super) async fn peek(settings: &Settings, topic: Topic) -> anyhow::Result<Option<Vec<Stored>>> {
     if settings.kafka.bootstrap.is_empty() {
         return Ok(None);
     }
     let log = KafkaLog::open(kafka_options(settings)?)?;
-    Ok(Some(log.peek(DEAD_LETTERS).await?))
+    Ok(Some(log.peek(topic).await?))
 }
 
 /// Makes the tables, or brings them up to this release.

@@ -5,20 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use pipeline::ledger::{Claim, OnceKey};
-use pipeline::log::embedded;
 use pipeline::{Headers, Record, Stored};
 use schemas::Avro;
 use schemas::ops::DeadLetter;
-use schemas::topics::{self, DEAD_LETTERS, TopicSpec};
+use schemas::topics::{self, DEAD_LETTERS};
 
-use super::{cluster, print, settings};
+use super::{cluster, peek, print, settings};
 use crate::cli::DeadLetters;
 use crate::config::Settings;
 use crate::layout;
 use crate::serve::backend::Backend;
-
-/// Letters read at once.
-const PAGE: usize = 500;
 
 /// Does what is asked of dead letters.
 pub fn run(asked: DeadLetters, file: Option<&Path>) -> anyhow::Result<()> {
@@ -36,10 +32,6 @@ pub fn run(asked: DeadLetters, file: Option<&Path>) -> anyhow::Result<()> {
     })
 }
 
-fn topic() -> anyhow::Result<&'static TopicSpec> {
-    topics::named(DEAD_LETTERS.0).context("this release has no dead letters")
-}
-
 /// A letter, and where it stands.
 struct Letter {
     place: String,
@@ -48,27 +40,13 @@ struct Letter {
 
 /// Every letter, oldest first within its partition.
 async fn letters(settings: &Settings) -> anyhow::Result<Vec<Letter>> {
-    let records = match cluster::dead_letters(settings).await? {
-        Some(records) => records,
-        None => of_this_machine(settings)?,
-    };
+    let records = peek::all(settings, DEAD_LETTERS).await?;
     let read = records.into_iter().map(|record| {
         let place = format!("{}/{}", record.partition, record.offset);
         let letter = DeadLetter::from_bytes(record.value.as_deref().unwrap_or_default())?;
         Ok(Letter { place, letter })
     });
     read.collect()
-}
-
-fn of_this_machine(settings: &Settings) -> anyhow::Result<Vec<Stored>> {
-    let mut all = Vec::new();
-    let mut from = 0;
-    loop {
-        let page = embedded::peek(&settings.server.data_dir, topic()?, from, PAGE)?;
-        let Some(last) = page.last() else { return Ok(all) };
-        from = last.offset + 1;
-        all.extend(page);
-    }
 }
 
 fn list(letters: Vec<Letter>) -> anyhow::Result<()> {

@@ -6,7 +6,15 @@ mod cluster;
 #[path = "no_cluster.rs"]
 mod cluster;
 mod dead_letters;
+mod intents;
+mod labels;
 mod model;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod peek;
 mod releases;
 mod store;
 
@@ -71,6 +79,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(explain) => model::explain(&explain, file),
         Command::Fit(fit) => model::fit(&fit),
         Command::Model(asked) => releases::run(&asked, file),
+        Command::Labels(asked) => labels::run(asked, file),
+        Command::Intents(asked) => runtime()?.block_on(intents::run(asked)),
         Command::DeadLetters(asked) => dead_letters::run(asked, file),
         Command::Store(cli::Store::Migrate) => cluster::store_migrate(&settings(file, None)?),
         Command::Store(cli::Store::Rebuild { data_dir }) => {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use classifier::{
-    Head, Models, Row, Scratch, Task, TrainError, TrainOptions, evaluate as judge, read_csv_rows,
-    read_rows, train as train_head, train_bundled, write_head,
+    Head, Models, PROVENANCE, Row, Scratch, Task, TrainError, TrainOptions, corpus,
+    evaluate as judge, read_csv_rows, read_rows, train as train_head, train_bundled, write_head,
 };
 use serde_json::{Map, Value, json};
 
+use super::labels::training_rows;
 use super::print;
 use crate::cli::{Classify, Evaluate, Explain, Fit, Train};
 use crate::models::{self, Told};
@@ -37,18 +38,16 @@ fn text_of(path: &Path) -> anyhow::Result<&str> {
 /// `train`: in a process of its own.
 pub fn train(asked: &Train) -> anyhow::Result<()> {
     task(&asked.task)?;
-    let mut arguments = vec![
-        "fit",
-        "--task",
-        &asked.task,
-        "--data",
-        text_of(&asked.data)?,
-        "--out",
-        text_of(&asked.out)?,
+    let mut arguments = vec!["fit", "--task", &asked.task, "--out", text_of(&asked.out)?];
+    let files = [
+        ("--data", &asked.data),
+        ("--from-labels", &asked.from_labels),
+        ("--test", &asked.test),
+        ("--live", &asked.live),
     ];
-    for (name, path) in [("--test", &asked.test), ("--live", &asked.live)] {
-        if let Some(path) = path {
-            arguments.extend([name, text_of(path)?]);
+    for (name, file) in files {
+        if let Some(file) = file {
+            arguments.extend([name, text_of(file)?]);
         }
     }
     if asked.force {
@@ -77,20 +76,25 @@ fn fitted(asked: &Fit) -> anyhow::Result<Value> {
         let models = train_bundled(&asked.out, &mut progress)?;
         return Ok(json!({ "version": models.version() }));
     }
-    let (Some(name), Some(data)) = (&asked.task, &asked.data) else {
-        bail!("--task and --data are needed");
+    let task = task(asked.task.as_deref().context("--task is needed")?)?;
+    let (mut training, mut provenance) = match (&asked.data, &asked.from_labels) {
+        (Some(data), _) => (rows(data)?, format!("Rows given in {}.", name_of(data))),
+        (None, Some(_)) => (corpus::training()?, PROVENANCE.to_owned()),
+        (None, None) => bail!("--data or --from-labels is needed"),
     };
-    let task = task(name)?;
+    if let Some(labels) = &asked.from_labels {
+        training.extend(training_rows(labels, task)?);
+        provenance += &format!(" With the labels in {}.", name_of(labels));
+    }
     let live = asked.live.as_ref().unwrap_or(&asked.out).join(task.file_name());
-    let file = data.file_name().unwrap_or_default().to_string_lossy();
     let options = TrainOptions {
         force: asked.force,
         test: asked.test.as_deref().map_or_else(|| Ok(Vec::new()), rows)?,
         live: live_head(&live, asked.live.is_some())?,
-        provenance: format!("Rows given in {file}."),
+        provenance,
         ..TrainOptions::default()
     };
-    let trained = train_head(task, &rows(data)?, &options, &mut progress).map_err(explain_bars)?;
+    let trained = train_head(task, &training, &options, &mut progress).map_err(explain_bars)?;
     write_head(&asked.out, &trained)?;
     Ok(serde_json::to_value(trained.card())?)
 }
@@ -103,6 +107,11 @@ fn live_head(path: &Path, is_named: bool) -> anyhow::Result<Option<Arc<Head>>> {
         Err(error) if is_named => Err(error.into()),
         Err(_) => Ok(None),
     }
+}
+
+/// What people call a file.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A refusal with the figures that led to it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use pipeline::{Log, Stored};
+use schemas::topics::Topic;
 
 use crate::config::Settings;
 use crate::serve::backend::Backend;
@@ -31,9 +32,9 @@ pub(super) async fn log(_: &Settings) -> anyhow::Result<Option<Arc<dyn Log>>> {
     Ok(None)
 }
 
-/// There is one log only.
+/// Topics are in the directory.
 #[allow(clippy::unused_async, clippy::unnecessary_wraps)] // as the other build has it
-pub(super) async fn dead_letters(_: &Settings) -> anyhow::Result<Option<Vec<Stored>>> {
+pub(super) async fn peek(_: &Settings, _: Topic) -> anyhow::Result<Option<Vec<Stored>>> {
     Ok(None)
 }
 

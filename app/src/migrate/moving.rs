@@ -13,8 +13,8 @@ use pipeline::log::embedded;
 use pipeline::log::kafka::KafkaLog;
 use pipeline::{Effect, Group, Log};
 use schemas::topics::{
-    ANSWERS, CONVERSATIONS, DEAD_LETTERS, INBOUND, MODEL_CHUNKS, MODELS, RAW, SETTINGS, TOPICS,
-    Topic,
+    ANSWERS, AUTOMATIC_PATHS, CONVERSATIONS, DEAD_LETTERS, INBOUND, LABELS, MODEL_CHUNKS, MODELS,
+    RAW, SETTINGS, TOPICS, Topic,
 };
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::store::cql::{CqlLedger, CqlStore};
@@ -33,8 +33,18 @@ use crate::serve::{self, answering_groups, other_groups};
 const FROM_THE_START: [&str; 3] = [KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
 
 /// What is copied as it is. What travels between stages is finished before, and not copied.
-const COPIED: [Topic; 8] =
-    [SETTINGS, ANSWERS, MODEL_CHUNKS, MODELS, CONVERSATIONS, INBOUND, RAW, DEAD_LETTERS];
+const COPIED: [Topic; 10] = [
+    SETTINGS,
+    ANSWERS,
+    AUTOMATIC_PATHS,
+    MODEL_CHUNKS,
+    MODELS,
+    CONVERSATIONS,
+    LABELS,
+    INBOUND,
+    RAW,
+    DEAD_LETTERS,
+];
 
 /// Moves the installation in `from` to where `settings` say.
 pub(crate) async fn run(settings: &Settings, from: &Path) -> anyhow::Result<()> {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use pipeline::log::{AppendError, From, embedded};
-use pipeline::{Headers, Log, Record, Stored};
-use schemas::topics::{self, CONVERSATIONS, INBOUND, Topic};
+use pipeline::{Headers, Log, Record, Stored, partition};
+use schemas::labels::AutomaticPath;
+use schemas::topics::{self, AUTOMATIC_PATHS, CONVERSATIONS, INBOUND, Topic};
 
 use crate::commands::print;
 
@@ -43,7 +44,10 @@ pub(super) async fn copy(
         let Some(last) = page.last() else { return Ok(copied) };
         next = last.offset + 1;
         copied += page.len();
-        append(target, page.into_iter().map(record).collect()).await?;
+        let within = (topic == AUTOMATIC_PATHS)
+            .then(|| partition::of(AutomaticPath::PARTITIONED_BY, target.partitions()));
+        let records = page.into_iter().map(|stored| record(stored, within));
+        append(target, records.collect()).await?;
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             print(&format!("  {topic}: {copied} records so far"))?;
@@ -51,11 +55,12 @@ pub(super) async fn copy(
     }
 }
 
-/// The same record, without its place: what it was made from lies on another log.
-fn record(stored: Stored) -> Record {
+/// The same record, without its place: what it was made from lies on another log. `within`: in this
+/// partition, where the key does not decide.
+fn record(stored: Stored, within: Option<u32>) -> Record {
     Record {
         topic: stored.topic,
-        partition: None,
+        partition: within,
         key: stored.key,
         value: stored.value,
         headers: Headers { origin: None, ..stored.headers },

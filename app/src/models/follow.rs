@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipeline::broadcast::Broadcasts;
 use pipeline::clock::Clock;
 use pipeline::log::Tail;
-use pipeline::telemetry::metrics::Figure;
+use pipeline::telemetry::metrics::Figures;
 use schemas::models::{ModelsChange, ModelsInUse};
 use schemas::topics::MODELS;
 use tokio::sync::watch;
@@ -45,7 +45,7 @@ pub struct Known {
 pub struct Follower {
     tail: Box<dyn Tail>,
     known: watch::Sender<Known>,
-    figure: Figure,
+    figures: Figures,
     take_up: TakeUp,
     ready: Option<Ready>,
 }
@@ -68,7 +68,11 @@ impl Follower {
         let mut follower = Self {
             tail,
             known: watch::Sender::new(Known { releases, ready: None, tallies }),
-            figure: backend.metrics.figure("shadow_turns", "What a candidate changes, in turns")?,
+            figures: backend.metrics.figures(
+                "shadow_turns",
+                "What a candidate changes, in turns",
+                &["of"],
+            )?,
             take_up: TakeUp {
                 log: Arc::clone(&backend.log),
                 metrics: Arc::clone(&backend.metrics),
@@ -156,7 +160,8 @@ impl Follower {
             self.let_go(&String::from_utf8_lossy(&gone.key));
         }
         if let Some(report) = self.known.borrow().tallies.report(None) {
-            report.figures().iter().for_each(|(of, value)| self.figure.set(of, *value));
+            #[allow(clippy::cast_precision_loss)] // counts are far below 2^53
+            report.figures().iter().for_each(|(of, value)| self.figures.tell(&[of], *value as f64));
         }
         Ok(!of_models.is_empty())
     }

@@ -12,6 +12,8 @@ mod line;
 mod maintenance;
 mod models;
 pub(crate) mod part;
+mod paths;
+mod watching;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -28,6 +30,8 @@ use self::doors::Ears;
 use self::health::Health;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
+use self::paths::Paths;
+use self::watching::{Gauges, Watching};
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
@@ -139,7 +143,10 @@ async fn start(
     let decides = line::NEED_MODELS.iter().any(|stage| chosen.has(stage));
     let follower = Follower::begin(backend, settings, decides).await?;
     let known = follower.known();
-    let inputs = Inputs::load(&*backend.log, settings, backend.clock.now_ms()).await?;
+    let now_ms = backend.clock.now_ms();
+    let mut inputs = Inputs::load(&*backend.log, settings, now_ms).await?;
+    let (paths, closings) = Paths::open(&*backend.log, inputs.policy, now_ms).await?;
+    inputs.policy = paths.policy();
     let intent_groups = inputs.intent_groups.clone();
     let setup = Setup {
         log: Arc::clone(&backend.log),
@@ -171,14 +178,38 @@ async fn start(
         let name = running.name;
         runners.spawn(async move { (name, running.ended().await) });
     }
+    let (following, stopping) = (Arc::clone(&paths), line_stop.clone());
+    runners.spawn(async move {
+        ("paths", following.follow(closings, stopping).await.map_err(RunError::from))
+    });
     let mut tasks = maintained(backend, settings, line.groups, stop);
     tasks.spawn(follower.follow(stop.clone()));
+    if ears.is_some() {
+        let watching = watching(backend, Arc::clone(&paths))?;
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            watching.run(stop).await;
+            Ok(())
+        });
+    }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        doors::routes(backend, settings, &ears, (intent_groups, known), stop)
+        doors::routes(backend, settings, &ears, paths.board(), (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
+}
+
+/// What watches the models.
+fn watching(backend: &Backend, paths: Arc<Paths>) -> anyhow::Result<Watching> {
+    Ok(Watching {
+        store: Arc::clone(&backend.store),
+        log: Arc::clone(&backend.log),
+        clock: Arc::clone(&backend.clock),
+        paths,
+        tenants: backend.keyring.tenants().map(str::to_owned).collect(),
+        gauges: Gauges::new(&backend.metrics)?,
+    })
 }
 
 /// Doors and desk hear what happens, whichever process did it.

@@ -65,6 +65,15 @@ impl Client {
         self.with_token(request).send().await?.json().await
     }
 
+    /// Asks for something to be done; gives the status and the answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value), reqwest::Error> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let response = self.with_token(request).send().await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
+    }
+
     /// Asks something of a conversation; gives the status.
     pub async fn command(
         &self,

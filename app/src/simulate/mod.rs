@@ -7,5 +7,6 @@ mod day;
 mod load;
 mod texts;
 
+pub use client::Client;
 pub use day::{Demo, live};
 pub use load::run;

@@ -301,7 +301,7 @@ fn commanded(
             state.owned = false;
             Ok(())
         }
-        CommandAction::Unknown => Ok(()),
+        CommandAction::Label | CommandAction::Unknown => Ok(()),
     }
 }
 

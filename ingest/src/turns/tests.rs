@@ -70,6 +70,7 @@ fn claim() -> Inbound {
             action: CommandAction::Claim,
             text_sealed: None,
             text_masked: None,
+            label: None,
         }),
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Name prefix of every metric.
@@ -42,13 +42,19 @@ pub struct Metrics {
     log_queue_bytes: IntGauge,
 }
 
-/// A figure of another room.
-pub struct Figure(IntGaugeVec);
+/// Figures of one name; see [`Metrics::figures`].
+#[derive(Debug, Clone)]
+pub struct Figures(GaugeVec);
 
-impl Figure {
-    /// It is `value`, `of` that.
-    pub fn set(&self, of: &str, value: i64) {
-        self.0.with_label_values(&[of]).set(value);
+impl Figures {
+    /// Tells one.
+    pub fn tell(&self, labels: &[&str], value: f64) {
+        self.0.with_label_values(labels).set(value);
+    }
+
+    /// Forgets all: what is not told again is not known any more.
+    pub fn forget(&self) {
+        self.0.reset();
     }
 }
 
@@ -140,12 +146,19 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// A figure of another room, by what it is of: told whole each time, not counted here.
+    /// Figures of another room, told anew whenever they are known.
     ///
     /// # Errors
     /// `prometheus::Error` when another metric has the name.
-    pub fn figure(&self, rest: &str, help: &str) -> Result<Figure, prometheus::Error> {
-        gauges(&self.registry, rest, help, "of").map(Figure)
+    pub fn figures(
+        &self,
+        rest: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<Figures, prometheus::Error> {
+        let gauge = GaugeVec::new(Opts::new(name(rest), help), labels)?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        Ok(Figures(gauge))
     }
 
     /// Prometheus text exposition, format 0.0.4.

@@ -34,6 +34,8 @@ pub(super) struct With {
     pub(super) visible: bool,
     pub(super) settled: Vec<Settlement>,
     pub(super) due: Option<AnswerDue>,
+    /// What people are to look at has changed.
+    pub(super) checks: bool,
 }
 
 impl<'a> Case<'a> {
@@ -83,6 +85,7 @@ impl<'a> Case<'a> {
             pending: Vec::new(),
             commands: Vec::new(),
             replies_seen: Vec::new(),
+            to_check: Vec::new(),
         };
         let mut case = Self::resume(&key.tenant, settings, state, now_ms);
         let opened = ConversationEvent::Opened(Opened {
@@ -124,6 +127,7 @@ impl<'a> Case<'a> {
             command_id: self.command_id,
             settled: with.settled,
             answer_due: with.due,
+            to_check: with.checks.then(|| state.to_check.clone()),
             event,
         })));
     }
@@ -184,7 +188,7 @@ impl<'a> Case<'a> {
         let due = notice
             .map(|via| self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via));
         let event = ConversationEvent::Queued(Queued { turn, reason });
-        self.tell(event, With { visible: true, settled, due });
+        self.tell(event, With { visible: true, settled, due, ..With::default() });
         self.ask_people(turn, reason, None, None);
     }
 

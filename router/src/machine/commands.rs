@@ -8,6 +8,7 @@ use schemas::conversation::{
 use schemas::message::{AnswerVia, Channel, Command, CommandAction, ReplyPurpose};
 
 use super::case::{Case, With};
+use super::checks;
 use super::outcomes::resolve;
 use crate::out::RouterOut;
 use pipeline::{DropReason, Verdict};
@@ -68,6 +69,8 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
                 None => "not_claimed",
             })
         }
+        // Whoever sees a turn may say what it was about: it changes nothing for anybody.
+        CommandAction::Label => checks::label(case, command),
         CommandAction::Unknown => Err("unknown_action"),
     }
 }
@@ -124,6 +127,7 @@ pub(super) fn refused(tenant: &str, command: Command, now_ms: i64) -> RouterOut 
         command_id: Some(command.command_id),
         settled: Vec::new(),
         answer_due: None,
+        to_check: None,
         event: ConversationEvent::Refused(Refused {
             agent: command.agent,
             action: command.action,

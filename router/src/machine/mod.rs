@@ -1,10 +1,11 @@
 //! The conversation state machine, one contact at a time.
 //!
-//! Reads `classified`; writes `conversations`, `actions`, `handoffs`. Invariants: a conversation has
+//! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`. Invariants: a conversation has
 //! one owner; every transition is one record with the next seq; a turn settles once; the machine is
 //! silent while a person owns the conversation and never answers what a machine wrote.
 
 mod case;
+mod checks;
 mod commands;
 mod outcomes;
 mod time;
@@ -66,7 +67,12 @@ impl Stage for Router {
         cx.wake_at(deadline);
         let ended = deadline.is_none() && state.pending.is_empty();
         cx.state = (!ended).then_some(state);
-        out.into_iter().for_each(|out| cx.emit(out));
+        for out in out {
+            match out.key() {
+                Some(key) => cx.emit_for(key, out),
+                None => cx.emit(out),
+            }
+        }
         Verdict::Done
     }
 }

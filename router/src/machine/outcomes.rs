@@ -10,6 +10,7 @@ use schemas::message::{
 use schemas::state::PendingTurn;
 
 use super::case::{Case, With};
+use super::checks;
 use pipeline::{DropReason, Verdict};
 
 fn settle(pending: &PendingTurn, route: Route, reason: RouteReason) -> Vec<Settlement> {
@@ -99,14 +100,16 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
         text_masked: outcome.text_masked,
         buttons: outcome.buttons,
     }));
-    let with = |settled| With { visible: arrived, settled, due: None };
+    let with = |settled| With { visible: arrived, settled, ..With::default() };
     let Some(pending) = pending else {
         case.tell(sent, with(Vec::new()));
         return Verdict::Done;
     };
     if arrived {
         case.state.changed_at_ms = case.now_ms;
-        case.tell(sent, with(settle(&pending, Route::Auto, RouteReason::Confident)));
+        let settled = settle(&pending, Route::Auto, RouteReason::Confident);
+        let checks = checks::pick(case, turn);
+        case.tell(sent, With { checks, ..with(settled) });
         let ends = case.settings.intents.get(&pending.intent).is_some_and(|policy| policy.ends);
         if ends && case.state.state == ConversationState::BotAnswered {
             resolve(case, None);

@@ -84,5 +84,8 @@ pub(super) fn pass(case: &mut Case<'_>) {
 
 fn end(case: &mut Case<'_>, state: ConversationState) {
     case.state.state = state;
-    case.tell(ConversationEvent::Closed(Closed {}), With { visible: true, ..With::default() });
+    // What nobody has looked at by now is not looked at any more.
+    let checks = !std::mem::take(&mut case.state.to_check).is_empty();
+    let with = With { visible: true, checks, ..With::default() };
+    case.tell(ConversationEvent::Closed(Closed {}), with);
 }

@@ -32,7 +32,7 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
 /// A turn is to be decided.
 pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     let ClassifiedTurn { turn, classification } = classified;
-    let decision = decide(case.settings, &case.state, &turn, classification.as_ref());
+    let decision = decide(case.settings, case.tenant, &case.state, &turn, classification.as_ref());
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
     let event = |route, reason, action, classification| {
         ConversationEvent::TurnDecided(Box::new(TurnDecided {
@@ -65,7 +65,8 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             case.enqueue(queue, priority);
             let due =
                 news.then(|| case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via));
-            let with = With { visible: news, settled: settled(Route::Human, reason), due };
+            let settled = settled(Route::Human, reason);
+            let with = With { visible: news, settled, due, ..With::default() };
             case.tell(event(Route::Human, reason, None, classification.clone()), with);
             if news {
                 let text = turn.text_masked.clone();

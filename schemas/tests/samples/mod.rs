@@ -3,6 +3,7 @@
 use schemas::codec::Avro;
 use schemas::conversation::*;
 use schemas::ids::*;
+use schemas::labels::*;
 use schemas::line::*;
 use schemas::message::*;
 use schemas::models::*;
@@ -107,9 +108,20 @@ fn command() -> Command {
         command_id: CommandId([3; 16]),
         conversation_id: ConversationId([4; 20]),
         agent: "Ana".into(),
-        action: CommandAction::Reply,
+        action: CommandAction::Label,
         text_sealed: Some(sealed()),
         text_masked: Some("oi".into()),
+        label: Some(LabelGiven {
+            turn: 3,
+            messages: vec![MessageId([1; 16])],
+            intent: "lentidao".into(),
+            sentiment: Some(Sentiment::Neutro),
+            model_version: "a1b2c3".into(),
+            predicted: "sem_conexao".into(),
+            confidence: 0.97,
+            predicted_sentiment: Sentiment::Negativo,
+            route: Route::Auto,
+        }),
     }
 }
 
@@ -153,6 +165,20 @@ fn action() -> ActionOutcome {
 
 fn tick() -> Tick {
     Tick { stage: "router".into(), state_key: b"demo:x".to_vec(), deadline_ms: 9 }
+}
+
+fn labeled() -> Labeled {
+    Labeled {
+        agent: "Ana".into(),
+        source: LabelSource::Check,
+        turn: 3,
+        intent: "lentidao".into(),
+        sentiment: None,
+        model_version: "a1b2c3".into(),
+        predicted: "sem_conexao".into(),
+        confidence: 0.97,
+        route: Route::Auto,
+    }
 }
 
 fn events() -> Vec<ConversationEvent> {
@@ -213,6 +239,7 @@ fn events() -> Vec<ConversationEvent> {
             status: ProviderStatusKind::Read,
             error_code: None,
         }),
+        E::Labeled(labeled()),
     ]
 }
 
@@ -238,6 +265,7 @@ fn conversation(event: ConversationEvent) -> Conversation {
             messages: 1,
         }],
         answer_due: Some(due()),
+        to_check: Some(vec![3]),
         event,
     }
 }
@@ -261,6 +289,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     all.extend(states());
     all.extend(ops());
     all.extend(models());
+    all.extend(labels());
     all
 }
 
@@ -392,6 +421,7 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             }],
             commands: vec![CommandId([3; 16])],
             replies_seen: vec!["3/answer/0".into()],
+            to_check: vec![3],
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
@@ -480,4 +510,39 @@ fn models() -> Vec<(&'static str, Vec<u8>)> {
         }],
     }));
     all
+}
+
+fn labels() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        whole(&Label {
+            label_id: CommandId([3; 16]),
+            tenant: "demo".into(),
+            conversation_id: ConversationId([4; 20]),
+            turn: 3,
+            messages: vec![MessageId([1; 16])],
+            channel: Channel::Whatsapp,
+            text_masked: "minha internet caiu".into(),
+            intent: "lentidao".into(),
+            sentiment: Some(Sentiment::Negativo),
+            model_version: "a1b2c3".into(),
+            predicted: "sem_conexao".into(),
+            confidence: 0.97,
+            predicted_sentiment: Sentiment::Negativo,
+            route: Route::Auto,
+            source: LabelSource::Correction,
+            by: "Ana".into(),
+            at_ms: 1,
+        }),
+        whole(&AutomaticPath {
+            tenant: "demo".into(),
+            intent: "pix".into(),
+            open: false,
+            at_ms: 2,
+            by: None,
+            model_version: "a1b2c3".into(),
+            checked: 40,
+            overridden: 9,
+            override_rate_min: 0.1,
+        }),
+    ]
 }

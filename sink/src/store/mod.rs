@@ -18,7 +18,31 @@ use schemas::ids::{ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
-use crate::rows::{AcceptedRow, ConversationRow, Row};
+use crate::rows::{AcceptedRow, CheckRow, ConversationRow, Row};
+
+/// For how many days after a conversation opened its turns are shown to be looked at.
+pub const CHECK_DAYS: i64 = 14;
+
+/// The day a conversation opened, out of its id (since 1970, UTC).
+fn day_of(id: ConversationId) -> i64 {
+    let [.., a, b, c, d] = id.0;
+    i64::from(u32::from_be_bytes([a, b, c, d])) / 86_400
+}
+
+/// The days whose conversations are shown at `now_ms` (Unix), latest first.
+fn check_days(now_ms: i64) -> impl Iterator<Item = i64> {
+    let today = now_ms.div_euclid(86_400_000);
+    (0..=CHECK_DAYS).map(move |ago| today - ago)
+}
+
+/// Turns as a column holds them.
+fn turns_to_text(turns: &[i64]) -> String {
+    turns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn turns_from_text(text: &str) -> Vec<i64> {
+    text.split(',').filter_map(|turn| turn.parse().ok()).collect()
+}
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +177,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError>;
+
+    /// Conversations of `tenant` with turns people are to look at, those that opened last first; at
+    /// most `limit`, and none that opened more than [`CHECK_DAYS`] before `now_ms` (Unix).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn checks(
+        &self,
+        tenant: &str,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<CheckRow>, StoreError>;
 
     /// What was counted from minute `from` to before minute `to` (since 1970, UTC), by minute.
     ///

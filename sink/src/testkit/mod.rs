@@ -195,6 +195,7 @@ macro_rules! store_suite {
             a_line_tells_of_a_message_no_door_told_of,
             the_contacts_latest_conversation_opened_last,
             pages_show_each_conversation_once,
+            what_is_to_be_looked_at_is_shown_until_it_was,
             rows_of_one_call_may_be_many,
             minutes_are_absolute_and_summed_over_partitions
         );

@@ -175,6 +175,30 @@ pub async fn pages_show_each_conversation_once(store: &dyn Store) {
     assert!(times.is_sorted_by(|a, b| a > b), "{times:?}");
 }
 
+/// What is to be looked at is that of the latest line that told, in whatever order lines come.
+pub async fn what_is_to_be_looked_at_is_shown_until_it_was(store: &dyn Store) {
+    let (one, other) = (Story::new(1), Story::new(2));
+    let told = |story: &Story, seq: i64, turns: Vec<i64>| {
+        story.told_line(seq, seq * 1_000, |record| record.to_check = Some(turns))
+    };
+    let shown = async |now_ms| {
+        let rows = store.checks(TENANT, now_ms, 9).await.unwrap();
+        rows.into_iter().map(|row| (row.conversation_id, row.turns)).collect::<Vec<_>>()
+    };
+    store.apply(told(&one, 6, vec![1, 2])).await.unwrap();
+    store.apply(told(&one, 5, vec![1])).await.unwrap();
+    store.apply(vec![one.line(7, 7_000, queued)]).await.unwrap();
+    assert_eq!(shown(0).await, [(one.conversation_id(), vec![1, 2])]);
+    store.apply(told(&other, 8, Vec::new())).await.unwrap();
+    store.apply(told(&other, 7, vec![4])).await.unwrap();
+    assert_eq!(shown(0).await.len(), 1, "a later line said that it was looked at");
+    assert!(store.checks("other", 0, 9).await.unwrap().is_empty());
+    let days_ms = (crate::store::CHECK_DAYS + 1) * 86_400_000;
+    assert!(shown(days_ms).await.is_empty(), "nobody looks that far back");
+    store.apply(told(&one, 9, Vec::new())).await.unwrap();
+    assert!(shown(0).await.is_empty());
+}
+
 /// As when a backlog is worked off: many lines of one conversation, and of many.
 pub async fn rows_of_one_call_may_be_many(store: &dyn Store) {
     let story = Story::new(1);

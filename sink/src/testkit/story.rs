@@ -184,6 +184,16 @@ impl Story {
 
     /// The row of a line of its history, so long after it opened; `told` says what it tells.
     pub fn line(&self, seq: i64, after_ms: i64, told: impl FnOnce(&mut Conversation)) -> Row {
+        self.told_line(seq, after_ms, told).remove(0)
+    }
+
+    /// All rows of such a line.
+    pub fn told_line(
+        &self,
+        seq: i64,
+        after_ms: i64,
+        told: impl FnOnce(&mut Conversation),
+    ) -> Vec<Row> {
         let mut record = Conversation {
             tenant: self.key.tenant.clone(),
             conversation_id: self.conversation_id(),
@@ -200,12 +210,13 @@ impl Story {
             command_id: None,
             settled: Vec::new(),
             answer_due: None,
+            to_check: None,
             event: ConversationEvent::Reopened(Reopened {}),
         };
         told(&mut record);
         let time_ms = self.opened_at_ms() + after_ms;
         let envelope = self.envelope(CONVERSATIONS, seq.unsigned_abs(), time_ms, record);
-        rows::of_conversation(&envelope).unwrap().remove(0)
+        rows::of_conversation(&envelope).unwrap()
     }
 
     /// The row of a message at a door, so long after the conversation opened.

@@ -21,10 +21,10 @@ use scylla::statement::prepared::PreparedStatement;
 use super::cells::{ChangeCells, LineCells};
 use super::connect::failed;
 use super::{Shared, slots, stamps};
-use crate::rows::{AcceptedRow, EventRow, Row};
-use crate::store::StoreError;
+use crate::rows::{AcceptedRow, CheckRow, EventRow, Row};
 use crate::store::columns::sealed_to_bytes;
 use crate::store::view::Stand;
+use crate::store::{CHECK_DAYS, StoreError, day_of, turns_to_text};
 
 /// Requests of one call in flight.
 const REQUESTS_MAX: usize = 64;
@@ -73,6 +73,13 @@ pub(super) async fn all(shared: &Shared, rows: &[Row]) -> Result<(), StoreError>
     }
     for (slot, ttl_s) in &news.slots {
         requests.push(Box::pin(new_slot(shared, slot, *ttl_s)));
+    }
+    for row in rows {
+        if let Row::Check(row) = row
+            && let Some(ttl_s) = ttl_s(row.at_ms)
+        {
+            requests.push(Box::pin(check(shared, row, ttl_s)));
+        }
     }
     minutes(shared, rows, &ttl_s, &mut requests)?;
     stream::iter(requests).buffer_unordered(REQUESTS_MAX).try_collect::<()>().await?;
@@ -168,6 +175,22 @@ async fn new_slot(
     let stamp = stamps::slot(slots::begins_ms(*slot));
     let cells = (tenant, slots::period_of(*slot), slot, shard, stamp, ttl_s);
     shared.execute(&shared.statements.slot, cells).await
+}
+
+/// Looked at by the time it is too late: whatever is kept longer is of no use.
+async fn check(shared: &Shared, row: &CheckRow, ttl_s: i32) -> Result<(), StoreError> {
+    let shown_s = i32::try_from(2 * CHECK_DAYS * 86_400).unwrap_or(i32::MAX);
+    let cells = (
+        &row.tenant,
+        day_of(row.conversation_id),
+        row.conversation_id.as_bytes(),
+        row.seq,
+        row.at_ms,
+        turns_to_text(&row.turns),
+        stamps::line(row.conversation_id, row.seq),
+        if ttl_s == 0 { shown_s } else { ttl_s.min(shown_s) },
+    );
+    shared.execute(&shared.statements.check, cells).await
 }
 
 type MinuteCells<'a> = (&'a str, i64, i64, i32, Vec<u8>, i64, i32);

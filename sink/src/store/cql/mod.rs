@@ -38,7 +38,7 @@ use scylla::statement::prepared::PreparedStatement;
 
 use super::view::OpenView;
 use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
-use crate::rows::{ConversationRow, Row};
+use crate::rows::{CheckRow, ConversationRow, Row};
 use connect::{Profiles, failed, unreadable};
 use statements::Statements;
 
@@ -201,6 +201,15 @@ impl Store for CqlStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         queries::message(&self.shared, id).await
+    }
+
+    async fn checks(
+        &self,
+        tenant: &str,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<CheckRow>, StoreError> {
+        queries::checks(&self.shared, tenant, now_ms, limit).await
     }
 
     async fn minutes(

@@ -13,8 +13,8 @@ use super::Shared;
 use super::apply::span_of;
 use super::cells::{MessageCells, StandCells, block_of};
 use super::connect::unreadable;
-use crate::rows::{AcceptedRow, ConversationRow};
-use crate::store::{MessageRow, StoreError};
+use crate::rows::{AcceptedRow, CheckRow, ConversationRow};
+use crate::store::{MessageRow, StoreError, check_days, turns_from_text};
 
 /// Partitions read at once.
 pub(super) const READS_MAX: usize = 16;
@@ -116,6 +116,37 @@ fn accepted_by(
         accepted_at_ms,
         text_sealed: None,
     })
+}
+
+pub(super) async fn checks(
+    shared: &Shared,
+    tenant: &str,
+    now_ms: i64,
+    limit: usize,
+) -> Result<Vec<CheckRow>, StoreError> {
+    type Cells = (Vec<u8>, Option<i64>, Option<i64>, Option<String>);
+    let mut found = Vec::new();
+    for day in check_days(now_ms) {
+        let rows: Vec<Cells> = shared.rows(&shared.statements.checks_of, (tenant, day)).await?;
+        for (id, seq, at_ms, turns) in rows {
+            let turns = turns_from_text(&turns.unwrap_or_default());
+            let Some(conversation_id) = ConversationId::from_slice(&id) else { continue };
+            if !turns.is_empty() {
+                found.push(CheckRow {
+                    conversation_id,
+                    tenant: tenant.to_owned(),
+                    seq: seq.unwrap_or_default(),
+                    at_ms: at_ms.unwrap_or_default(),
+                    turns,
+                });
+            }
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// The partitions of a minute are summed up.

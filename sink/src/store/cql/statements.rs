@@ -16,6 +16,7 @@ pub(super) struct Statements {
     pub(super) accepted: PreparedStatement,
     pub(super) held: PreparedStatement,
     pub(super) minute: PreparedStatement,
+    pub(super) check: PreparedStatement,
     pub(super) position: PreparedStatement,
 
     pub(super) stand_of: PreparedStatement,
@@ -27,11 +28,15 @@ pub(super) struct Statements {
     pub(super) slots_of: PreparedStatement,
     pub(super) minutes_of: PreparedStatement,
     pub(super) positions_of: PreparedStatement,
+    pub(super) checks_of: PreparedStatement,
 }
 
 const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
     opened_at_ms, updated_at_ms, last_seq, contact_sealed, last_text_sealed, intent, confidence, \
     sentiment, route, reason";
+
+const CHECKS_OF: &str =
+    "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?";
 
 /// Rows fetched at once where there may be many.
 const PAGE_ROWS: i32 = 1_000;
@@ -84,6 +89,7 @@ impl Statements {
             .await?,
             held: write("messages", "message, conversation, seq").await?,
             minute: write("minutes", "tenant, span, minute, source_partition, counted").await?,
+            check: write("checks", "tenant, day, conversation, seq, at_ms, turns").await?,
             position: write("positions", "topic, log_partition, position").await?,
             stand_of: read(&format!(
                 "SELECT {STAND} FROM conversations WHERE conversation = ? AND block = 0 LIMIT 1"
@@ -122,6 +128,7 @@ impl Statements {
             .await?,
             positions_of: read("SELECT log_partition, position FROM positions WHERE topic = ?")
                 .await?,
+            checks_of: read(CHECKS_OF).await?,
         })
     }
 }

@@ -7,8 +7,9 @@ use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
 use super::tables::unreadable;
-use crate::rows::{AcceptedRow, ConversationRow, EventRow, Row};
+use crate::rows::{AcceptedRow, CheckRow, ConversationRow, EventRow, Row};
 use crate::store::columns::{rank, sealed_to_bytes};
+use crate::store::{day_of, turns_to_text};
 
 /// Applies rows in one transaction.
 pub(super) fn all(connection: &mut Connection, rows: &[Row]) -> rusqlite::Result<()> {
@@ -17,6 +18,7 @@ pub(super) fn all(connection: &mut Connection, rows: &[Row]) -> rusqlite::Result
         match row {
             Row::Accepted(row) => accepted(&transaction, row)?,
             Row::Event(row) => event(&transaction, row)?,
+            Row::Check(row) => check(&transaction, row)?,
             Row::Minute(row) => minute(&transaction, row)?,
         }
     }
@@ -136,6 +138,25 @@ ON CONFLICT (id) DO UPDATE SET
     reason = iif(excluded.turn_seq > turn_seq, excluded.reason, reason),
     turn_seq = max(turn_seq, excluded.turn_seq),
     seq = max(seq, excluded.seq)";
+
+/// What is to be looked at after the latest line that told.
+fn check(transaction: &Transaction<'_>, row: &CheckRow) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO checks (tenant, day, conversation, seq, at_ms, turns) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET seq = excluded.seq, \
+             at_ms = excluded.at_ms, turns = excluded.turns WHERE excluded.seq > seq",
+        )?
+        .execute(params![
+            row.tenant,
+            day_of(row.conversation_id),
+            row.conversation_id.as_bytes(),
+            row.seq,
+            row.at_ms,
+            turns_to_text(&row.turns),
+        ])?;
+    Ok(())
+}
 
 /// Values only grow within a minute and partition, so the greater total is the later one.
 fn minute(transaction: &Transaction<'_>, row: &MinuteMetrics) -> rusqlite::Result<()> {

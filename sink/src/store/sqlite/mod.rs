@@ -22,7 +22,7 @@ use schemas::topics::Topic;
 use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
 use tokio::sync::Semaphore;
 
-use crate::rows::{ConversationRow, Row};
+use crate::rows::{CheckRow, ConversationRow, Row};
 
 /// Reads at once, each on a connection of its own. More would not be faster, and each costs memory.
 const READERS_MAX: usize = 4;
@@ -222,6 +222,16 @@ impl Store for SqliteStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         self.read(move |connection| queries::message(connection, id)).await
+    }
+
+    async fn checks(
+        &self,
+        tenant: &str,
+        now_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<CheckRow>, StoreError> {
+        let tenant = tenant.to_owned();
+        self.read(move |connection| queries::checks(connection, &tenant, now_ms, limit)).await
     }
 
     async fn minutes(

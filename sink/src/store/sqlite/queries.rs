@@ -8,9 +8,9 @@ use schemas::message::{Channel, MessageKind};
 use schemas::state::MinuteMetrics;
 
 use super::tables::{sealed_from_bytes, unreadable};
-use crate::rows::{AcceptedRow, ConversationRow, TurnSummary};
+use crate::rows::{AcceptedRow, CheckRow, ConversationRow, TurnSummary};
 use crate::store::columns::priority;
-use crate::store::{Filter, MessageRow, Order, QueueRow};
+use crate::store::{Filter, MessageRow, Order, QueueRow, check_days, turns_from_text};
 
 const COLUMNS: &str = "id, tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
     opened_at_ms, updated_at_ms, seq, contact_sealed, last_text_sealed, intent, confidence, \
@@ -207,6 +207,33 @@ pub(super) fn message(
             })
         })
         .optional()
+}
+
+pub(super) fn checks(
+    connection: &Connection,
+    tenant: &str,
+    now_ms: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<CheckRow>> {
+    let first_day = check_days(now_ms).last().unwrap_or_default();
+    connection
+        .prepare_cached(
+            "SELECT conversation, seq, at_ms, turns FROM checks \
+             WHERE tenant = ?1 AND day >= ?2 AND turns != '' \
+             ORDER BY day DESC, conversation LIMIT ?3",
+        )?
+        .query_map(params![tenant, first_day, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            let id: Vec<u8> = row.get(0)?;
+            Ok(CheckRow {
+                conversation_id: ConversationId::from_slice(&id)
+                    .ok_or_else(|| unreadable("conversation id"))?,
+                tenant: tenant.to_owned(),
+                seq: row.get(1)?,
+                at_ms: row.get(2)?,
+                turns: turns_from_text(&row.get::<_, String>(3)?),
+            })
+        })?
+        .collect()
 }
 
 /// As counted: a row for each source partition of a minute, in order of minutes.

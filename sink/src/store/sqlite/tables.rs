@@ -75,6 +75,20 @@ CREATE TABLE positions (
 ) WITHOUT ROWID;
 ";
 
+/// What came after the layout's version was set: a store without it is still a whole one.
+const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS checks (
+    tenant TEXT NOT NULL,
+    day INTEGER NOT NULL,                   -- the conversation opened
+    conversation BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    turns TEXT NOT NULL,                    -- numbers, separated by commas
+    PRIMARY KEY (tenant, day, conversation)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS checks_open ON checks (tenant, day) WHERE turns != '';
+";
+
 /// Opens the store for writing, creating its tables in an empty file.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let broken = |error: rusqlite::Error| {
@@ -102,6 +116,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
             )));
         }
     }
+    connection.execute_batch(ADDED).map_err(broken)?;
     Ok(connection)
 }
 
