@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pipeline::broadcast::Versioned;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::CodecError;
+use schemas::ids::LineKey;
 use schemas::line::{Classification, Turn, Turns, TurnsBody};
 use schemas::models::{ShadowExample, ShadowTally, ShadowVerdict};
 use schemas::topics::{SHADOW_STATE, Topic};
@@ -35,8 +36,9 @@ pub struct Beside {
     pub candidate: Arc<Versioned<Models>>,
 }
 
-/// Where a turn goes that is classified so: `auto`, or a queue. The stage does not know the policy.
-pub type Route = dyn Fn(&Turn, &Classification) -> String + Send + Sync;
+/// Where a tenant's turn goes that is classified so: `auto`, or a queue. The stage does not know the
+/// policy.
+pub type Route = dyn Fn(&str, &Turn, &Classification) -> String + Send + Sync;
 
 /// The stage.
 pub struct Shadow {
@@ -66,13 +68,13 @@ impl Shadow {
     }
 
     /// What `models` say of a turn.
-    fn verdict(&self, models: &Models, turn: &Turn, text: &str) -> ShadowVerdict {
+    fn verdict(&self, models: &Models, tenant: &str, turn: &Turn, text: &str) -> ShadowVerdict {
         let mut scratch = self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let said = classification(models, text, &mut scratch);
         ShadowVerdict {
             intent: said.intent().unwrap_or_default().to_owned(),
             confidence: said.confidence,
-            route: (self.route)(turn, &said),
+            route: (self.route)(tenant, turn, &said),
         }
     }
 }
@@ -98,8 +100,9 @@ impl Stage for Shadow {
             return Verdict::Drop(DropReason::Irrelevant);
         };
         let Some(text) = &turn.text else { return Verdict::Drop(DropReason::Irrelevant) };
-        let live = self.verdict(&beside.live.content, turn, text);
-        let candidate = self.verdict(&beside.candidate.content, turn, text);
+        let tenant = LineKey::parse(&input.key).map(|key| key.tenant).unwrap_or_default();
+        let live = self.verdict(&beside.live.content, &tenant, turn, text);
+        let candidate = self.verdict(&beside.candidate.content, &tenant, turn, text);
         // Counts of other versions are not gone on with.
         let begun = cx.state.take().filter(|tally| is_of(tally, beside));
         let mut tally = begun.unwrap_or_else(|| empty(beside, &input));

@@ -41,7 +41,7 @@ fn turn(text: Option<&str>) -> Turns {
 }
 
 fn driver(beside: Option<Beside>) -> Driver<Shadow> {
-    let route = |_: &Turn, said: &schemas::line::Classification| match said.intent() {
+    let route = |_: &str, _: &Turn, said: &schemas::line::Classification| match said.intent() {
         Some("sem_conexao") => "auto".to_owned(),
         Some(intent) => format!("people for {intent}"),
         None => "people".to_owned(),

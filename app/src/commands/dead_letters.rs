@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use pipeline::ledger::{Claim, OnceKey};
-use pipeline::{Headers, Record, Stored};
+use pipeline::{Headers, Record};
 use schemas::Avro;
 use schemas::ops::DeadLetter;
 use schemas::topics::{self, DEAD_LETTERS};

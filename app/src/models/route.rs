@@ -20,11 +20,11 @@ const NOBODY: &str = "nobody";
 /// The route by the policy in use.
 pub fn by(
     policy: Arc<Swapped<router::Settings>>,
-) -> impl Fn(&Turn, &Classification) -> String + Send + Sync {
+) -> impl Fn(&str, &Turn, &Classification) -> String + Send + Sync {
     let begun = begun();
-    move |turn, classification| {
+    move |tenant, turn, classification| {
         let policy = policy.latest();
-        match decide(&policy.content, &begun, turn, Some(classification)) {
+        match decide(&policy.content, tenant, &begun, turn, Some(classification)) {
             Decision::Auto { .. } => AUTO.to_owned(),
             Decision::Human { queue, .. } => queue,
             Decision::Drop(_) | Decision::Owned => NOBODY.to_owned(),
@@ -67,5 +67,6 @@ fn begun() -> RouterState {
         pending: Vec::new(),
         commands: Vec::new(),
         replies_seen: Vec::new(),
+        to_check: Vec::new(),
     }
 }

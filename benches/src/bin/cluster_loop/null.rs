@@ -186,6 +186,7 @@ impl Stage for NullRouter {
             command_id: None,
             settled: Vec::new(),
             answer_due: None,
+            to_check: None,
             event,
         };
         cx.emit(Copied(CONVERSATIONS, conversation));
