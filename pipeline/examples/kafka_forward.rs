@@ -91,7 +91,7 @@ fn send(
                 std::thread::sleep(Duration::from_millis(1));
                 record = back;
             }
-            Err((error, _)) => Err(error).expect("the brokers take it"),
+            Err((error, _)) => return Err(error).expect("the brokers take it"),
         }
     }
 }
