@@ -84,15 +84,11 @@ fn send(
 ) {
     let mut record: BaseRecord<'_, (), [u8]> =
         BaseRecord::to(topic).partition(partition).payload(payload);
-    loop {
-        match producer.send(record) {
-            Ok(()) => return,
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                std::thread::sleep(Duration::from_millis(1));
-                record = back;
-            }
-            Err((error, _)) => return Err(error).expect("the brokers take it"),
-        }
+    while let Err((error, back)) = producer.send(record) {
+        let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+        assert!(full, "the brokers do not take it: {error}");
+        std::thread::sleep(Duration::from_millis(1));
+        record = back;
     }
 }
 
