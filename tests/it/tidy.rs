@@ -195,6 +195,11 @@ fn functions(code: &str) -> Vec<(String, usize)> {
             continue;
         }
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        // What a trait only declares has no body.
+        let head = lines[at..].iter().find(|line| line.ends_with(['{', ';']));
+        if head.is_none_or(|line| line.ends_with(';')) {
+            continue;
+        }
         let end = format!("{indent}}}");
         if let Some(length) = lines[at..].iter().position(|line| **line == end) {
             found.push((name, length + 1));

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipeline::clock::{Clock, SteadyClock, SystemClock};
 use pipeline::ledger::OnceLedger;
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
-use pipeline::{Log, Offset, Stored};
+use pipeline::{Log, Offset, Policy, Stored};
 use schemas::sealed::Keyring;
 use schemas::topics::{INBOUND, TOPICS, Topic};
 use sink::Store;
@@ -34,6 +35,8 @@ pub(crate) struct Backend {
     pub(crate) own_log: Option<EmbeddedLog>,
     /// Who has to be told every line of the history.
     pub(crate) told: Option<Told>,
+    /// Time between two commits of a stage or an effect.
+    pub(crate) commit_every: Duration,
 }
 
 /// A store that answers lists from memory, and whose rows other processes write.
@@ -70,6 +73,7 @@ impl Backend {
             keyring: Arc::new(keys::made(data_dir, settings.tenants.keys())?),
             own_log: Some(log),
             told: None,
+            commit_every: Policy::default().commit_every,
         })
     }
 }

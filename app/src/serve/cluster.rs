@@ -132,7 +132,9 @@ pub(crate) fn cql_options(settings: &Settings) -> anyhow::Result<CqlOptions> {
 /// Opens both; keys come from a file every process has a copy of.
 pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
     let keyring = keys::shared(&settings.server.data_dir, settings.tenants.keys())?;
-    let log = KafkaLog::open(kafka_options(settings)?)?;
+    let options = kafka_options(settings)?;
+    let commit_every = options.delivery.commit_every();
+    let log = KafkaLog::open(options)?;
     log.ensure(TOPICS).await?;
     let options = cql_options(settings)?;
     let store = CqlStore::open(&options).await?;
@@ -146,6 +148,7 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
         clock: Arc::new(SteadyClock::not_before(0)),
         keyring: Arc::new(keyring),
         own_log: None,
+        commit_every,
         told: Some(Told {
             from: tail_behind(&applied),
             tell: Arc::new(move |record: &Stored| {

@@ -12,7 +12,8 @@ use pipeline::broadcast::{Nothing, Swapped};
 use pipeline::clock::Clock;
 use pipeline::ledger::OnceLedger;
 use pipeline::{
-    Chain, Effect, Group, Record, Running, Setup, Stage, spawn_chain, spawn_effect, spawn_stage,
+    Chain, Effect, EffectPolicy, Group, Record, Running, Setup, Stage, spawn_chain, spawn_effect,
+    spawn_stage,
 };
 use responder::act::DemoCrm;
 use responder::deliver::{HttpCallback, InProduct, Sender};
@@ -230,13 +231,15 @@ fn effects(
     let [_, _, act, deliver, accepted, history, minutes] = other_groups();
     let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
-    let policy = sink::effects::policy();
+    let commit_every = parts.setup.policy.commit_every;
+    let touching = EffectPolicy { commit_every, ..EffectPolicy::default() };
+    let policy = EffectPolicy { commit_every, ..sink::effects::policy() };
     assembly.add(act, |group| {
-        Ok(spawn_effect(acting(parts, settings), group, setup(), default(), stop.clone()))
+        Ok(spawn_effect(acting(parts, settings), group, setup(), touching, stop.clone()))
     })?;
     assembly.add(deliver, |group| {
         let delivering = delivering(parts, settings)?;
-        Ok(spawn_effect(delivering, group, setup(), default(), stop.clone()))
+        Ok(spawn_effect(delivering, group, setup(), touching, stop.clone()))
     })?;
     assembly.add(accepted, |group| {
         Ok(spawn_effect(Arc::new(KeepAccepted(keep())), group, setup(), policy, stop.clone()))
@@ -247,10 +250,6 @@ fn effects(
     assembly.add(minutes, |group| {
         Ok(spawn_effect(Arc::new(KeepMetrics(keep())), group, setup(), policy, stop.clone()))
     })
-}
-
-fn default() -> pipeline::EffectPolicy {
-    pipeline::EffectPolicy::default()
 }
 
 fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {

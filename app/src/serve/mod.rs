@@ -153,7 +153,7 @@ async fn start(
         clock: Arc::clone(&backend.clock),
         metrics: Arc::clone(&backend.metrics),
         ticks: Some(line::tick),
-        policy: Policy::default(),
+        policy: Policy { commit_every: backend.commit_every, ..Policy::default() },
         probe: None,
     };
     let parts = line::Parts {

@@ -31,6 +31,14 @@ pub fn places(lines: &[Line]) -> Places<'_> {
     places
 }
 
+/// Whether every message that was taken is stored, and how it was decided.
+pub fn all_stored(shots: &[Shot], places: &Places<'_>) -> bool {
+    shots.iter().filter_map(|shot| shot.message.as_deref()).all(|message| {
+        let is_there = |told| places.contains_key(&(told, message));
+        is_there(Told::Received) && is_there(Told::Decided)
+    })
+}
+
 /// What is wrong with what was sent and stored; empty when nothing is.
 pub fn wrong(shots: &[Shot], places: &Places<'_>) -> Vec<String> {
     let mut found: BTreeMap<&str, u64> = BTreeMap::new();

@@ -100,11 +100,9 @@ pub async fn run(
     let (cpu_after, memory) = (usage::cpu_seconds(&pids), usage::memory_mib(&pids));
     let (load_after, hops_after) = (usage::load(), running.figures().await?);
     let until = Instant::now() + STORED_WITHIN;
-    let expected = 2 * shots.iter().filter(|shot| shot.message.is_some()).count();
     let mut lines = Vec::new();
-    // Others' lines are there too, of turns still open from before: they only make the wait shorter
-    // than it should be, and what is missing then is told.
-    while judge::places(&lines).len() < expected && Instant::now() < until {
+    // Others' lines are there too, of turns still open from before.
+    while !judge::all_stored(&shots, &judge::places(&lines)) && Instant::now() < until {
         tokio::time::sleep(LOOK).await;
         lines.extend(notes.added()?);
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pipeline::{Effect, Envelope, Offset, Outcome, Setup, spawn_effect};
+use pipeline::{Effect, EffectPolicy, Envelope, Offset, Outcome, Setup, spawn_effect};
 use schemas::conversation::{Conversation, ConversationEvent};
 use schemas::topics::{CONVERSATIONS, INBOUND, METRICS_STATE};
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics, policy};
@@ -80,6 +80,7 @@ pub async fn run(kafka: &str, cql: &str, tag: &str, notes: &Path) -> anyhow::Res
     let file = File::options().create(true).append(true).open(notes)?;
     let inner = KeepHistory(Arc::clone(&store) as _);
     let timed = Timed { inner, notes: Mutex::new(BufWriter::new(file)) };
+    let policy = EffectPolicy { commit_every: setup.policy.commit_every, ..policy() };
     let stop = CancellationToken::new();
     let (accepted, minutes) = (KeepAccepted(Arc::clone(&store) as _), KeepMetrics(store));
     let running = vec![
@@ -87,21 +88,21 @@ pub async fn run(kafka: &str, cql: &str, tag: &str, notes: &Path) -> anyhow::Res
             Arc::new(accepted),
             Setup::effect_group(KeepAccepted::NAME, INBOUND),
             setup.clone(),
-            policy(),
+            policy,
             stop.clone(),
         ),
         spawn_effect(
             Arc::new(timed),
             Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
             setup.clone(),
-            policy(),
+            policy,
             stop.clone(),
         ),
         spawn_effect(
             Arc::new(minutes),
             Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
             setup,
-            policy(),
+            policy,
             stop.clone(),
         ),
     ];

@@ -32,7 +32,7 @@ pub fn setup(
         clock: Arc::new(SystemClock),
         metrics: Arc::new(Metrics::new()?),
         ticks: None,
-        policy: runner::Policy::default(),
+        policy: runner::Policy { commit_every: delivery.commit_every(), ..Default::default() },
         probe: None,
     })
 }

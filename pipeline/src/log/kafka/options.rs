@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{RegistryOptions, Security};
 
@@ -21,6 +22,19 @@ pub enum Delivery {
     AtOnce,
     /// With the commit that covers them, for readers of committed records that know no origins.
     Transactional,
+}
+
+impl Delivery {
+    /// Time between two commits of a member. Each is a transaction over all its partitions: twice a
+    /// second costs the brokers little, and is little to do again. Outputs that wait for it are not
+    /// kept waiting so long.
+    #[must_use]
+    pub fn commit_every(self) -> Duration {
+        match self {
+            Self::AtOnce => Duration::from_millis(500),
+            Self::Transactional => Duration::from_millis(100),
+        }
+    }
 }
 
 /// How a Kafka log behaves.
