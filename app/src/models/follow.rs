@@ -132,7 +132,11 @@ impl Follower {
                 heard = self.hear() => if !heard? { continue },
                 () = again => {}
             }
-            let Some(ready) = self.ready.clone() else { continue };
+            // A process without such stages has nothing to take up.
+            let Some(ready) = self.ready.clone() else {
+                again_at = None;
+                continue;
+            };
             let taken_up = self.take_up.next(&self.releases(), &ready).await;
             self.note_ready(&ready);
             again_at = taken_up.is_err().then(|| Instant::now() + AGAIN_AFTER);
