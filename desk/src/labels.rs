@@ -12,7 +12,7 @@ use schemas::ids::ConversationId;
 use schemas::labels::{AutomaticPath, LabelGiven};
 use schemas::line::Sentiment;
 use schemas::masking::mask;
-use schemas::message::{Command, CommandAction, ReplyPurpose};
+use schemas::message::{Channel, Command, CommandAction, ReplyPurpose};
 use schemas::sealed::{SealedText, TenantKeys};
 use schemas::topics::AUTOMATIC_PATHS;
 use serde::Deserialize;
@@ -144,18 +144,24 @@ pub(crate) async fn checks(
         let channel = lines.first().map(|(_, line)| line.channel);
         for turn in row.turns {
             let Some(told) = told(&lines, turn) else { continue };
-            shown.push(check(keys, row.conversation_id, &told, turn, json!(channel)));
+            shown.push(check(keys, row.conversation_id, &told, turn, channel));
         }
     }
     Ok(Json(json!({ "checks": shown })))
 }
 
-fn check(keys: &TenantKeys, id: ConversationId, told: &Told<'_>, turn: i64, on: Value) -> Value {
+fn check(
+    keys: &TenantKeys,
+    id: ConversationId,
+    told: &Told<'_>,
+    turn: i64,
+    channel: Option<Channel>,
+) -> Value {
     json!({
         "conversation_id": id,
         "turn": turn,
         "at_ms": told.at_ms,
-        "channel": on,
+        "channel": channel,
         "text": text_masked(keys, &told.texts),
         "answer": views::text(keys, told.answer, Text::Masked),
         "classification": told.decided.classification,

@@ -1,7 +1,7 @@
 //! `intents`: which have lost their automatic path, asked of the running server.
 
 use anyhow::{Context, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::print;
 use crate::cli::{AtServer, Intents};
@@ -27,7 +27,8 @@ async fn list(server: &AtServer) -> anyhow::Result<()> {
     let client = Client::new(&server.url, &server.token)?;
     let path = format!("/v1/metrics/model{}", tenant(server));
     let told = client.get(&path).await.with_context(|| unreachable(server))?;
-    let closed = told["closed"].as_array().with_context(|| unreachable(server))?;
+    let closed =
+        told.get("closed").and_then(Value::as_array).with_context(|| unreachable(server))?;
     if closed.is_empty() {
         return print("every automatic path of the policy is open");
     }
@@ -54,6 +55,9 @@ async fn reopen(server: &AtServer, intent: &str, agent: &str) -> anyhow::Result<
     match status {
         200 => print(&format!("{intent} is answered by the machine again")),
         409 => bail!("{intent} is not closed; `correnteza intents list` shows what is"),
-        _ => bail!("{status}: {}", told["detail"].as_str().unwrap_or("no reason given")),
+        _ => bail!(
+            "{status}: {}",
+            told.get("detail").and_then(Value::as_str).unwrap_or("no reason given")
+        ),
     }
 }
