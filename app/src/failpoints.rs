@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use classifier::shadow::Shadow;
 use classifier::stage::Classify;
 use ingest::turns::Turns;
 use pipeline::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
@@ -24,8 +25,14 @@ use crate::config::ConfigError;
 /// Where it is read from.
 const VARIABLE: &str = "CORRENTEZA_FAILPOINT";
 
-const STAGES: [&str; 5] =
-    [Turns::NAME, Classify::NAME, Router::NAME, Plan::NAME, CountMinutes::NAME];
+const STAGES: [&str; 6] = [
+    Turns::NAME,
+    Classify::NAME,
+    Shadow::NAME,
+    Router::NAME,
+    Plan::NAME,
+    CountMinutes::NAME,
+];
 const EFFECTS: [&str; 5] =
     [Act::NAME, Deliver::NAME, KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
 /// Effects that ask the once-ledger.
