@@ -25,14 +25,8 @@ use crate::config::ConfigError;
 /// Where it is read from.
 const VARIABLE: &str = "CORRENTEZA_FAILPOINT";
 
-const STAGES: [&str; 6] = [
-    Turns::NAME,
-    Classify::NAME,
-    Shadow::NAME,
-    Router::NAME,
-    Plan::NAME,
-    CountMinutes::NAME,
-];
+const STAGES: [&str; 6] =
+    [Turns::NAME, Classify::NAME, Shadow::NAME, Router::NAME, Plan::NAME, CountMinutes::NAME];
 const EFFECTS: [&str; 5] =
     [Act::NAME, Deliver::NAME, KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
 /// Effects that ask the once-ledger.
