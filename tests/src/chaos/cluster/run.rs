@@ -26,6 +26,9 @@ const LAG_ZERO_WITHIN: Duration = Duration::from_secs(40);
 /// How long doors may acknowledge nothing while a broker that is gone is given up by the others: its
 /// session, and the election of another controller.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Deadlines of conversations pass for minutes after the last message: so many records may be on their
+/// way and not committed yet.
+const LAG_AT_REST: u64 = 20;
 /// How a record set aside, and a panic, show in what processes say.
 const SET_ASIDE: &str = "set aside as a dead letter";
 const PANICKED: &str = "panicked at";
@@ -179,11 +182,11 @@ impl Stand {
         strike(asked.fault, &scene).await
     }
 
-    /// Time from `since` until no group has anything left to read.
+    /// Time from `since` until no group has more left to read than deadlines make go by.
     async fn lag_zero(&self, since: Instant) -> Option<Duration> {
         // Looked at once in any case: gathering what is left may have taken longer than that.
         loop {
-            if self.installation.lag().await.values().all(|records| *records == 0) {
+            if self.installation.lag().await.values().all(|records| *records <= LAG_AT_REST) {
                 return Some(since.elapsed());
             }
             if since.elapsed() > LAG_ZERO_WITHIN {
