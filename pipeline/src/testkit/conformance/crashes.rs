@@ -8,7 +8,7 @@ use super::{Bench, Harness, OUT, SECOND_STATE, news, script, settle, told};
 use crate::Log;
 use crate::log::Group;
 use crate::record::{Record, Stored};
-use crate::runner::{RunError, Setup, Step};
+use crate::runner::{RunError, Setup, StageRunner, Step};
 use crate::testkit::tally::{Told, Total};
 
 fn second_group() -> Group {
@@ -81,6 +81,16 @@ async fn left(log: &Arc<dyn Log>) -> Left {
     Left { outputs, second }
 }
 
+/// As [`settle`], joining again where a process would.
+async fn settled(log: &Arc<dyn Log>, runner: &mut StageRunner) -> Result<(), RunError> {
+    loop {
+        match settle(log, runner).await {
+            Err(error) if error.rejoins() => runner.rejoin().await?,
+            ended => return ended,
+        }
+    }
+}
+
 /// Runs the whole script over both stages, ending the first at the `nth` time it reaches `step`.
 /// Gives whether it came that far.
 async fn run(
@@ -101,7 +111,7 @@ async fn run(
         let count = AtomicUsize::new(0);
         let probe = move |at: Step| at == step && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
         let mut runner = bench.tally_until(&log, probe).await;
-        crashed = matches!(settle(&log, &mut runner).await, Err(RunError::Crashed(_)));
+        crashed = matches!(settled(&log, &mut runner).await, Err(RunError::Crashed(_)));
         drop(runner);
     }
     drop(log);
@@ -110,9 +120,9 @@ async fn run(
     }
     let log = harness.log();
     let mut runner = bench.tally(&log).await;
-    settle(&log, &mut runner).await.unwrap();
+    settled(&log, &mut runner).await.unwrap();
     let mut second = bench.second(&log).await;
-    settle(&log, &mut second).await.unwrap();
+    settled(&log, &mut second).await.unwrap();
     drop((runner, second));
     (left(&log).await, crashed)
 }
