@@ -19,6 +19,7 @@ mod releases;
 mod store;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -33,20 +34,11 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     let file = cli.config.as_deref();
     match cli.command {
         Command::Serve(serve) => {
-            let mut settings = settings(file, serve.data_dir.as_deref())?;
-            if let Some(listen) = serve.listen {
-                // As if it were configured, so that it is checked as if it were.
-                settings = with_listen(file, listen, serve.data_dir.as_deref())?;
-            }
-            telemetry::start(&settings);
+            let settings = of_process(file, serve.data_dir.as_deref(), serve.listen)?;
             runtime()?.block_on(serve::run(settings, serve.demo))
         }
         Command::Run(run) => {
-            let mut settings = settings(file, run.data_dir.as_deref())?;
-            if let Some(listen) = run.listen {
-                settings = with_listen(file, listen, run.data_dir.as_deref())?;
-            }
-            telemetry::start(&settings);
+            let settings = of_process(file, run.data_dir.as_deref(), run.listen)?;
             cluster::run(settings, &run.parts)
         }
         Command::Migrate { from } => {
@@ -101,6 +93,21 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
+/// The configuration of a process that stays, with what its command line says; its log begins.
+fn of_process(
+    file: Option<&Path>,
+    data_dir: Option<&Path>,
+    listen: Option<SocketAddr>,
+) -> anyhow::Result<Settings> {
+    let settings = match listen {
+        // As if it were configured, so that it is checked as if it were.
+        Some(listen) => with_listen(file, listen, data_dir)?,
+        None => settings(file, data_dir)?,
+    };
+    telemetry::start(&settings);
+    Ok(settings)
+}
+
 /// The configuration, with `--data-dir` in place of what it says.
 pub fn settings(file: Option<&Path>, data_dir: Option<&Path>) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(file)?;
@@ -112,7 +119,7 @@ pub fn settings(file: Option<&Path>, data_dir: Option<&Path>) -> anyhow::Result<
 
 fn with_listen(
     file: Option<&Path>,
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
     data_dir: Option<&Path>,
 ) -> anyhow::Result<Settings> {
     let mut settings = settings(file, data_dir)?;
