@@ -122,7 +122,7 @@ async fn silent_brokers_are_told_at_once_and_taken_up_again_and_outputs_keep_the
             other => panic!("begun after {begun:?}: {other:?}"),
         }
     }
-    assert!((1..=3).contains(&waited), "{waited} waited although the brokers were silent");
+    assert!(waited <= 3, "{waited} waited although the brokers were silent");
 
     broker.signal("-CONT");
     let again = Instant::now();
