@@ -28,6 +28,8 @@ const BYTES: usize = 300;
 const WARM: Duration = Duration::from_secs(3);
 /// How long the reader puts up with silence.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long before its time the sender of a record is awake.
+const AWAKE: Duration = Duration::from_micros(150);
 const LONGEST_US: u64 = 120_000_000;
 
 /// Where and how it runs.
@@ -104,6 +106,14 @@ fn forward(run: &Run, from: Topic, to: Topic, stop: &AtomicBool) {
     }
 }
 
+/// Sleeps, and watches the clock at the end: a wake-up alone is late by a tenth of what is measured.
+fn wait_until(at: Instant) {
+    std::thread::sleep(at.saturating_duration_since(Instant::now() + AWAKE));
+    while Instant::now() < at {
+        std::hint::spin_loop();
+    }
+}
+
 /// Sends record `n` at `n / rate`; gives how late each was, those of the warm-up left out.
 fn produce(run: &Run, rate: f64, count: u64) -> Histogram<u64> {
     let producer = run.producer();
@@ -112,7 +122,7 @@ fn produce(run: &Run, rate: f64, count: u64) -> Histogram<u64> {
     for n in 0..count {
         #[allow(clippy::cast_precision_loss)] // records of a run
         let intended = Duration::from_secs_f64(n as f64 / rate);
-        std::thread::sleep(intended.saturating_sub(run.started.elapsed()));
+        wait_until(run.started + intended);
         let intended_us = u64::try_from(intended.as_micros()).unwrap_or(u64::MAX);
         if intended >= WARM {
             late.saturating_record(run.micros().saturating_sub(intended_us));

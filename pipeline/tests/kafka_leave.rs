@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use pipeline::log::kafka::{KafkaLog, Options, Protocol};
 use pipeline::log::{Event, Limit, Member};
-use pipeline::{Group, Log};
+use pipeline::{Log, Setup};
 use schemas::topics::SETTINGS;
 
 /// How many members come and go, and how long the longest of them stays.
@@ -49,7 +49,7 @@ fn reading(group: &str) -> usize {
     names.filter(|name| name.trim() == format!("{group}-consume")).count()
 }
 
-async fn members_let_go(protocol: Protocol, name: &str) {
+async fn members_let_go(protocol: Protocol, name: &'static str) {
     let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") else {
         println!("SKIPPED: no Kafka; set KAFKA_BOOTSTRAP to a broker's host:port");
         return;
@@ -60,7 +60,7 @@ async fn members_let_go(protocol: Protocol, name: &str) {
     options.protocol = protocol;
     let log = KafkaLog::open(options).unwrap();
     log.ensure(&[*schemas::topics::named(SETTINGS.0).unwrap()]).await.unwrap();
-    let group = Group { name: name.into(), input: SETTINGS, state: None, durable_only: false };
+    let group = Setup::stage_group(name, SETTINGS, None);
     for visit in 0..VISITS {
         let mut member = log.join(&group).await.unwrap();
         // From not at all to long enough for an assignment; some while one is under way.

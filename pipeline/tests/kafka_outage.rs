@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use pipeline::log::kafka::{KafkaLog, Options};
 use pipeline::log::{AppendError, From};
-use pipeline::{Group, Log, Record};
+use pipeline::{Log, Record, Setup};
 use schemas::topics::{SETTINGS, TopicSpec};
 use tokio::task::JoinSet;
 
@@ -87,7 +87,7 @@ async fn silent_brokers_are_told_at_once_and_taken_up_again_and_outputs_keep_the
     let Some(broker) = Broker::start() else { return };
     let log = broker.log().await;
     log.append(vec![record("before".to_owned())]).await.unwrap();
-    let group = Group { name: "g".into(), input: SETTINGS, state: None, durable_only: false };
+    let group = Setup::stage_group("g", SETTINGS, None);
     let mut member = log.join(&group).await.unwrap();
     member.publish(vec![record("o-first".to_owned())]).await.unwrap();
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use pipeline::log::kafka::{KafkaLog, Options, SaslMechanism, Secret, Security, SecurityProtocol};
 use pipeline::log::{From, Limit, LogError};
-use pipeline::{Group, Log, Record};
-use schemas::topics::{SETTINGS, Topic, TopicSpec};
+use pipeline::{Log, Record, Setup};
+use schemas::topics::{SETTINGS, TopicSpec};
 
 const HUNG_UP: &str = "whether it asks for a certificate";
 const ASKED_WITHIN: Duration = Duration::from_secs(20);
@@ -76,8 +76,7 @@ async fn works(options: Options) {
     assert_eq!(placed.0.len(), 1);
     let mut tail = log.tail(&[SETTINGS], From::Start).await.unwrap();
     assert_eq!(tail.next().await.unwrap()[0].value.as_deref(), Some(&b"v"[..]));
-    let group =
-        Group { name: "g".into(), input: SETTINGS, state: None::<Topic>, durable_only: false };
+    let group = Setup::stage_group("g", SETTINGS, None);
     let mut member = log.join(&group).await.unwrap();
     let limit = Limit { records_max: 10, bytes_max: 1_000, wait: Duration::from_millis(100) };
     let until = Instant::now() + Duration::from_secs(30);

@@ -19,6 +19,10 @@ use crate::store::Store;
 /// Pause before a store that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
+/// How long messages may be gathered before the store has them by themselves, without their line of
+/// the history: nobody asks for one within a blink of its acceptance.
+pub const ACCEPTED_GATHER: Duration = Duration::from_millis(25);
+
 /// How the store's effects are run: one lane, because a batch is one transaction.
 #[must_use]
 pub fn policy() -> EffectPolicy {

@@ -3,6 +3,8 @@
 //! Reads `conversations`; its state, in `metrics-state`, is its result. Invariant: values are
 //! absolute, so a repeat changes nothing, and the sum over partitions is the truth for the minute.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::CodecError;
@@ -12,6 +14,9 @@ use schemas::state::MinuteMetrics;
 use schemas::topics::{METRICS_STATE, Topic};
 
 use crate::watch;
+
+/// How long lines may be gathered before they are counted: the numbers are of minutes.
+pub const GATHER: Duration = Duration::from_millis(250);
 
 /// The stage.
 #[derive(Debug, Clone, Copy, Default)]

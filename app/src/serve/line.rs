@@ -28,7 +28,7 @@ use schemas::topics::{
     SHADOW_STATE, TURNS, TURNS_STATE,
 };
 use sink::Store;
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{ACCEPTED_GATHER, KeepAccepted, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
@@ -109,11 +109,12 @@ pub(crate) fn classifying_group(layout: Layout) -> Group {
 /// The other groups of the line.
 pub(crate) fn other_groups() -> [Group; 7] {
     [
-        Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE)),
+        Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE))
+            .gathering(sink::metrics::GATHER),
         Setup::stage_group(Shadow::NAME, TURNS, Some(SHADOW_STATE)),
         Setup::effect_group(Act::NAME, ACTIONS),
         Setup::effect_group(Deliver::NAME, REPLIES),
-        Setup::effect_group(KeepAccepted::NAME, INBOUND),
+        Setup::effect_group(KeepAccepted::NAME, INBOUND).gathering(ACCEPTED_GATHER),
         Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
         Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
     ]

@@ -82,6 +82,17 @@ pub struct Group {
     /// Sees only what survives a power cut: set for what touches the world. Stages may read ahead
     /// of the disk, because a crash that loses a hop loses every later hop too.
     pub durable_only: bool,
+    /// How long records may be gathered before a member sees them: fewer and larger reads for what
+    /// nobody waits for. Where a read costs next to nothing they are seen at once all the same.
+    pub gather: Duration,
+}
+
+impl Group {
+    /// The same, with records that may be gathered for so long.
+    #[must_use]
+    pub fn gathering(self, gather: Duration) -> Self {
+        Self { gather, ..self }
+    }
 }
 
 /// A partition held by a member, from one assignment until it is taken away.

@@ -141,20 +141,23 @@ impl Setup {
     /// The group of a stage called `name`.
     #[must_use]
     pub fn stage_group(name: &'static str, input: Topic, state: Option<Topic>) -> Group {
-        Group { name: SmolStr::new_static(name), input, state, durable_only: false }
+        let name = SmolStr::new_static(name);
+        Group { name, input, state, durable_only: false, gather: Duration::ZERO }
     }
 
     /// The group of a chain of the stages called `names`, in order: one member reads `input` for all
     /// of them, and `state` keeps what all of them remember.
     #[must_use]
     pub fn chain_group(names: &[&'static str], input: Topic, state: Option<Topic>) -> Group {
-        Group { name: chain::name(names.iter().copied()), input, state, durable_only: false }
+        let name = chain::name(names.iter().copied());
+        Group { name, input, state, durable_only: false, gather: Duration::ZERO }
     }
 
     /// The group of an effect called `name`.
     #[must_use]
     pub fn effect_group(name: &'static str, input: Topic) -> Group {
-        Group { name: SmolStr::new_static(name), input, state: None, durable_only: true }
+        let name = SmolStr::new_static(name);
+        Group { name, input, state: None, durable_only: true, gather: Duration::ZERO }
     }
 
     /// `part` has come to `step`.

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use pipeline::{Effect, EffectPolicy, Envelope, Offset, Outcome, Setup, spawn_effect};
 use schemas::conversation::{Conversation, ConversationEvent};
 use schemas::topics::{CONVERSATIONS, INBOUND, METRICS_STATE};
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics, policy};
+use sink::effects::{ACCEPTED_GATHER, KeepAccepted, KeepHistory, KeepMetrics, policy};
 use tokio_util::sync::CancellationToken;
 
 use crate::generator::now_us;
@@ -86,7 +86,7 @@ pub async fn run(kafka: &str, cql: &str, tag: &str, notes: &Path) -> anyhow::Res
     let running = vec![
         spawn_effect(
             Arc::new(accepted),
-            Setup::effect_group(KeepAccepted::NAME, INBOUND),
+            Setup::effect_group(KeepAccepted::NAME, INBOUND).gathering(ACCEPTED_GATHER),
             setup.clone(),
             policy,
             stop.clone(),

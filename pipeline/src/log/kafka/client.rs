@@ -15,6 +15,9 @@ use super::wire::Places;
 use super::{Delivery, Options, Protocol};
 use crate::log::{Group, LogError};
 
+/// Bytes that are handed out before the time to gather is over: what a fetch holds of a partition.
+const GATHER_BYTES: usize = 1 << 20;
+
 /// Makes clients.
 pub(super) struct Clients {
     options: Options,
@@ -141,6 +144,11 @@ impl Clients {
             // The brokers assign; session and heartbeat are theirs to set.
             Protocol::Consumer => config.set("group.protocol", "consumer"),
         };
+        if !group.gather.is_zero() {
+            config
+                .set("fetch.min.bytes", GATHER_BYTES.to_string())
+                .set("fetch.wait.max.ms", group.gather.as_millis().to_string());
+        }
         for (name, value) in &self.options.consumer {
             config.set(name, value);
         }

@@ -38,7 +38,8 @@ pub(super) struct KafkaMember {
     /// Read and not yet asked for, and what was told behind it.
     waiting: VecDeque<Stored>,
     behind: Option<Told>,
-    publisher: Publisher,
+    /// Made for the first outputs: many members have none.
+    publisher: Option<Publisher>,
     committer: Committer,
     /// Outputs go through the transaction that covers them.
     transactional: bool,
@@ -77,7 +78,6 @@ impl KafkaMember {
             (Arc::clone(&caches), transactional),
             shared.registry.clone(),
         )?;
-        let publisher = Publisher::new(&shared.clients, shared.registry.clone())?;
         #[cfg(feature = "testkit")]
         shared.freezers.lock().push((group.name.clone(), Arc::clone(&frozen)));
         let reads = Reads {
@@ -100,7 +100,7 @@ impl KafkaMember {
             told,
             waiting: VecDeque::new(),
             behind: None,
-            publisher,
+            publisher: None,
             committer,
             transactional,
             caches,
@@ -316,11 +316,20 @@ impl Member for KafkaMember {
     }
 
     async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+        if outputs.is_empty() {
+            return Ok(());
+        }
         // What has no origin, a tick, waits for no commit.
         if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
             return self.committer.write(outputs).await;
         }
-        self.publisher.publish(outputs).await
+        let publisher = match &mut self.publisher {
+            Some(publisher) => publisher,
+            none => {
+                none.insert(Publisher::new(&self.shared.clients, self.shared.registry.clone())?)
+            }
+        };
+        publisher.publish(outputs).await
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

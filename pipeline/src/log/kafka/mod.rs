@@ -20,6 +20,7 @@ mod look;
 mod member;
 mod options;
 mod peek;
+mod polled;
 mod produce;
 mod publish;
 mod registry;

@@ -6,12 +6,13 @@ use std::time::Instant;
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext};
 use tokio::sync::oneshot;
 
-use super::client::{Clients, log_error};
+use super::client::Clients;
 use super::complaints::Complaints;
 use super::flight::Seat;
+use super::polled::Polled;
 use super::registry::Registry;
 use super::wire::{self, Places};
 use crate::log::LogError;
@@ -51,7 +52,7 @@ impl ProducerContext for Complaints {
 
 /// One idempotent producer.
 pub(super) struct Producer {
-    client: ThreadedProducer<Complaints>,
+    client: Polled,
     places: Places,
     registry: Option<Arc<Registry>>,
     complaints: Complaints,
@@ -64,9 +65,7 @@ impl Producer {
         registry: Option<Arc<Registry>>,
     ) -> Result<Self, LogError> {
         let complaints = Complaints::default();
-        let client = settings
-            .create_with_context(complaints.clone())
-            .map_err(|error| log_error("make a producer", &error))?;
+        let client = Polled::start(settings, &complaints)?;
         Ok(Self { client, places: clients.places(), registry, complaints })
     }
 
@@ -92,7 +91,7 @@ impl Producer {
         if let Some(value) = &record.value {
             message = message.payload(&value[..]);
         }
-        self.client.send(message).map(|()| delivery).map_err(|(error, _)| error)
+        self.client.send(message).map(|()| delivery)
     }
 
     /// `error`, with what the client complained of.

@@ -1,12 +1,15 @@
 //! That the client library takes every setting we make: a name it does not know, or two that exclude
 //! each other, would show at a customer's start only.
 
+use std::time::Duration;
+
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;
 use schemas::topics::{INBOUND, TURNS_STATE};
 
 use super::client::{Clients, log_error};
 use super::*;
+use crate::runner::Setup;
 
 fn securities() -> Vec<Security> {
     let mut all = vec![Security::default()];
@@ -28,7 +31,8 @@ fn securities() -> Vec<Security> {
 
 #[test]
 fn the_client_library_takes_every_setting() {
-    let group = |state| Group { name: "g".into(), input: INBOUND, state, durable_only: false };
+    let group = Setup::stage_group("g", INBOUND, Some(TURNS_STATE));
+    let gathering = Setup::effect_group("g", INBOUND).gathering(Duration::from_millis(50));
     for security in securities() {
         for protocol in [Protocol::Classic, Protocol::Consumer] {
             for delivery in [Delivery::AtOnce, Delivery::Transactional] {
@@ -37,12 +41,12 @@ fn the_client_library_takes_every_setting() {
                 let options =
                     Options { protocol, delivery, security, ..Options::at("127.0.0.1:1") };
                 let clients = Clients::new(options).unwrap();
-                let group = group(Some(TURNS_STATE));
                 clients.admin().unwrap();
                 clients.appender().create::<BaseProducer>().expect(&what);
                 clients.publisher().create::<BaseProducer>().expect(&what);
                 clients.committer(&group, "m").create::<BaseProducer>().expect(&what);
                 clients.member(&group).create::<BaseConsumer>().expect(&what);
+                clients.member(&gathering).create::<BaseConsumer>().expect(&what);
                 clients.reader().create::<BaseConsumer>().expect(&what);
                 clients.observer::<BaseConsumer>(&group).unwrap();
             }

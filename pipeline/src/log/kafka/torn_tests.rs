@@ -12,12 +12,13 @@ use schemas::topics::{INBOUND, Retention, TURNS_STATE, TopicSpec};
 use super::changelog::{LEFT, Left, left_key};
 use super::*;
 use crate::log::{Limit, PartitionUnit, StateRow, Unit};
+use crate::runner::Setup;
 use crate::testkit::conformance::restored;
 
 const WAIT: Limit = Limit { records_max: 1, bytes_max: 1, wait: Duration::from_millis(20) };
 
 fn group() -> Group {
-    Group { name: "torn".into(), input: INBOUND, state: Some(TURNS_STATE), durable_only: false }
+    Setup::stage_group("torn", INBOUND, Some(TURNS_STATE))
 }
 
 /// A log of one partition in which the group has committed position 3 and a state.

@@ -11,8 +11,9 @@ use schemas::topics::Topic;
 use super::registry::{Read, Registry};
 use crate::record::Stored;
 
-/// Longest wait for a message before a thread looks around.
-pub(super) const POLL: Duration = Duration::from_millis(100);
+/// Longest wait for a message before a thread looks around. A little more than whole milliseconds: the
+/// client waits for those, and rust-rdkafka asks it without a pause for the part that is left.
+pub(super) const POLL: Duration = Duration::from_micros(100_020);
 /// The same, while the schema of a record is asked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
