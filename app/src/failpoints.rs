@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use classifier::shadow::Shadow;
 use classifier::stage::Classify;
 use ingest::turns::Turns;
+use pipeline::clock::Clock;
 use pipeline::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
 use pipeline::{Effect, Setup, Stage, Step};
 use responder::{Act, Deliver, Plan};
@@ -38,6 +39,31 @@ const CLAIMED: &str = "claimed";
 const SETTLING: &str = "settling";
 const SETTLED: &str = "settled";
 const OF_LEDGER: [&str; 4] = [CLAIMING, CLAIMED, SETTLING, SETTLED];
+
+/// Where it is read how far the clock of this process is ahead of the machine's (ms; behind: negative).
+const CLOCK: &str = "CORRENTEZA_CLOCK_AHEAD_MS";
+
+/// `clock`, wrong by what the environment asks for.
+pub(crate) fn clock(clock: Arc<dyn Clock>) -> Result<Arc<dyn Clock>, ConfigError> {
+    let Some(asked) = std::env::var_os(CLOCK) else { return Ok(clock) };
+    let ahead_ms = asked
+        .to_string_lossy()
+        .parse()
+        .map_err(|_| ConfigError::Wrong(vec![format!("{CLOCK}: milliseconds, e.g. -7200000")]))?;
+    tracing::warn!(ahead_ms, "the clock is wrong on purpose");
+    Ok(Arc::new(Ahead { clock, ahead_ms }))
+}
+
+struct Ahead {
+    clock: Arc<dyn Clock>,
+    ahead_ms: i64,
+}
+
+impl Clock for Ahead {
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms().saturating_add(self.ahead_ms)
+    }
+}
 
 /// The point at which this process ends.
 #[derive(Debug)]

@@ -3,9 +3,24 @@
 use std::sync::Arc;
 
 use pipeline::Setup;
+use pipeline::clock::Clock;
 use pipeline::ledger::OnceLedger;
 
 use crate::config::ConfigError;
+
+/// The clock as it is.
+pub(crate) fn clock(clock: Arc<dyn Clock>) -> Result<Arc<dyn Clock>, ConfigError> {
+    unasked("CORRENTEZA_CLOCK_AHEAD_MS").map(|()| clock)
+}
+
+fn unasked(variable: &str) -> Result<(), ConfigError> {
+    match std::env::var_os(variable) {
+        None => Ok(()),
+        Some(_) => Err(ConfigError::Wrong(vec![format!(
+            "{variable}: this build has no failpoints; unset it, or build with --features failpoints"
+        )])),
+    }
+}
 
 /// There is none.
 #[derive(Debug)]
@@ -14,14 +29,7 @@ pub(crate) enum Failpoint {}
 impl Failpoint {
     /// What the environment asks for.
     pub(crate) fn armed() -> Result<Option<Arc<Self>>, ConfigError> {
-        match std::env::var_os("CORRENTEZA_FAILPOINT") {
-            None => Ok(None),
-            Some(_) => Err(ConfigError::Wrong(vec![
-                "CORRENTEZA_FAILPOINT: this build has no failpoints; unset it, or build with \
-                 --features failpoints"
-                    .to_owned(),
-            ])),
-        }
+        unasked("CORRENTEZA_FAILPOINT").map(|()| None)
     }
 
     pub(crate) fn watch(self: &Arc<Self>, _: Setup) -> Setup {

@@ -21,6 +21,7 @@ use sink::store::view::tail_behind;
 
 use super::backend::{Backend, Told};
 use crate::config::{self, Mechanism, Settings, Transport};
+use crate::failpoints;
 use crate::keys;
 
 /// The state caches of the stages, in the data directory.
@@ -145,7 +146,7 @@ pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Backend> {
         ledger: Arc::new(CqlLedger::open(&options).await?),
         store: Arc::new(store),
         metrics: Arc::new(Metrics::new()?),
-        clock: Arc::new(SteadyClock::not_before(0)),
+        clock: failpoints::clock(Arc::new(SteadyClock::not_before(0)))?,
         keyring: Arc::new(keyring),
         own_log: None,
         commit_every,

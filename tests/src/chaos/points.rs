@@ -11,6 +11,8 @@ use crate::server::{Options, impatient_policy};
 
 /// What arms a failpoint.
 pub(super) const VARIABLE: &str = "CORRENTEZA_FAILPOINT";
+/// Where it is told how far a process's clock is wrong.
+pub(super) const CLOCK: &str = "CORRENTEZA_CLOCK_AHEAD_MS";
 /// How long a point may take to be come to: a conversation is late after a minute.
 pub(super) const REACHED_WITHIN: Duration = Duration::from_secs(90);
 /// How a process ends that was killed.

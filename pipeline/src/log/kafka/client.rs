@@ -135,6 +135,9 @@ impl Clients {
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
             .set("queued.max.messages.kbytes", "8192")
+            // A coordinator that moved away from a broker that is lost is found by asking, otherwise
+            // every ten minutes. Ten times as often while there is none.
+            .set("coordinator.query.interval.ms", "5000")
             .set("fetch.queue.backoff.ms", "2");
         match self.options.protocol {
             Protocol::Classic => config

@@ -13,6 +13,8 @@ use crate::record::Offset;
 
 /// Pause before a broker that does not know its partitions yet is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long the leader the client knows of may take, before it is asked who leads now.
+const LEADER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Asks brokers for offsets. Its own client: one that reads committed records only is told where the
 /// last finished transaction ends, not where the partition does.
@@ -33,9 +35,11 @@ impl Ends {
         let number = number(partition);
         let until = Instant::now() + REQUEST_WITHIN;
         loop {
-            match self.0.fetch_watermarks(topic, number, REQUEST_WITHIN) {
+            match self.0.fetch_watermarks(topic, number, LEADER_WITHIN) {
                 Ok((low, high)) => return Ok((low.unsigned_abs(), high.unsigned_abs())),
-                Err(error) if has_no_leader_yet(&error) && Instant::now() < until => {
+                Err(error) if has_no_leader(&error) && Instant::now() < until => {
+                    // The client goes on waiting for a leader that is lost until told of the next.
+                    let _ = self.0.fetch_metadata(Some(topic), LEADER_WITHIN);
                     std::thread::sleep(PAUSE);
                 }
                 Err(error) => {
@@ -65,7 +69,7 @@ impl Shared {
     }
 }
 
-fn has_no_leader_yet(error: &KafkaError) -> bool {
+fn has_no_leader(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),
@@ -76,6 +80,7 @@ fn has_no_leader_yet(error: &KafkaError) -> bool {
                 | Code::UnknownPartition
                 | Code::UnknownTopic
                 | Code::OperationTimedOut
+                | Code::BrokerTransportFailure
         )
     )
 }

@@ -13,6 +13,7 @@ mod proxy;
 mod report;
 mod run;
 mod services;
+mod told;
 
 pub use brokers::Brokers;
 pub use faults::Fault;

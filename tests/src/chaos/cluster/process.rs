@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus};
 
 use anyhow::{Context, ensure};
 
-use crate::chaos::points::VARIABLE;
+use crate::chaos::points::{CLOCK, VARIABLE};
 use crate::server::{binary, models};
 
 /// What a process is.
@@ -33,6 +33,8 @@ pub struct Process {
     wanted: bool,
     /// The failpoint it is started with next, and only then.
     pub armed: Option<String>,
+    /// How far its clock is ahead of the machine's.
+    pub clock_ahead_ms: i64,
     /// How it ended when nobody had asked for that.
     pub ended_by_itself: Vec<ExitStatus>,
 }
@@ -52,7 +54,14 @@ impl Process {
     /// One that does not run yet.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { role, child: None, wanted: false, armed: None, ended_by_itself: Vec::new() }
+        Self {
+            role,
+            child: None,
+            wanted: false,
+            armed: None,
+            clock_ahead_ms: 0,
+            ended_by_itself: Vec::new(),
+        }
     }
 
     /// Where everything it says goes.
@@ -88,6 +97,9 @@ impl Process {
             command.env(format!("CORRENTEZA__{key}"), value);
         }
         command.envs(self.armed.take().map(|point| (VARIABLE, point)));
+        if self.clock_ahead_ms != 0 {
+            command.env(CLOCK, self.clock_ahead_ms.to_string());
+        }
         self.child = Some(command.spawn()?);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The faults there are, and how each is done to an installation under load.
 
 mod brokers;
+mod clock;
 mod layout;
 mod members;
 mod outages;
@@ -50,6 +51,8 @@ pub enum Fault {
     Channel,
     /// The store is slow, and loses answers.
     SlowStore,
+    /// Clocks are hours wrong, not all of them at once, and right again.
+    Clock,
     /// Every part of the line ends its process at every named point of its work.
     Failpoints,
 }
@@ -161,6 +164,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Layout => layout::layout(scene).await,
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
+        Fault::Clock => clock::clock(scene).await,
         Fault::Failpoints => points::failpoints(scene).await,
     }
 }
