@@ -121,7 +121,12 @@ impl Clients {
             .set("transaction.timeout.ms", "10000")
             .set("message.timeout.ms", "8000")
             .set("retry.backoff.ms", "2")
-            .set("retry.backoff.max.ms", "50");
+            .set("retry.backoff.max.ms", "50")
+            // The client asks again where a group's coordinator is only when a connection comes or
+            // goes, whatever time-out it was given (librdkafka 2.12.1, rdkafka_coord.c). A coordinator
+            // that moved while it asked would be waited for until brokers close what is idle: ten
+            // minutes.
+            .set("connections.max.idle.ms", "5000");
         config
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use data_encoding::BASE64_NOPAD;
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::cache::{Cache, Mark};
 use super::changelog::Left;
@@ -22,6 +24,10 @@ use super::wire::number;
 use crate::clock::{Clock, SystemClock};
 use crate::log::{Committing, Group, LogError, Unit};
 use crate::record::Record;
+
+/// How long the thread may take: longer than all steps of a transaction together. A client that never
+/// comes back is left behind, and its transaction times out on the brokers.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 
 type Reply = oneshot::Sender<Result<(), LogError>>;
 
@@ -89,7 +95,13 @@ impl Committer {
         let asked = self.asked.send(what(reply)).map_err(|_| gone());
         Box::pin(async move {
             asked?;
-            answer.await.map_err(|_| gone())?
+            match timeout(ANSWERED_WITHIN, answer).await {
+                Ok(answer) => answer.map_err(|_| gone())?,
+                Err(_) => Err(LogError::Redeliver(format!(
+                    "the client did not come back from a commit within {} s",
+                    ANSWERED_WITHIN.as_secs()
+                ))),
+            }
         })
     }
 }
