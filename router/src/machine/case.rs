@@ -11,6 +11,7 @@ use schemas::sealed::TenantKeys;
 use schemas::state::RouterState;
 use schemas::work::Handoff;
 
+use crate::begun::begun;
 use crate::out::RouterOut;
 use crate::protocol::protocol;
 use crate::settings::Settings;
@@ -62,30 +63,12 @@ impl<'a> Case<'a> {
         let state = RouterState {
             conversation_id,
             protocol: protocol(keys, conversation_id, now_ms, offset),
-            seq: 0,
-            chat_seq: 0,
-            state: ConversationState::Triage,
             channel: head.channel,
             address: address_of(head),
-            owner: None,
-            queue: None,
-            priority: Priority::Normal,
-            sla_due_ms: None,
-            sla_breached: false,
             opened_at_ms: now_ms,
             changed_at_ms: now_ms,
-            resolved_at_ms: None,
-            protocol_told: false,
-            bot_answers: 0,
-            last_intent: None,
-            last_intent_answers: 0,
-            agent_replies: 0,
-            agent_deadline_ms: None,
             verified: head.verified,
-            pending: Vec::new(),
-            commands: Vec::new(),
-            replies_seen: Vec::new(),
-            to_check: Vec::new(),
+            ..begun()
         };
         let mut case = Self::resume(&key.tenant, settings, state, now_ms);
         let opened = ConversationEvent::Opened(Opened {
