@@ -122,6 +122,7 @@ impl<'a> Case<'a> {
         turn: i64,
         part: i32,
         via: AnswerVia,
+        intent: Option<String>,
     ) -> AnswerDue {
         let tell_protocol = !std::mem::replace(&mut self.state.protocol_told, true);
         AnswerDue {
@@ -132,6 +133,7 @@ impl<'a> Case<'a> {
             tell_protocol,
             address: self.state.address.clone(),
             expires_at_ms: self.now_ms + self.settings.times.reply_age_s_max * 1000,
+            intent,
         }
     }
 
@@ -168,8 +170,10 @@ impl<'a> Case<'a> {
             .or_else(|| by_intent.map(|policy| policy.queue.clone()))
             .unwrap_or_else(|| self.settings.default_queue.clone());
         self.enqueue(queue, self.state.priority);
-        let due = notice
-            .map(|via| self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via));
+        let about = self.state.last_intent.clone();
+        let due = notice.map(|via| {
+            self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via, about)
+        });
         let event = ConversationEvent::Queued(Queued { turn, reason });
         self.tell(event, With { visible: true, settled, due, ..With::default() });
         self.ask_people(turn, reason, None, None);
