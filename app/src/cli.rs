@@ -76,7 +76,7 @@ pub enum Command {
     Classify(Classify),
     /// Shows what decided on a text.
     ///
-    /// Example: correnteza explain "minha internet caiu"
+    /// Example: correnteza explain "minha internet caiu" --fact line_down=true
     Explain(Explain),
     /// Which models decide: list, promote, roll back, shadow.
     ///
@@ -267,6 +267,20 @@ pub struct Explain {
     /// How many n-grams.
     #[arg(long, default_value_t = 8)]
     pub most: usize,
+    /// What is known of the customer beside the text; may be given more than once.
+    #[arg(long = "fact", value_name = "NAME=true|false", value_parser = fact)]
+    pub facts: Vec<(classifier::Fact, bool)>,
+    /// What the customer was told something about last.
+    #[arg(long, value_name = "INTENT")]
+    pub after: Option<String>,
+}
+
+/// `line_down=true`.
+fn fact(text: &str) -> Result<(classifier::Fact, bool), String> {
+    let known = classifier::Fact::ALL.map(classifier::Fact::name).join(", ");
+    let (name, is_true) = text.split_once('=').ok_or("write it as name=true or name=false")?;
+    let fact = classifier::Fact::named(name).ok_or(format!("known facts are {known}"))?;
+    Ok((fact, is_true.parse().map_err(|_| "it is true or false")?))
 }
 
 /// `dead-letters`

@@ -49,6 +49,7 @@ pub fn grouping(settings: &Settings) -> turns::Settings {
             messages_max: configured.messages_max,
             ..turns::Grouping::default()
         },
+        context_hours: settings.models.context_hours,
         ..turns::Settings::default()
     }
 }

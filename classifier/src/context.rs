@@ -5,6 +5,7 @@
 //! Shifts are log ratios P(fact | intent) / P(fact), as naive Bayes adds one more feature, and none
 //! is larger than [`NATS_MAX`]: a fact may settle what the text leaves open, not overrule it.
 
+use schemas::line::Turn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,12 +28,23 @@ pub enum Fact {
 }
 
 impl Fact {
-    fn name(self) -> &'static str {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::OpenInvoice, Self::LineDown, Self::DistrictIncident];
+
+    /// As it stands in records and in a table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
-            Self::OpenInvoice => "open invoice",
-            Self::LineDown => "line down",
-            Self::DistrictIncident => "incident in the district",
+            Self::OpenInvoice => "open_invoice",
+            Self::LineDown => "line_down",
+            Self::DistrictIncident => "district_incident",
         }
+    }
+
+    /// The fact of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fact| fact.name() == name)
     }
 }
 
@@ -46,6 +58,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// What goes with a turn; names of no [`Fact`] are not for the models.
+    #[must_use]
+    pub fn of(turn: &Turn) -> Self {
+        let named = |(name, is_true): (&String, &bool)| Some((Fact::named(name)?, *is_true));
+        Self {
+            facts: turn.facts.iter().filter_map(named).collect(),
+            previous_intent: turn.previous_intent.clone(),
+        }
+    }
+
     /// Nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -84,7 +106,7 @@ pub struct ContextTable {
 /// What one known fact adds to the log-prior of each label.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shift {
-    /// As a person reads it.
+    /// `line_down`, `no line_down`, `after pix`.
     pub(crate) name: String,
     /// Nats `[labels]`.
     pub(crate) nats: Vec<f64>,
@@ -116,7 +138,7 @@ impl ContextTable {
     pub fn learn(contacts: &[(String, Context)], provenance: &str) -> Self {
         let mut table =
             Self { enabled: true, provenance: provenance.to_owned(), ..Self::default() };
-        for fact in [Fact::OpenInvoice, Fact::LineDown, Fact::DistrictIncident] {
+        for fact in Fact::ALL {
             let known = contacts.iter().filter_map(|(intent, context)| {
                 Some((intent.as_str(), *context.facts.get(&fact)?))
             });
@@ -217,11 +239,11 @@ mod tests {
             .collect();
         let table = ContextTable::learn(&contacts, "made up");
         let [shift] = &table.shifts(&known(Fact::LineDown, true), &labels())[..] else { panic!() };
-        assert_eq!(shift.name, "line down");
+        assert_eq!(shift.name, "line_down");
         assert!(shift.nats[2] > 0.7 && shift.nats[0] < -0.7, "{shift:?}");
         assert!(shift.nats.iter().all(|nats| nats.abs() <= NATS_MAX));
         let [none] = &table.shifts(&known(Fact::LineDown, false), &labels())[..] else { panic!() };
-        assert!(none.nats[2] < -0.5 && none.name == "no line down");
+        assert!(none.nats[2] < -0.5 && none.name == "no line_down");
         assert!(table.shifts(&Context::default(), &labels()).is_empty());
         assert!(table.shifts(&known(Fact::OpenInvoice, true), &labels()).is_empty());
         let off = ContextTable { enabled: false, ..table };

@@ -70,7 +70,7 @@ impl Shadow {
     /// What `models` say of a turn.
     fn verdict(&self, models: &Models, tenant: &str, turn: &Turn, text: &str) -> ShadowVerdict {
         let mut scratch = self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let said = classification(models, text, &mut scratch);
+        let said = classification(models, turn, text, &mut scratch);
         ShadowVerdict {
             intent: said.intent().unwrap_or_default().to_owned(),
             confidence: said.confidence,

@@ -1,14 +1,14 @@
 //! The `classify` stage: turns get what the models say of them.
 //!
-//! Reads `turns`; writes `classified`. Invariants: the same models give the same text the same
-//! classification; plain text goes no further; what is not a turn is passed on in its place.
+//! Reads `turns`; writes `classified`. Invariants: the same models give the same turn the same
+//! classification, by its text and by the facts that go with it; plain text goes no further; what is not a turn is passed on in its place.
 
 use std::sync::Mutex;
 
 use pipeline::{Context, Envelope, Output, Stage, Stateless, Verdict};
 use schemas::line::{
     Classification, Classified, ClassifiedBody, ClassifiedTurn, IntentScore, NgramWeight,
-    Sentiment, Turns, TurnsBody,
+    Sentiment, Turn, Turns, TurnsBody,
 };
 use schemas::topics::{CLASSIFIED, Topic};
 use schemas::{Avro, CodecError};
@@ -55,7 +55,7 @@ impl Stage for Classify {
                 let mut scratch =
                     self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 let classification =
-                    text.map(|text| classification(cx.broadcast(), &text, &mut scratch));
+                    text.map(|text| classification(cx.broadcast(), &turn, &text, &mut scratch));
                 ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn {
                     turn: *turn,
                     classification,
@@ -73,9 +73,14 @@ impl Stage for Classify {
     }
 }
 
-/// What the models say of a text, as it travels.
-pub(crate) fn classification(models: &Models, text: &str, scratch: &mut Scratch) -> Classification {
-    let c = models.classify(text, scratch);
+/// What the models say of a turn's text, and of what is known beside it, as it travels.
+pub(crate) fn classification(
+    models: &Models,
+    turn: &Turn,
+    text: &str,
+    scratch: &mut Scratch,
+) -> Classification {
+    let c = models.classify_in(text, &crate::Context::of(turn), scratch);
     let intents = c
         .intents
         .iter()

@@ -187,9 +187,9 @@ fn facts_shift_what_the_text_leaves_open_and_are_explained() {
     assert!(raised > 50, "{raised}");
     models.classify_in(text, &down, &mut scratch);
     let told = models.explain_last(20, &scratch);
-    assert!(told.iter().any(|part| part.ngram == "[line down]"), "{told:?}");
+    assert!(told.iter().any(|part| part.ngram == "[line_down]"), "{told:?}");
     models.classify(text, &mut scratch);
-    assert!(models.explain_last(20, &scratch).iter().all(|part| part.ngram != "[line down]"));
+    assert!(models.explain_last(20, &scratch).iter().all(|part| part.ngram != "[line_down]"));
     std::fs::write(out.path().join(CONTEXT_FILE), "{}").unwrap();
     let error = Models::open(out.path()).unwrap_err().to_string();
     assert!(error.contains("context.json"), "{error}");

@@ -36,6 +36,8 @@ fn turn(text: Option<&str>) -> Turns {
             needs_person: false,
             choice: None,
             auto_generated: false,
+            facts: std::collections::BTreeMap::new(),
+            previous_intent: None,
         })),
     }
 }

@@ -29,15 +29,24 @@ export function confidenceBar({ confidence, threshold }) {
     h("span", { class: "amount", "aria-hidden": "true" }, percent(confidence)), heard(label));
 }
 
+/** A part of an explanation: words of the customer, or in brackets what was known beside them. */
+function telling(part) {
+  const known = /^\[(no )?(after )?(.+)\]$/.exec(part);
+  if (!known) return part;
+  const [, no, after, name] = known;
+  if (after) return said.after(nameOf(words.intents, name));
+  return nameOf(no ? said.absent : said.known, name);
+}
+
 /** The n-grams that decided, heavier ones bigger. */
 export function ngramChips(explanation, most = 5) {
-  const telling = explanation.filter((part) => Math.abs(part.weight) >= TELLING).slice(0, most);
-  if (telling.length === 0) return null;
+  const heaviest = explanation.filter((part) => Math.abs(part.weight) >= TELLING).slice(0, most);
+  if (heaviest.length === 0) return null;
   return h("ul", { class: "ngrams", "data-testid": "ngrams", "aria-label": said.ngrams },
-    telling.map(({ ngram, weight: w }) => {
+    heaviest.map(({ ngram, weight: w }) => {
       const size = Math.abs(w) >= STRONG ? "strong" : Math.abs(w) >= FAIR ? "fair" : "slight";
       const told = w >= 0 ? said.pro(weight(w)) : said.contra(weight(w));
-      return h("li", { class: `${w >= 0 ? "pro" : "contra"} ${size}`, title: told }, ngram, heard(`, ${told}`));
+      return h("li", { class: `${w >= 0 ? "pro" : "contra"} ${size}`, title: told }, telling(ngram), heard(`, ${told}`));
     }));
 }
 
@@ -84,7 +93,7 @@ function weights(explanation) {
   const most = Math.max(...explanation.map((part) => Math.abs(part.weight)));
   return h("div", { class: "weights" }, h("h3", null, said.ngrams),
     h("ol", null, explanation.map(({ ngram, weight: w }) => h("li", { class: w >= 0 ? "pro" : "contra" },
-      h("span", null, ngram),
+      h("span", null, telling(ngram)),
       h("span", { class: "scale", "aria-hidden": "true", vars: { share: Math.abs(w) / most } }, h("i")),
       h("span", { class: "amount" }, `${w >= 0 ? "+" : "−"}${weight(w)}`)))),
     h("p", { class: "note" }, said.legend));

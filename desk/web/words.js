@@ -83,6 +83,15 @@ export const words = {
     confidence: "Confiança", threshold: (p) => `mínimo para responder sozinho: ${p}`,
     candidates: "Intenções mais prováveis", ngrams: "Palavras que mais pesaram",
     pro: (w) => `peso +${w}, a favor`, contra: (w) => `peso −${w}, contra`,
+    known: {
+      open_invoice: "Fatura em aberto", line_down: "Linha sem sinal",
+      district_incident: "Falha na região",
+    },
+    absent: {
+      open_invoice: "Sem fatura em aberto", line_down: "Linha com sinal",
+      district_incident: "Sem falha na região",
+    },
+    after: (intent) => `Depois de ${intent}`,
     legend: "À direita, a favor da primeira intenção; à esquerda, contra.",
     sentiment: "Tom", model: "Modelo", closedBy: "Vez encerrada porque", unknown: "Palavras desconhecidas",
     route: "Encaminhamento", reason: "Motivo", action: "Consulta", messages: "Mensagens na vez",

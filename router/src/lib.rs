@@ -4,6 +4,7 @@
 //! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`. Pure: it calls nothing and has
 //! no clock but the records' own time.
 
+mod begun;
 pub mod closings;
 pub mod decide;
 mod machine;
@@ -11,6 +12,7 @@ mod out;
 pub mod protocol;
 pub mod settings;
 
+pub use begun::begun;
 pub use closings::Closings;
 pub use machine::Router;
 pub use out::RouterOut;

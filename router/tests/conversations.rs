@@ -125,6 +125,8 @@ impl Story {
             needs_person: false,
             choice: None,
             auto_generated: false,
+            facts: std::collections::BTreeMap::new(),
+            previous_intent: None,
         };
         change(&mut turn);
         self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))
@@ -142,6 +144,7 @@ impl Story {
             result,
             finding: finding.into(),
             fields_sealed: None,
+            facts: std::collections::BTreeMap::new(),
         };
         self.feed(ClassifiedBody::ActionOutcome(outcome))
     }
@@ -161,6 +164,7 @@ impl Story {
             text_sealed: None,
             text_masked: None,
             buttons: vec![],
+            intent: None,
         };
         self.feed(ClassifiedBody::DeliveryOutcome(Box::new(outcome)))
     }
@@ -374,6 +378,39 @@ fn what_was_picked_is_checked_once_and_changes_nothing_for_the_customer() {
     });
     let (key, label) = label.unwrap();
     assert_eq!(key, label.messages[0].to_string(), "the key does not tell the contact");
+}
+
+#[test]
+fn what_is_due_says_what_it_is_about_as_far_as_the_machine_knows() {
+    let mut story = Story::new();
+    story
+        .says("minha internet caiu", sure("sem_conexao"))
+        .action("line_check", ActionResult::Done, "line_ok")
+        .says("e os planos?", sure("planos"))
+        .says("tá lenta", sure("lentidao"))
+        .action("line_check", ActionResult::Failed, "refused")
+        .asks("Ana", CommandAction::Claim)
+        .asks("Ana", CommandAction::Reply);
+    let mut doubtful = Story::new();
+    doubtful.says("hm", scored("pix", 0.2));
+    let mut likely = Story::new();
+    likely.says("acho que é o pix", scored("pix", 0.7));
+    let stories = [story, doubtful, likely];
+    let about: Vec<_> = stories
+        .iter()
+        .flat_map(Story::records)
+        .filter_map(|record| record.answer_due.as_ref())
+        .map(|due| (due.purpose, due.intent.as_deref()))
+        .collect();
+    let expected = [
+        (ReplyPurpose::Answer, Some("sem_conexao")),
+        (ReplyPurpose::Answer, Some("planos")),
+        (ReplyPurpose::HandoffNotice, Some("lentidao")),
+        (ReplyPurpose::AgentReply, None),
+        (ReplyPurpose::HandoffNotice, None),
+        (ReplyPurpose::HandoffNotice, Some("pix")),
+    ];
+    assert_eq!(about, expected);
 }
 
 #[test]

@@ -158,6 +158,8 @@ pub struct AnswerDue {
     pub address: Address,
     /// Later than this a person takes over instead (Unix, ms).
     pub expires_at_ms: i64,
+    /// What the customer wants, as far as the machine knows.
+    pub intent: Option<String>,
 }
 
 /// One decision or transition, with where the conversation stands after it.
@@ -194,8 +196,7 @@ pub struct Conversation {
     pub settled: Vec<Settlement>,
     /// What the planner owes because of it.
     pub answer_due: Option<AnswerDue>,
-    /// Turns answered automatically that a person is to look at, after this line; `None` when it
-    /// changes nothing of that.
+    /// Answered turns a person is to look at after this line; `None` when it changes nothing of that.
     pub to_check: Option<Vec<i64>>,
     /// What happened.
     pub event: ConversationEvent,

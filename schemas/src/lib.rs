@@ -6,6 +6,7 @@
 //! topics.
 
 pub mod codec;
+pub mod contact;
 pub mod conversation;
 pub mod ids;
 pub mod known;

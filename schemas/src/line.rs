@@ -1,6 +1,8 @@
 //! The line: what travels `inbound` → `turns` → `classified`. Each stage replaces what is its own
 //! and passes the rest on, so the order of a partition is the order of its conversations.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
@@ -89,6 +91,11 @@ pub struct Turn {
     pub choice: Option<Choice>,
     /// Written by a machine.
     pub auto_generated: bool,
+    /// What is known of the customer, by name; what is absent is not known.
+    #[serde(default)]
+    pub facts: BTreeMap<String, bool>,
+    /// What the contact was told something about last, if not long ago.
+    pub previous_intent: Option<String>,
 }
 
 /// What the turns stage tells.
@@ -133,7 +140,7 @@ pub struct IntentScore {
 /// How much an n-gram spoke for the first intent against the second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NgramWeight {
-    /// As the normaliser wrote it.
+    /// As the normaliser wrote it; in brackets, what was known beside the text (`[line_down]`).
     pub ngram: String,
     /// Natural-log units; positive speaks for the first intent.
     pub weight: f64,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
+pub use crate::contact::{Contact, ContactId, ContactIdKind};
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::LabelGiven;
 use crate::names::named;
@@ -160,50 +161,6 @@ pub struct MessageHead {
     pub attributes: BTreeMap<String, String>,
 }
 
-named! {
-    /// What kind of name a contact goes by.
-    #[allow(missing_docs)] // the names are the documentation
-    ContactIdKind default Other {
-        Other = "other",
-        Bsuid = "bsuid",
-        WaPhone = "wa_phone",
-        E164 = "e164",
-        Email = "email",
-        Telegram = "telegram",
-        WebChat = "web_chat",
-        Crm = "crm",
-        Contract = "contract",
-    }
-}
-
-/// One name of a contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContactId {
-    /// What kind of name.
-    pub kind: ContactIdKind,
-    /// The name.
-    pub value: String,
-    /// Within which the value is unique.
-    pub scope: Option<String>,
-}
-
-/// Who wrote. Only ever travels sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Contact {
-    /// The one it was found by first.
-    pub ids: Vec<ContactId>,
-    /// As the channel shows it.
-    pub name: Option<String>,
-}
-
-impl Contact {
-    /// The contact's name of one kind.
-    #[must_use]
-    pub fn id(&self, kind: ContactIdKind) -> Option<&str> {
-        self.ids.iter().find(|id| id.kind == kind).map(|id| id.value.as_str())
-    }
-}
-
 /// A customer's message as a door normalized it. Holds plain text: transport topics only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -313,6 +270,9 @@ pub struct ActionOutcome {
     pub finding: String,
     /// Values for placeholders (JSON object of strings), sealed.
     pub fields_sealed: Option<SealedText>,
+    /// What else is known of the customer now, by name.
+    #[serde(default)]
+    pub facts: BTreeMap<String, bool>,
 }
 
 named! {
@@ -381,6 +341,8 @@ pub struct DeliveryOutcome {
     /// Quick replies offered.
     #[serde(default)]
     pub buttons: Vec<Button>,
+    /// What it was about, as far as the machine knew.
+    pub intent: Option<String>,
 }
 
 /// A deadline has passed. Acted on only if the state still waits for this very deadline.
@@ -395,4 +357,4 @@ pub struct Tick {
     pub deadline_ms: i64,
 }
 
-avro!(MessageHead, Contact, Message, Command, ProviderStatus, ActionOutcome, DeliveryOutcome, Tick);
+avro!(MessageHead, Message, Command, ProviderStatus, ActionOutcome, DeliveryOutcome, Tick);

@@ -46,6 +46,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("Handoff", include_str!("../avro/handoff.avsc")),
     ("Inbound", include_str!("../avro/inbound.avsc")),
     ("IntentScore", include_str!("../avro/intent_score.avsc")),
+    ("KnownFact", include_str!("../avro/known_fact.avsc")),
+    ("KnownIntent", include_str!("../avro/known_intent.avsc")),
     ("Label", include_str!("../avro/label.avsc")),
     ("LabelGiven", include_str!("../avro/label_given.avsc")),
     ("LabelSource", include_str!("../avro/label_source.avsc")),

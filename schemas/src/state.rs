@@ -39,6 +39,23 @@ pub struct OpenTurn {
     pub messages: Vec<OpenMessage>,
 }
 
+/// Something known of a customer, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the documentation
+pub struct KnownFact {
+    pub name: String,
+    pub is_true: bool,
+    pub at_ms: i64,
+}
+
+/// What a contact was told something about last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the names are the documentation
+pub struct KnownIntent {
+    pub intent: String,
+    pub at_ms: i64,
+}
+
 /// State of the turns stage, per contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct TurnsState {
@@ -50,6 +67,11 @@ pub struct TurnsState {
     pub open: Option<OpenTurn>,
     /// Oldest first; kept as long as providers retry.
     pub seen: Vec<SeenMessage>,
+    /// What the CRM told of the customer last; one a name.
+    #[serde(default)]
+    pub facts: Vec<KnownFact>,
+    /// What the contact was told something about last.
+    pub previous: Option<KnownIntent>,
 }
 
 /// A turn decided as automatic and not yet settled.

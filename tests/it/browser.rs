@@ -6,7 +6,9 @@ use std::time::Duration;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
-use tests::server::{Options, Server};
+use tests::server::{Options, Server, root};
+
+use crate::context::models_with_table;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -95,6 +97,19 @@ async fn reads(window: &Client, selector: &str, words: &str) {
     }
 }
 
+/// Waits until there are so many of these elements.
+async fn are(window: &Client, selector: &str, wanted: usize) {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let found = window.find_all(Locator::Css(selector)).await.unwrap().len();
+        if found == wanted {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "{found} of {selector}, not {wanted}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn id(name: &str) -> String {
     format!("[data-testid={name}]")
 }
@@ -161,5 +176,57 @@ async fn an_agent_takes_a_conversation_and_answers_on_a_phone() {
         assert_eq!(window.execute(wider, vec![]).await.unwrap(), json!(false));
     }
     chat.close().await.unwrap();
+    desk.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_checked_the_path_closes_the_numbers_show_it_and_it_is_opened_again() {
+    let Some(driver) = Driver::start().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let policy = dir.path().join("policy.toml");
+    let built_in = std::fs::read_to_string(root().join("router/policy.toml")).unwrap();
+    std::fs::write(&policy, built_in.replace("share = 0.015", "share = 1.0")).unwrap();
+    let options = Options::at(&dir.path().join("data"))
+        .with("ROUTER__POLICY_FILE", policy.to_str().unwrap())
+        .with("MODELS__DIR", &models_with_table(dir.path()));
+    let server = Server::start(options).await.unwrap();
+    let api = server.api();
+    for n in 0..4 {
+        let decision = api.decide(&format!("C{n}"), "minha internet caiu").await.unwrap();
+        assert_eq!(decision["route"], "auto", "{decision}");
+    }
+    let desk = driver.window(1440, 900).await;
+    desk.goto(&format!("{}/#/conferir", server.url())).await.unwrap();
+    desk.execute("localStorage.setItem('correnteza.agent', 'Ana')", vec![]).await.unwrap();
+    desk.refresh().await.unwrap();
+    // A person finds every one of them wrong.
+    for n in (0..4).rev() {
+        let card = format!("{}:first-child", id("check"));
+        reads(&desk, &card, "minha internet caiu").await;
+        click(&desk, &format!("{card} {}", id("verdict-wrong"))).await;
+        let choice = see(&desk, &format!("{card} {}", id("verdict-intent"))).await;
+        choice.select_by_value("lentidao").await.unwrap();
+        click(&desk, &format!("{card} {}", id("verdict-save"))).await;
+        are(&desk, &id("check"), n).await;
+    }
+    // The banner says that the intent is closed, on every page; the numbers say why.
+    reads(&desk, &id("closed-sem_conexao"), "sem conexão").await;
+    click(&desk, ".nav a[data-view=numbers]").await;
+    reads(&desk, &format!("{} .rates li", id("model")), "4 de 4").await;
+    for plot in ["chart-unknown", "chart-psi"] {
+        see(&desk, &id(plot)).await;
+    }
+    click(&desk, &id("reopen")).await;
+    are(&desk, &id("closed-sem_conexao"), 0).await;
+
+    // What the CRM told of a customer is told in the decision, in words.
+    let first = api.decide("C5", "minha internet está lenta").await.unwrap();
+    let conversation = first["conversation_id"].as_str().unwrap();
+    let answered = |answer: &tests::api::Answer| answer.text.contains("reply_sent");
+    let path = format!("/v1/conversations/{conversation}");
+    api.until(&path, PATIENCE, answered).await.unwrap();
+    api.decide("C5", "alguma novidade?").await.unwrap();
+    desk.goto(&format!("{}/#/conversa/{conversation}", server.url())).await.unwrap();
+    reads(&desk, &id("ngrams"), "linha sem sinal").await;
     desk.close().await.unwrap();
 }

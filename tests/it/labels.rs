@@ -2,12 +2,12 @@
 //! answers they override loses its automatic path.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::api::{Answer, Api};
-use tests::server::{Options, Server, binary, root};
+use tests::installation::Installation;
+use tests::server::{Options, Server, root};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const CPF: &str = "529.982.247-25";
@@ -26,14 +26,6 @@ fn options(dir: &Path) -> Options {
     Options::at(dir).with("ROUTER__POLICY_FILE", all_checked(dir).to_str().unwrap())
 }
 
-/// Runs the program; gives what it printed.
-fn run(arguments: &[&str]) -> Result<String, String> {
-    let done = Command::new(binary().unwrap()).args(arguments).output().unwrap();
-    let (out, err) =
-        (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
-    if done.status.success() { Ok(out) } else { Err(err) }
-}
-
 /// A customer is answered automatically; gives the conversation.
 async fn answered(api: &Api, customer: &str) -> String {
     let decision = api.decide(customer, SURE).await.unwrap();
@@ -48,26 +40,58 @@ async fn checks(api: &Api, wanted: usize) -> Vec<Value> {
     found.body["checks"].as_array().unwrap().clone()
 }
 
-/// Asks, each time as another customer, until it is decided so.
-async fn becomes(api: &Api, name: &str, route: &str) {
+/// Asks, each time as another customer, until it is decided so; gives the conversation.
+async fn becomes(api: &Api, name: &str, route: &str) -> String {
     let until = Instant::now() + PATIENCE;
     for n in 0.. {
         let decision = api.decide(&format!("{name}{n}"), SURE).await.unwrap();
         if decision["route"] == route {
-            return;
+            return decision["conversation_id"].as_str().unwrap().to_owned();
         }
         assert!(Instant::now() < until, "never {route}: {decision}");
     }
+    unreachable!("there are always more customers")
 }
 
 async fn label(api: &Api, conversation: &str, body: Value) -> Answer {
     api.post(&format!("/v1/conversations/{conversation}/label"), &body).await.unwrap()
 }
 
+/// Four answers on one intent are checked and found wrong: it loses its automatic path.
+async fn overridden_until_closed(api: &Api) {
+    for n in 0..4 {
+        answered(api, &format!("C{n}")).await;
+    }
+    for check in checks(api, 4).await {
+        let id = check["conversation_id"].as_str().unwrap();
+        let body = json!({ "agent": "Ana", "turn": check["turn"], "intent": "lentidao" });
+        assert_eq!(label(api, id, body).await.status, 200);
+    }
+    let closed = |answer: &Answer| answer.str("/closed/0/intent") == "sem_conexao";
+    let told = api.until("/v1/metrics/model", PATIENCE, closed).await.unwrap();
+    assert!(told.body["closed"][0]["overridden"].as_i64().unwrap() >= 3, "{}", told.text);
+    assert_eq!(told.body["model"]["checked"][0]["intent"], "sem_conexao", "{}", told.text);
+}
+
+/// The conversation went to people because its intent is closed.
+async fn suspended(api: &Api, conversation: &str) {
+    let decided = |answer: &Answer| answer.text.contains("turn_decided");
+    let path = format!("/v1/conversations/{conversation}");
+    let shown = api.until(&path, PATIENCE, decided).await.unwrap();
+    assert!(shown.text.contains("\"suspended\""), "{}", shown.text);
+}
+
+/// No automatic path is closed any more.
+async fn is_open(api: &Api) {
+    let open = |answer: &Answer| answer.body["closed"].as_array().is_some_and(Vec::is_empty);
+    api.until("/v1/metrics/model", PATIENCE, open).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_people_say_becomes_rows_to_train_with() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(options(dir.path())).await.unwrap();
+    let options = options(dir.path());
+    let server = Server::start(options.clone()).await.unwrap();
     let api = server.api();
     let id = answered(&api, "C1").await;
     let found = checks(&api, 1).await;
@@ -97,10 +121,9 @@ async fn what_people_say_becomes_rows_to_train_with() {
         assert_eq!(label(&api, human, body.clone()).await.status, status, "{body}");
     }
     // While the server runs.
-    let data = dir.path().to_str().unwrap();
     let out = dir.path().join("labels.jsonl");
-    let export = ["labels", "export", "--data-dir", data, "--out", out.to_str().unwrap()];
-    assert!(run(&export).unwrap().starts_with("2 labelled turns"));
+    let export = ["labels", "export", "--out", out.to_str().unwrap()];
+    assert!(options.run(&export).unwrap().starts_with("2 labelled turns"));
     let rows = std::fs::read_to_string(&out).unwrap();
     assert!(!rows.contains(CPF), "{rows}");
     let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
@@ -118,8 +141,8 @@ async fn what_people_say_becomes_rows_to_train_with() {
     assert_eq!(confirmed["label"], confirmed["predicted"]);
     let parquet = dir.path().join("labels.parquet");
     let mut export = export.to_vec();
-    export[5] = parquet.to_str().unwrap();
-    run(&[export.as_slice(), &["--format", "parquet"]].concat()).unwrap();
+    export[3] = parquet.to_str().unwrap();
+    options.run(&[export.as_slice(), &["--format", "parquet"]].concat()).unwrap();
     assert!(std::fs::read(&parquet).unwrap().starts_with(b"PAR1"));
     let (said, _) = server.stop().await.unwrap();
     assert!(!said.contains(CPF) && !said.contains("internet"), "no text in the log");
@@ -128,31 +151,12 @@ async fn what_people_say_becomes_rows_to_train_with() {
 #[tokio::test]
 async fn an_intent_whose_answers_are_overridden_goes_to_people_until_it_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(options(dir.path())).await.unwrap();
+    let options = options(dir.path());
+    let server = Server::start(options.clone()).await.unwrap();
     let api = server.api();
-    for n in 0..4 {
-        answered(&api, &format!("C{n}")).await;
-    }
-    for check in checks(&api, 4).await {
-        let id = check["conversation_id"].as_str().unwrap();
-        let body = json!({ "agent": "Ana", "turn": check["turn"], "intent": "lentidao" });
-        assert_eq!(label(&api, id, body).await.status, 200);
-    }
-    let closed = |answer: &Answer| answer.str("/closed/0/intent") == "sem_conexao";
-    let told = api.until("/v1/metrics/model", PATIENCE, closed).await.unwrap();
-    assert!(told.body["closed"][0]["overridden"].as_i64().unwrap() >= 3, "{}", told.text);
-    assert_eq!(told.body["model"]["checked"][0]["intent"], "sem_conexao", "{}", told.text);
-    let suspended = async |api: &Api, customer: &str| {
-        let decision = api.decide(customer, SURE).await.unwrap();
-        assert_eq!(decision["route"], "human", "{decision}");
-        let id = decision["conversation_id"].as_str().unwrap().to_owned();
-        let decided = |answer: &Answer| answer.text.contains("turn_decided");
-        let shown = api.until(&format!("/v1/conversations/{id}"), PATIENCE, decided).await.unwrap();
-        assert!(shown.text.contains("\"suspended\""), "{}", shown.text);
-    };
+    overridden_until_closed(&api).await;
     // The router takes it up at its next commit.
-    becomes(&api, "D", "human").await;
-    suspended(&api, "E1").await;
+    suspended(&api, &becomes(&api, "D", "human").await).await;
     let gauge = |answer: &Answer| {
         answer.text.contains("correnteza_automatic_path_closed{intent=\"sem_conexao\"")
     };
@@ -160,15 +164,56 @@ async fn an_intent_whose_answers_are_overridden_goes_to_people_until_it_is_opene
     let (said, _) = server.stop().await.unwrap();
     assert!(said.contains("loses its automatic path"), "{said}");
     // Closed is in the log: a restart changes nothing.
-    let server = Server::start(options(dir.path())).await.unwrap();
+    let server = Server::start(options.clone()).await.unwrap();
     let api = server.api();
-    suspended(&api, "E2").await;
+    let decision = api.decide("E", SURE).await.unwrap();
+    assert_eq!(decision["route"], "human", "{decision}");
+    suspended(&api, decision["conversation_id"].as_str().unwrap()).await;
     let url = server.url();
-    assert!(run(&["intents", "list", "--url", &url]).unwrap().contains("sem_conexao"));
+    assert!(options.run(&["intents", "list", "--url", &url]).unwrap().contains("sem_conexao"));
     let reopen = ["intents", "reopen", "sem_conexao", "--agent", "Ana", "--url", &url];
-    run(&reopen).unwrap();
-    let open = |answer: &Answer| answer.body["closed"].as_array().is_some_and(Vec::is_empty);
-    api.until("/v1/metrics/model", PATIENCE, open).await.unwrap();
+    options.run(&reopen).unwrap();
+    is_open(&api).await;
     becomes(&api, "F", "auto").await;
-    assert!(run(&reopen).unwrap_err().contains("is not closed"));
+    assert!(options.run(&reopen).unwrap_err().to_string().contains("is not closed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_kafka_what_one_process_hears_of_answers_closes_the_path_in_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(installation) = Installation::lay_out(dir.path(), "labels").unwrap() else { return };
+    let policy = all_checked(dir.path());
+    let process = |name: &str, parts: &[&'static str]| {
+        let options = installation.process(name, parts).unwrap();
+        options.with("ROUTER__POLICY_FILE", policy.to_str().unwrap())
+    };
+    let desk = process("desk", &["doors", "metrics", "store"]);
+    let line = process("line", &["turns", "classify", "plan", "act", "deliver"]);
+    let (desk_server, _line) =
+        (Server::start(desk.clone()).await.unwrap(), Server::start(line).await.unwrap());
+    let mut routers = Vec::new();
+    for name in ["router-one", "router-two"] {
+        routers.push(Server::start(process(name, &["router"])).await.unwrap());
+    }
+    let api = desk_server.api();
+    overridden_until_closed(&api).await;
+    // Partitions of both processes: each takes it up at its own next commit.
+    for n in 0..8 {
+        suspended(&api, &becomes(&api, &format!("D{n}-"), "human").await).await;
+    }
+    let out = dir.path().join("labels.jsonl");
+    desk.run(&["labels", "export", "--out", out.to_str().unwrap()]).unwrap();
+    let rows = std::fs::read_to_string(&out).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for row in &rows {
+        assert_eq!((&row["text"], &row["label"]), (&json!(SURE), &json!("lentidao")), "{row}");
+        assert_eq!((&row["predicted"], &row["source"]), (&json!("sem_conexao"), &json!("check")));
+    }
+    let url = desk_server.url();
+    desk.run(&["intents", "reopen", "sem_conexao", "--agent", "Ana", "--url", &url]).unwrap();
+    is_open(&api).await;
+    for n in 0..8 {
+        becomes(&api, &format!("F{n}-"), "auto").await;
+    }
 }

@@ -14,6 +14,7 @@ mod browser;
 mod clock;
 mod cluster;
 mod command_line;
+mod context;
 mod contracts;
 mod crash;
 mod drill;

@@ -1,33 +1,20 @@
 //! Models travel by the log: promoted, rolled back and shadowed while messages come in.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::api::Api;
-use tests::server::{Options, Server, binary, models};
+use tests::installation::Installation;
+use tests::server::{Options, Server, models};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs `correnteza model …` to its end; gives what it said.
-fn run(options: &Options, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(binary().unwrap());
-    command.arg("model").args(arguments).arg("--data-dir").arg(&options.data_dir);
-    for (key, value) in &options.settings {
-        command.env(format!("CORRENTEZA__{key}"), value);
-    }
-    let output = command.output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
-fn must(options: &Options, arguments: &[&str]) -> String {
-    let (done, said) = run(options, arguments);
-    assert!(done, "{arguments:?}: {said}");
-    said
+/// Runs `correnteza model …` to its end; gives what it printed.
+fn model(options: &Options, arguments: &[&str]) -> anyhow::Result<String> {
+    options.run(&[&["model"], arguments].concat())
 }
 
 /// The bundled models without some heads: another version that decides the same.
@@ -45,13 +32,13 @@ fn without(dir: &Path, heads: &[&str]) -> PathBuf {
 
 /// The directory's version, as the command line tells it.
 fn version_of(options: &Options, dir: &Path) -> String {
-    let said = must(options, &["show", dir.to_str().unwrap()]);
+    let said = model(options, &["show", dir.to_str().unwrap()]).unwrap();
     let shown: Value = serde_json::from_str(&said).unwrap();
     shown["version"].as_str().unwrap().to_owned()
 }
 
 fn listed(options: &Options) -> Value {
-    serde_json::from_str(&must(options, &["list", "--json"])).unwrap()
+    serde_json::from_str(&model(options, &["list", "--json"]).unwrap()).unwrap()
 }
 
 /// With the address of the server it belongs to.
@@ -72,18 +59,20 @@ async fn until_decided_by(api: &Api, version: &str, name: impl Fn(u32) -> String
     }
 }
 
-/// Customers who write until they are told to stop; the version each decision was made with.
-fn customers(api: Api) -> (Arc<AtomicBool>, tokio::task::JoinHandle<Vec<String>>) {
+/// Customers who write until they are told to stop; when each decision was there, and the version it was
+/// made with.
+fn customers(api: Api) -> (Arc<AtomicBool>, tokio::task::JoinHandle<Vec<(Instant, String)>>) {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let writing = tokio::spawn(async move {
-        let mut versions = Vec::new();
+        let mut decisions = Vec::new();
         while !stopped.load(Ordering::Relaxed) {
-            let customer = format!("C{}", versions.len());
+            let customer = format!("C{}", decisions.len());
             let decision = api.decide(&customer, "minha internet caiu").await.unwrap();
-            versions.push(decision["model_version"].as_str().unwrap().to_owned());
+            let version = decision["model_version"].as_str().unwrap().to_owned();
+            decisions.push((Instant::now(), version));
         }
-        versions
+        decisions
     });
     (stop, writing)
 }
@@ -101,29 +90,47 @@ async fn a_promotion_under_load_drops_nothing_and_is_rolled_back() {
 
     let (stop, writing) = customers(server.api());
     let (other_stop, other) = customers(server.api());
-    let said = must(&asked, &["promote", candidate.to_str().unwrap()]);
+    let said = model(&asked, &["promote", candidate.to_str().unwrap()]).unwrap();
     assert!(said.contains(&format!("{new} is live")), "{said}");
     until_decided_by(&server.api(), &new, |n| format!("N{n}")).await;
-    must(&asked, &["rollback"]);
+    model(&asked, &["rollback"]).unwrap();
     until_decided_by(&server.api(), &old, |n| format!("O{n}")).await;
     stop.store(true, Ordering::Relaxed);
     other_stop.store(true, Ordering::Relaxed);
+    let mut moments = Vec::new();
     for writing in [writing, other] {
         // Each was decided, or the customer would have said so.
-        let mut versions = writing.await.unwrap();
+        let decisions = writing.await.unwrap();
+        moments.extend(
+            decisions
+                .windows(2)
+                .map(|two| (two[1].0.duration_since(two[0].0), two[0].1 != two[1].1)),
+        );
+        let mut versions: Vec<String> = decisions.into_iter().map(|(_, version)| version).collect();
         let all = versions.len();
         versions.dedup();
         assert_eq!(versions, [old.clone(), new.clone(), old.clone()], "of {all} decisions");
     }
+    moments.sort();
+    let over_a_swap = moments.iter().filter(|(_, swapped)| *swapped).map(|(pause, _)| pause).max();
+    println!(
+        "{} decisions: between two of a customer {:?} at the median, {:?} at most, {:?} over a swap",
+        moments.len(),
+        moments[moments.len() / 2].0,
+        moments.last().unwrap().0,
+        over_a_swap.unwrap(),
+    );
     let metrics = server.api().get("/metrics").await.unwrap().text;
+    let reloads = metrics.lines().filter(|line| line.starts_with("correnteza_side_input_reload"));
+    reloads.filter(|line| !line.contains("_bucket")).for_each(|line| println!("{line}"));
     let live =
         format!("correnteza_side_input_info{{name=\"models\",role=\"live\",version=\"{old}\"}} 1");
     assert!(metrics.contains(&live), "{metrics}");
     let now = listed(&asked);
     assert_eq!(now["in_use"]["previous"], json!(new));
     assert_eq!(now["in_use"]["change"], "rolled_back");
-    let (done, said) = run(&asked, &["promote", "m-unheardof"]);
-    assert!(!done && said.contains(&old), "the versions there are: {said}");
+    let refusal = model(&asked, &["promote", "m-unheardof"]).unwrap_err().to_string();
+    assert!(refusal.contains(&old), "the versions there are: {refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,7 +141,7 @@ async fn what_is_live_stays_so_over_a_crash_and_without_the_cache() {
     let asked = at(&server, &options);
     let candidate = without(dir.path(), &["frustrated"]);
     let new = version_of(&asked, &candidate);
-    must(&asked, &["promote", candidate.to_str().unwrap()]);
+    model(&asked, &["promote", candidate.to_str().unwrap()]).unwrap();
     let mut in_hand = Vec::new();
     for n in 0..20 {
         let body = json!({"channel": "api", "customer": {"id": format!("em-curso-{n}")}, "text": "minha internet caiu"});
@@ -158,7 +165,7 @@ async fn what_is_live_stays_so_over_a_crash_and_without_the_cache() {
     // Commands that are given no model use the live one.
     let (stopped, _) = server.stop().await.unwrap();
     assert!(!stopped.contains("training"), "{stopped}");
-    must(&options, &["rollback"]);
+    model(&options, &["rollback"]).unwrap();
     assert_ne!(listed(&options)["in_use"]["live"], json!(new));
 }
 
@@ -178,18 +185,12 @@ async fn a_candidate_is_scored_beside_the_live_version_and_decides_nothing() {
         .collect();
     let (data, candidate) = (dir.path().join("rows.jsonl"), dir.path().join("candidate"));
     std::fs::write(&data, rows).unwrap();
-    let trained = Command::new(binary().unwrap())
-        .args(["train", "--task", "intent", "--force", "--data"])
-        .arg(&data)
-        .arg("--out")
-        .arg(&candidate)
-        .output()
-        .unwrap();
-    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
-    let (done, said) = run(&asked, &["shadow", "--report"]);
-    assert!(!done && said.contains("no candidate"), "{said}");
+    let (data, to) = (data.to_str().unwrap(), candidate.to_str().unwrap());
+    options.run(&["train", "--task", "intent", "--force", "--data", data, "--out", to]).unwrap();
+    let refusal = model(&asked, &["shadow", "--report"]).unwrap_err().to_string();
+    assert!(refusal.contains("no candidate"), "{refusal}");
 
-    let said = must(&asked, &["shadow", candidate.to_str().unwrap()]);
+    let said = model(&asked, &["shadow", candidate.to_str().unwrap()]).unwrap();
     assert!(said.contains("is scored beside"), "{said}");
     // On these both agree; the stage takes the candidate up at its next commit.
     let (api, agreed) = (server.api(), "quero a segunda via do boleto");
@@ -208,7 +209,7 @@ async fn a_candidate_is_scored_beside_the_live_version_and_decides_nothing() {
     let report = api.until("/v1/models/shadow", PATIENCE, counted).await.unwrap().body;
     assert_eq!(report["live"], json!(live));
     assert_eq!(report["auto_to_human"], 20, "{report}");
-    let table = must(&asked, &["shadow", "--report"]);
+    let table = model(&asked, &["shadow", "--report"]).unwrap();
     assert!(table.contains("sem_conexao -> ") && table.contains("auto -> "), "{table}");
     assert!(!table.contains("529.982"), "examples are masked: {table}");
     let metrics = server.api().get("/metrics").await.unwrap().text;
@@ -219,7 +220,7 @@ async fn a_candidate_is_scored_beside_the_live_version_and_decides_nothing() {
     let server = Server::start(again).await.unwrap();
     server.api().until("/v1/models/shadow", PATIENCE, counted).await.unwrap();
     let asked = at(&server, &options);
-    must(&asked, &["shadow", "--stop"]);
+    model(&asked, &["shadow", "--stop"]).unwrap();
     assert!(listed(&asked)["in_use"]["candidate"].is_null());
     let last = server.api().get("/v1/models/shadow").await.unwrap().body;
     assert_eq!(last["other_intent"], 20, "the last report can still be read");
@@ -242,7 +243,7 @@ async fn four_versions_are_kept_and_what_is_broken_changes_nothing() {
     let mut versions = Vec::new();
     for heads in sets {
         let version = without(dir.path(), heads);
-        must(&asked, &["promote", version.to_str().unwrap()]);
+        model(&asked, &["promote", version.to_str().unwrap()]).unwrap();
         versions.push(version_of(&asked, &version));
     }
     let four = |answer: &tests::api::Answer| {
@@ -257,8 +258,8 @@ async fn four_versions_are_kept_and_what_is_broken_changes_nothing() {
         .collect();
     let newest: Vec<&str> = versions.iter().rev().take(4).map(String::as_str).collect();
     assert_eq!(kept, newest);
-    let (done, said) = run(&asked, &["promote", &versions[0]]);
-    assert!(!done && said.contains("no version"), "{said}");
+    let refusal = model(&asked, &["promote", &versions[0]]).unwrap_err().to_string();
+    assert!(refusal.contains("no version"), "{refusal}");
 
     let broken = without(dir.path(), &["sentiment"]);
     let head = broken.join("intent.model");
@@ -266,55 +267,22 @@ async fn four_versions_are_kept_and_what_is_broken_changes_nothing() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&head, &bytes).unwrap();
-    let (done, said) = run(&asked, &["promote", broken.to_str().unwrap()]);
-    assert!(!done && said.contains("damaged"), "{said}");
+    let refusal = model(&asked, &["promote", broken.to_str().unwrap()]).unwrap_err().to_string();
+    assert!(refusal.contains("damaged"), "{refusal}");
     let answer =
         server.api().post_raw("/v1/models", &[], b"nothing of ours".to_vec()).await.unwrap();
     assert_eq!(answer.status, 400, "{}", answer.text);
     assert_eq!(listed(&asked)["in_use"]["live"], json!(versions[5]));
 }
 
-/// An installation on Kafka: a process for the rest of the line, and two that classify.
-fn processes(dir: &Path, kafka: &str, cql: &str) -> (Options, [Options; 2]) {
-    let tag = format!("models{}", std::process::id());
-    let process = |name: &str, command: &[&'static str]| {
-        let options = Options::at(&dir.join(name))
-            .with("KAFKA__BOOTSTRAP", kafka)
-            .with("KAFKA__PREFIX", &format!("{tag}-"))
-            .with("SCYLLA__CONTACT_POINTS", cql)
-            .with("SCYLLA__KEYSPACE", &tag)
-            .with("LOG__PARTITIONS", "4")
-            .with("DOOR__WAIT_MS", "30000");
-        Options { command: [&["run"], command].concat(), ..options }
-    };
-    let rest = process("rest", &["doors", "turns", "router", "plan", "act", "deliver", "store"]);
-    for command in [&["topics", "apply"][..], &["store", "migrate"], &["keys", "make"]] {
-        let mut asked = Command::new(binary().unwrap());
-        asked.args(command).env("CORRENTEZA__SERVER__DATA_DIR", &rest.data_dir);
-        for (key, value) in &rest.settings {
-            asked.env(format!("CORRENTEZA__{key}"), value);
-        }
-        let output = asked.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let classifying = ["one", "two"].map(|name| process(name, &["classify", "shadow"]));
-    for options in &classifying {
-        std::fs::create_dir_all(&options.data_dir).unwrap();
-        let keys = "keys.toml";
-        std::fs::copy(rest.data_dir.join(keys), options.data_dir.join(keys)).unwrap();
-    }
-    (rest, classifying)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_kafka_every_process_follows_a_promotion() {
-    let (Ok(kafka), Ok(cql)) = (std::env::var("KAFKA_BOOTSTRAP"), std::env::var("CQL_CONTACT"))
-    else {
-        println!("SKIPPED: models on Kafka: KAFKA_BOOTSTRAP and CQL_CONTACT are not set");
-        return;
-    };
     let dir = tempfile::tempdir().unwrap();
-    let (rest, classifying) = processes(dir.path(), &kafka, &cql);
+    let Some(installation) = Installation::lay_out(dir.path(), "models").unwrap() else { return };
+    let parts = ["doors", "turns", "router", "plan", "act", "deliver", "store"];
+    let rest = installation.process("rest", &parts).unwrap();
+    let classifying =
+        ["one", "two"].map(|name| installation.process(name, &["classify", "shadow"]).unwrap());
     let door = Server::start(rest.clone()).await.unwrap();
     let mut servers = Vec::new();
     for options in &classifying {
@@ -324,7 +292,7 @@ async fn on_kafka_every_process_follows_a_promotion() {
     let (stop, writing) = customers(door.api());
     let candidate = without(dir.path(), &["urgent"]);
     let new = version_of(&rest, &candidate);
-    must(&rest, &["promote", candidate.to_str().unwrap()]);
+    model(&rest, &["promote", candidate.to_str().unwrap()]).unwrap();
     let has = |role: &str, version: &str| {
         let line = format!(
             "correnteza_side_input_info{{name=\"models\",role=\"{role}\",version=\"{version}\"}} 1"
@@ -334,7 +302,7 @@ async fn on_kafka_every_process_follows_a_promotion() {
     for server in &servers {
         server.api().until("/metrics", PATIENCE, has("live", &new)).await.unwrap();
     }
-    must(&rest, &["shadow", &live]);
+    model(&rest, &["shadow", &live]).unwrap();
     for server in &servers {
         server.api().until("/metrics", PATIENCE, has("candidate", &live)).await.unwrap();
     }
@@ -347,12 +315,14 @@ async fn on_kafka_every_process_follows_a_promotion() {
     }
     stop.store(true, Ordering::Relaxed);
     // Nothing was dropped; while one process was ahead of the other, both versions decided.
-    let versions = writing.await.unwrap();
-    assert!(versions.iter().all(|version| *version == live || *version == new), "{versions:?}");
+    let decisions = writing.await.unwrap();
+    let known = |(_, version): &(Instant, String)| *version == live || *version == new;
+    assert!(decisions.iter().all(known), "{decisions:?}");
     let until = Instant::now() + PATIENCE;
     loop {
         let report: Value =
-            serde_json::from_str(&must(&rest, &["shadow", "--report", "--json"])).unwrap();
+            serde_json::from_str(&model(&rest, &["shadow", "--report", "--json"]).unwrap())
+                .unwrap();
         assert_eq!(report["candidate"], json!(live));
         if report["turns"].as_i64().unwrap() >= 12 {
             assert_eq!(report["other_intent"], 0, "{report}");

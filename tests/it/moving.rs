@@ -2,32 +2,13 @@
 //! conversation goes on where it was.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::server::{Options, Server, binary};
+use tests::server::{Options, Server};
 
 /// How long what was in hand may take to be done elsewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs the binary to its end; gives what it said.
-fn run(options: &Options, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(binary().unwrap());
-    command.args(arguments).env("CORRENTEZA__MODELS__DIR", tests::server::models().unwrap());
-    for (key, value) in &options.settings {
-        command.env(format!("CORRENTEZA__{key}"), value);
-    }
-    let output = command.output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-}
-
-fn must(options: &Options, arguments: &[&str]) -> String {
-    let (done, said) = run(options, arguments);
-    assert!(done, "{arguments:?}: {said}");
-    said
-}
 
 fn data_dir(dir: &Path) -> &str {
     dir.to_str().unwrap()
@@ -80,7 +61,6 @@ async fn conversations_go_on_after_a_move_to_kafka_and_after_a_change_of_layout(
     let tag = format!("move{}", std::process::id());
     let there = Options::at(&other)
         .on_cluster()
-        .with("SERVER__DATA_DIR", data_dir(&other))
         .with("KAFKA__BOOTSTRAP", &kafka)
         .with("KAFKA__PREFIX", &format!("{tag}-"))
         .with("SCYLLA__CONTACT_POINTS", &cql)
@@ -88,12 +68,12 @@ async fn conversations_go_on_after_a_move_to_kafka_and_after_a_change_of_layout(
         .with("LOG__PARTITIONS", "4")
         // Members that have just joined take a moment to be given what they read.
         .with("DOOR__WAIT_MS", "30000");
-    must(&there, &["topics", "apply"]);
-    must(&there, &["store", "migrate"]);
-    let said = must(&there, &["migrate", "--from", data_dir(&one)]);
+    there.run(&["topics", "apply"]).unwrap();
+    there.run(&["store", "migrate"]).unwrap();
+    let said = there.run(&["migrate", "--from", data_dir(&one)]).unwrap();
     assert!(said.contains("moved"), "{said}");
-    let (done, said) = run(&there, &["migrate", "--from", data_dir(&one)]);
-    assert!(!done && said.contains("already hold records"), "{said}");
+    let refusal = there.run(&["migrate", "--from", data_dir(&one)]).unwrap_err().to_string();
+    assert!(refusal.contains("already hold records"), "{refusal}");
 
     std::fs::create_dir_all(&other).unwrap();
     std::fs::copy(one.join("keys.toml"), other.join("keys.toml")).unwrap();
@@ -106,19 +86,17 @@ async fn conversations_go_on_after_a_move_to_kafka_and_after_a_change_of_layout(
     }
     server.stop().await.unwrap();
 
-    let change = ["topology", "change", "--to", "chained", "--data-dir", data_dir(&other)];
-    let said = must(&there, &change);
+    let said = there.run(&["topology", "change", "--to", "chained"]).unwrap();
     assert!(said.contains("chained now"), "{said}");
-    let (done, said) =
-        run(&there, &["run", "turns", "--data-dir", data_dir(&other), "--listen", "127.0.0.1:0"]);
-    assert!(!done && said.contains("topology change"), "{said}");
+    let refusal = there.run(&["run", "turns", "--listen", "127.0.0.1:0"]).unwrap_err().to_string();
+    assert!(refusal.contains("topology change"), "{refusal}");
     let chained = there.clone().with("LINE__LAYOUT", "chained");
     let server = Server::start(chained).await.unwrap();
     go_on(&server, &decided).await;
     server.stop().await.unwrap();
 
     // And back.
-    must(&there, &["topology", "change", "--to", "separate", "--data-dir", data_dir(&other)]);
+    there.run(&["topology", "change", "--to", "separate"]).unwrap();
     let server = Server::start(there).await.unwrap();
     go_on(&server, &decided).await;
 }

@@ -7,4 +7,5 @@
 pub mod api;
 pub mod chaos;
 pub mod faketime;
+pub mod installation;
 pub mod server;

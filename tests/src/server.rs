@@ -136,6 +136,28 @@ impl Options {
         self.settings.push((key.to_owned(), value.to_owned()));
         self
     }
+
+    /// Runs another command of the binary to its end, with these settings; gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails; with what it complained of.
+    pub fn run(&self, command: &[&str]) -> anyhow::Result<String> {
+        let ended = self.with_settings(command)?.output()?;
+        let complaint = String::from_utf8_lossy(&ended.stderr);
+        ensure!(ended.status.success(), "{} failed: {complaint}", command.join(" "));
+        Ok(String::from_utf8(ended.stdout)?)
+    }
+
+    fn with_settings(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(binary()?);
+        command
+            .args(arguments)
+            .env("CORRENTEZA__SERVER__DATA_DIR", &self.data_dir)
+            .env("CORRENTEZA__MODELS__DIR", models()?)
+            .envs(self.settings.iter().map(|(key, value)| (format!("CORRENTEZA__{key}"), value)))
+            .envs(self.environment.iter().map(|(key, value)| (key, value)));
+        Ok(command)
+    }
 }
 
 /// A file with the routing policy that is built in, but for a shorter patience: a conversation that
@@ -186,19 +208,11 @@ impl Server {
     /// # Errors
     /// When there is no binary to start.
     pub fn spawn(options: Options) -> anyhow::Result<Self> {
-        let mut command = Command::new(binary()?);
+        let mut command = options.with_settings(&options.command)?;
         command
-            .args(&options.command)
-            .arg("--data-dir")
-            .arg(&options.data_dir)
             .args(["--listen", &format!("127.0.0.1:{}", options.port)])
-            .env("CORRENTEZA__MODELS__DIR", models()?)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        for (key, value) in &options.settings {
-            command.env(format!("CORRENTEZA__{key}"), value);
-        }
-        command.envs(options.environment.iter().map(|(key, value)| (key, value)));
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(String::new()));
         let (out, err) = (child.stdout.take(), child.stderr.take());

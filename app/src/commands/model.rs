@@ -236,7 +236,11 @@ fn said(models: &Models, text: &str, scratch: &mut Scratch) -> Map<String, Value
 pub fn explain(asked: &Explain, config: Option<&Path>) -> anyhow::Result<()> {
     let models = open(asked.model.as_ref(), config)?;
     let mut scratch = Scratch::new();
-    let c = models.classify(&asked.text, &mut scratch);
+    let known = classifier::Context {
+        facts: asked.facts.iter().copied().collect(),
+        previous_intent: asked.after.clone(),
+    };
+    let c = models.classify_in(&asked.text, &known, &mut scratch);
     let mut text = format!(
         "{} (confidence {:.3}, answered from {:.3} on{})\n",
         c.intent,
@@ -248,7 +252,7 @@ pub fn explain(asked: &Explain, config: Option<&Path>) -> anyhow::Result<()> {
         text += &format!("  {probability:>6.3}  {id}\n");
     }
     text += "what spoke for the first against the second (nats):\n";
-    for telling in models.explain(&asked.text, asked.most, &mut scratch) {
+    for telling in models.explain_last(asked.most, &scratch) {
         text += &format!("  {:>+6.2}  {}\n", telling.weight, telling.ngram);
     }
     print(text.trim_end())

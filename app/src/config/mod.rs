@@ -80,7 +80,7 @@ sections! {
     /// `[answers]`
     Answers { file: String }
     /// `[models]`
-    Models { dir: String }
+    Models { dir: String, context_hours: i64 }
     /// `[crm]`
     Crm { kind: CrmKind, latency_ms_p50: u64, errors_per_mille: u64 }
     /// `[deliver]`

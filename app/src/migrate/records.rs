@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use pipeline::log::{AppendError, From, embedded};
+use pipeline::log::{From, embedded, insist};
 use pipeline::{Headers, Log, Record, Stored, partition};
 use schemas::labels::AutomaticPath;
 use schemas::topics::{self, AUTOMATIC_PATHS, CONVERSATIONS, INBOUND, Topic};
@@ -47,7 +47,8 @@ pub(super) async fn copy(
         let within = (topic == AUTOMATIC_PATHS)
             .then(|| partition::of(AutomaticPath::PARTITIONED_BY, target.partitions()));
         let records = page.into_iter().map(|stored| record(stored, within));
-        append(target, records.collect()).await?;
+        let taken = insist(target.as_ref(), records.collect()).await;
+        taken.context("Kafka did not take the records")?;
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             print(&format!("  {topic}: {copied} records so far"))?;
@@ -65,15 +66,5 @@ fn record(stored: Stored, within: Option<u32>) -> Record {
         value: stored.value,
         headers: Headers { origin: None, ..stored.headers },
         time_ms: stored.time_ms,
-    }
-}
-
-async fn append(target: &Arc<dyn Log>, records: Vec<Record>) -> anyhow::Result<()> {
-    loop {
-        match target.append(records.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(AppendError::Busy { retry_after }) => tokio::time::sleep(retry_after).await,
-            Err(error) => return Err(error).context("Kafka did not take the records"),
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use classifier::{Models, Task};
 use data_encoding::HEXLOWER;
-use pipeline::log::{AppendError, From};
+use pipeline::log::{From, insist};
 use pipeline::{Group, Headers, Log, Offset, Record};
 use schemas::Avro;
 use schemas::models::{ModelChunk, ModelFiles, ModelPublished};
@@ -26,18 +26,13 @@ const SILENCE: Duration = Duration::from_secs(30);
 const QUIET_LOOKS: u32 = 20;
 const QUIET_EVERY: Duration = Duration::from_millis(100);
 
-/// Appends `records`, waiting while the log is busy; gives their places.
+/// Appends `records`, however long the log is busy; gives their places.
 pub(super) async fn append(
     log: &dyn Log,
     records: Vec<Record>,
 ) -> anyhow::Result<Vec<(u32, Offset)>> {
-    loop {
-        match log.append(records.clone()).await {
-            Ok(durable) => return Ok(durable.0),
-            Err(AppendError::Busy { retry_after }) => tokio::time::sleep(retry_after).await,
-            Err(error) => return Err(error).context("the log did not take it; try again"),
-        }
-    }
+    let durable = insist(log, records).await;
+    Ok(durable.context("the log did not take it; try again")?.0)
 }
 
 /// Writes `files`, which are `models`, and then that they can be had.

@@ -1,8 +1,10 @@
 //! The `turns` stage: repeats are dropped, messages that belong together become one turn.
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
-//! through is in exactly one turn; what is not a message is passed on in its place in the order.
+//! through is in exactly one turn; what is not a message is passed on in its place in the order. What the
+//! CRM told of the contact on the way goes with the next turn.
 
+mod context;
 mod person;
 mod settings;
 
@@ -80,6 +82,7 @@ impl Stage for Turns {
         let settings = cx.broadcast();
         let now_ms = input.time_ms;
         let mut state = cx.state.take().unwrap_or_default();
+        context::forget(&mut state, settings.context_hours, now_ms);
         let grouped = match input.body.body {
             InboundBody::Message(message) => {
                 if state.seen.iter().any(|seen| seen.message_id == message.head.message_id) {
@@ -96,10 +99,12 @@ impl Stage for Turns {
             InboundBody::Command(command) => commanded(cx, &mut state, command, keys),
             InboundBody::DeliveryOutcome(outcome) => {
                 note_owner(&mut state, &outcome);
+                context::talked_of(&mut state, &outcome, now_ms);
                 tell(cx, TurnsBody::DeliveryOutcome(outcome));
                 Ok(())
             }
             InboundBody::ActionOutcome(outcome) => {
+                context::learn(&mut state, &outcome, now_ms);
                 tell(cx, TurnsBody::ActionOutcome(outcome));
                 Ok(())
             }
@@ -237,6 +242,8 @@ fn close(
         needs_person: open.messages.iter().any(|message| !is_understood(message.kind)),
         choice,
         auto_generated: last.is_some_and(|head| head.auto_generated),
+        facts: context::facts(state),
+        previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
     };
     tell(cx, TurnsBody::Turn(Box::new(turn)));
     Ok(())

@@ -17,6 +17,10 @@ pub struct Settings {
     pub seen_hours: i64,
     /// How long a contact without messages is remembered, in hours.
     pub forget_hours: i64,
+    /// How long a fact about the customer, and what was talked of last, go with turns, in hours; 0:
+    /// never.
+    #[serde(default)]
+    pub context_hours: i64,
 }
 
 /// How messages of one tenant are grouped.
@@ -66,6 +70,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             seen_hours: 7 * 24,
             forget_hours: 30 * 24,
+            context_hours: 24,
         }
     }
 }
@@ -95,6 +100,9 @@ impl Settings {
         }
         if !(1..=24 * 60).contains(&self.seen_hours) {
             wrong.push("grouping: seen_hours must be 1 to 1440".to_owned());
+        }
+        if !(0..=self.forget_hours).contains(&self.context_hours) {
+            wrong.push("models: context_hours must be 0 to 720".to_owned());
         }
         if self.forget_hours < self.seen_hours {
             wrong.push("grouping: forget_hours must not be less than seen_hours".to_owned());

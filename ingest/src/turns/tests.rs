@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pipeline::testkit::{Driver, Seen};
@@ -50,7 +51,7 @@ fn message(n: u8, text: &str) -> Message {
             event_time_ms: 0,
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
-            attributes: std::collections::BTreeMap::new(),
+            attributes: BTreeMap::new(),
         },
         text: Some(text.to_owned()),
         flush: false,
@@ -233,6 +234,64 @@ fn keeps_no_plain_text_and_forgets_who_is_gone() {
     assert!(!encoded.windows(7).any(|window| window == b"segredo"), "no plain text");
     turns.pass(40 * 24 * HOUR_MS);
     assert!(turns.state(&key()).is_none());
+}
+
+/// What the CRM and the channel say of a contact that was told of `sem_conexao`.
+fn learned() -> [Inbound; 2] {
+    let conversation_id = ConversationId([1; 20]);
+    let found = ActionOutcome {
+        conversation_id,
+        turn: 1,
+        action: "line_check".to_owned(),
+        result: ActionResult::Done,
+        finding: "line_los".to_owned(),
+        fields_sealed: None,
+        facts: BTreeMap::from([("line_down".to_owned(), true)]),
+    };
+    let delivered = DeliveryOutcome {
+        conversation_id,
+        turn: 1,
+        purpose: ReplyPurpose::Answer,
+        part: 0,
+        result: DeliveryResult::Sent,
+        provider_message_id: None,
+        error: None,
+        agent: None,
+        answer_id: None,
+        text_sealed: None,
+        text_masked: None,
+        buttons: Vec::new(),
+        intent: Some("sem_conexao".to_owned()),
+    };
+    let delivered = InboundBody::DeliveryOutcome(Box::new(delivered));
+    [InboundBody::ActionOutcome(found), delivered].map(|body| Inbound { body })
+}
+
+#[test]
+fn what_the_crm_told_goes_with_turns_for_as_long_as_it_holds() {
+    /// What goes with a turn that comes `hours` later.
+    fn later(hours: i64, context_hours: i64) -> Vec<(BTreeMap<String, bool>, Option<String>)> {
+        let mut turns = driver();
+        turns.broadcast_mut().default.enabled = false;
+        turns.broadcast_mut().context_hours = context_hours;
+        let mut seen = vec![turns.feed(&key(), 0, inbound(message(1, "caiu")))];
+        for told in learned() {
+            seen.push(turns.feed(&key(), 1_000, told));
+        }
+        turns.pass(hours * HOUR_MS);
+        seen.push(turns.feed(&key(), hours * HOUR_MS, inbound(message(2, "e aí?"))));
+        let outputs = seen.into_iter().flat_map(|seen| seen.outputs);
+        let with = outputs.filter_map(|(_, out)| match out.0.body {
+            TurnsBody::Turn(turn) => Some((turn.facts, turn.previous_intent)),
+            _ => None,
+        });
+        with.collect()
+    }
+    let nothing = (BTreeMap::new(), None);
+    let down = (BTreeMap::from([("line_down".to_owned(), true)]), Some("sem_conexao".to_owned()));
+    assert_eq!(later(23, 24), [nothing.clone(), down]);
+    assert_eq!(later(25, 24), [nothing.clone(), nothing.clone()]);
+    assert_eq!(later(1, 0), [nothing.clone(), nothing], "off");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::watermarks::Watermarks;
 
 pub mod embedded;
 mod follow;
+mod insist;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod memory;
@@ -27,6 +28,7 @@ mod no_state;
 mod ring;
 
 pub use follow::follow;
+pub use insist::insist;
 use no_state::NoState;
 
 /// Why the log could not do it, and what that means for the caller.

@@ -27,6 +27,9 @@ pub struct CrmAnswer {
     pub finding: String,
     /// Values for the answer's placeholders.
     pub fields: BTreeMap<String, String>,
+    /// What is known of the customer now, by name: `open_invoice`, `line_down`, `district_incident`.
+    /// Absent: not known. It tells the models what to expect of the next message.
+    pub facts: BTreeMap<String, bool>,
 }
 
 /// Why there is no answer.

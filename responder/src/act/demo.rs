@@ -66,7 +66,7 @@ impl Crm for DemoCrm {
             return Err(CrmError::Transient("connection reset".to_owned()));
         }
         let Some(customer) = customer_number(&request.contact, request.verified) else {
-            return Ok(found(ActionResult::IdentityRequired, "identity_required", &[]));
+            return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
         match request.action.as_str() {
             "open_invoice" => Ok(open_invoice(customer)),
@@ -90,7 +90,12 @@ fn customer_number(contact: &Contact, verified: bool) -> Option<u64> {
     number.is_multiple_of(2).then_some(number / 2)
 }
 
-fn found(result: ActionResult, finding: &str, fields: &[(&str, String)]) -> CrmAnswer {
+fn found(
+    result: ActionResult,
+    finding: &str,
+    fields: &[(&str, String)],
+    facts: &[(&str, bool)],
+) -> CrmAnswer {
     CrmAnswer {
         result,
         finding: finding.to_owned(),
@@ -98,6 +103,7 @@ fn found(result: ActionResult, finding: &str, fields: &[(&str, String)]) -> CrmA
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect::<BTreeMap<_, _>>(),
+        facts: facts.iter().map(|(name, is_true)| ((*name).to_owned(), *is_true)).collect(),
     }
 }
 
@@ -112,7 +118,8 @@ fn plan(customer: u64) -> (&'static str, u64) {
 /// Three of four customers owe this month's invoice.
 fn open_invoice(customer: u64) -> CrmAnswer {
     if customer.is_multiple_of(4) {
-        return found(ActionResult::NotFound, "no_invoice", &[]);
+        let facts = [("open_invoice", false)];
+        return found(ActionResult::NotFound, "no_invoice", &[], &facts);
     }
     let (_, reais) = plan(customer);
     let code = scramble(customer);
@@ -139,6 +146,7 @@ fn open_invoice(customer: u64) -> CrmAnswer {
                 ),
             ),
         ],
+        &[("open_invoice", true)],
     )
 }
 
@@ -152,7 +160,12 @@ fn line_check(customer: u64) -> CrmAnswer {
         8 => "suspended",
         _ => "line_ok",
     };
-    found(ActionResult::Done, finding, &[("plano", name.to_owned())])
+    let is_down = matches!(finding, "line_offline" | "line_los" | "suspended");
+    let mut facts = vec![("line_down", is_down)];
+    if finding == "line_offline" {
+        facts.push(("district_incident", customer % 20 == 5));
+    }
+    found(ActionResult::Done, finding, &[("plano", name.to_owned())], &facts)
 }
 
 #[cfg(test)]

@@ -45,11 +45,14 @@ struct Ended {
     result: ActionResult,
     finding: String,
     fields: BTreeMap<String, String>,
+    #[serde(default)]
+    facts: BTreeMap<String, bool>,
 }
 
 impl Ended {
     fn without_fields(result: ActionResult, finding: &str) -> Self {
-        Self { result, finding: finding.to_owned(), fields: BTreeMap::new() }
+        let (fields, facts) = (BTreeMap::new(), BTreeMap::new());
+        Self { result, finding: finding.to_owned(), fields, facts }
     }
 }
 
@@ -109,7 +112,9 @@ impl Act {
 
     async fn perform(&self, asked: &CrmRequest) -> Result<Ended, Outcome> {
         match self.crm.perform(asked).await {
-            Ok(CrmAnswer { result, finding, fields }) => Ok(Ended { result, finding, fields }),
+            Ok(CrmAnswer { result, finding, fields, facts }) => {
+                Ok(Ended { result, finding, fields, facts })
+            }
             Err(CrmError::Transient(why)) => Err(Outcome::Retry { after: RETRY_AFTER, why }),
             Err(CrmError::Permanent(why)) => {
                 tracing::warn!(action = asked.action, why, "the CRM refused");
@@ -137,6 +142,7 @@ impl Act {
             result: ended.result,
             finding: ended.finding,
             fields_sealed,
+            facts: ended.facts,
         };
         told(&input.key, InboundBody::ActionOutcome(outcome), self.clock.now_ms())
     }

@@ -89,6 +89,7 @@ impl Deliver {
             text_sealed: Some(reply.text_sealed.clone()),
             text_masked: Some(reply.text_masked.clone()),
             buttons: reply.buttons.clone(),
+            intent: reply.due.intent.clone(),
         };
         let body = InboundBody::DeliveryOutcome(Box::new(outcome));
         told(&input.key, body, self.clock.now_ms())

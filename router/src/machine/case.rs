@@ -11,6 +11,7 @@ use schemas::sealed::TenantKeys;
 use schemas::state::RouterState;
 use schemas::work::Handoff;
 
+use crate::begun::begun;
 use crate::out::RouterOut;
 use crate::protocol::protocol;
 use crate::settings::Settings;
@@ -62,30 +63,12 @@ impl<'a> Case<'a> {
         let state = RouterState {
             conversation_id,
             protocol: protocol(keys, conversation_id, now_ms, offset),
-            seq: 0,
-            chat_seq: 0,
-            state: ConversationState::Triage,
             channel: head.channel,
             address: address_of(head),
-            owner: None,
-            queue: None,
-            priority: Priority::Normal,
-            sla_due_ms: None,
-            sla_breached: false,
             opened_at_ms: now_ms,
             changed_at_ms: now_ms,
-            resolved_at_ms: None,
-            protocol_told: false,
-            bot_answers: 0,
-            last_intent: None,
-            last_intent_answers: 0,
-            agent_replies: 0,
-            agent_deadline_ms: None,
             verified: head.verified,
-            pending: Vec::new(),
-            commands: Vec::new(),
-            replies_seen: Vec::new(),
-            to_check: Vec::new(),
+            ..begun()
         };
         let mut case = Self::resume(&key.tenant, settings, state, now_ms);
         let opened = ConversationEvent::Opened(Opened {
@@ -139,6 +122,7 @@ impl<'a> Case<'a> {
         turn: i64,
         part: i32,
         via: AnswerVia,
+        intent: Option<String>,
     ) -> AnswerDue {
         let tell_protocol = !std::mem::replace(&mut self.state.protocol_told, true);
         AnswerDue {
@@ -149,6 +133,7 @@ impl<'a> Case<'a> {
             tell_protocol,
             address: self.state.address.clone(),
             expires_at_ms: self.now_ms + self.settings.times.reply_age_s_max * 1000,
+            intent,
         }
     }
 
@@ -185,8 +170,10 @@ impl<'a> Case<'a> {
             .or_else(|| by_intent.map(|policy| policy.queue.clone()))
             .unwrap_or_else(|| self.settings.default_queue.clone());
         self.enqueue(queue, self.state.priority);
-        let due = notice
-            .map(|via| self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via));
+        let about = self.state.last_intent.clone();
+        let due = notice.map(|via| {
+            self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via, about)
+        });
         let event = ConversationEvent::Queued(Queued { turn, reason });
         self.tell(event, With { visible: true, settled, due, ..With::default() });
         self.ask_people(turn, reason, None, None);

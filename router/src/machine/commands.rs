@@ -101,7 +101,7 @@ fn reply(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
     state.changed_at_ms = case.now_ms;
     let part = state.agent_replies;
     // A person writes to the customer, not to whichever program asked last.
-    let due = case.due(ReplyPurpose::AgentReply, 0, part, AnswerVia::Channel);
+    let due = case.due(ReplyPurpose::AgentReply, 0, part, AnswerVia::Channel, None);
     let agent = command.agent.clone();
     let replied = AgentReplied { agent, part, text_sealed, text_masked };
     let with = With { due: Some(due), ..With::default() };

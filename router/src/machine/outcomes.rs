@@ -65,7 +65,8 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         case.state.state = ConversationState::BotAnswered;
     }
     case.state.bot_answers += 1;
-    let due = case.due(ReplyPurpose::Answer, pending.turn, 0, pending.via);
+    let due =
+        case.due(ReplyPurpose::Answer, pending.turn, 0, pending.via, Some(pending.intent.clone()));
     let turn = pending.turn;
     case.state.pending.push(pending);
     case.tell(ConversationEvent::ActionDone(done), With { due: Some(due), ..With::default() });

@@ -4,7 +4,7 @@ use schemas::conversation::{
     ConversationEvent, ConversationState, MessageReceived, Reopened, Route, RouteReason,
     Settlement, TurnDecided,
 };
-use schemas::line::{ClassifiedTurn, Received, Sentiment};
+use schemas::line::{Classification, ClassifiedTurn, Received, Sentiment};
 use schemas::message::{AnswerVia, ReplyPurpose};
 use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
@@ -12,6 +12,7 @@ use schemas::work::ActionRequest;
 use super::case::{Case, With};
 use crate::decide::{Decision, decide};
 use crate::out::RouterOut;
+use crate::settings::Settings;
 
 /// A message came.
 pub(super) fn received(case: &mut Case<'_>, received: Received) {
@@ -63,8 +64,10 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             let news = reason != RouteReason::AlreadyQueued;
             let queue = if news { queue } else { case.state.queue.clone().unwrap_or(queue) };
             case.enqueue(queue, priority);
-            let due =
-                news.then(|| case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via));
+            let due = news.then(|| {
+                let about = likely(case.settings, classification.as_ref());
+                case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via, about)
+            });
             let settled = settled(Route::Human, reason);
             let with = With { visible: news, settled, due, ..With::default() };
             case.tell(event(Route::Human, reason, None, classification.clone()), with);
@@ -84,6 +87,13 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             }
         }
     }
+}
+
+/// What the turn is about, unless the models hardly know.
+fn likely(settings: &Settings, classification: Option<&Classification>) -> Option<String> {
+    let sure =
+        |c: &&Classification| c.in_scope && c.confidence >= settings.limits.queue_confidence_min;
+    classification.filter(sure).and_then(|c| c.intent()).map(str::to_owned)
 }
 
 /// Remembers a turn the machine answers; the answer is due at once unless the CRM is asked first.
@@ -117,7 +127,7 @@ fn pend(
     }
     case.state.state = ConversationState::BotAnswered;
     case.state.bot_answers += 1;
-    Some(case.due(ReplyPurpose::Answer, turn, 0, via))
+    Some(case.due(ReplyPurpose::Answer, turn, 0, via, Some(intent.to_owned())))
 }
 
 /// Counts answers on the same wish in a row.

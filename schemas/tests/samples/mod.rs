@@ -61,6 +61,8 @@ fn turn() -> Turn {
         needs_person: false,
         choice: None,
         auto_generated: false,
+        facts: [("line_down".to_owned(), true)].into(),
+        previous_intent: Some("pix".into()),
     }
 }
 
@@ -100,6 +102,7 @@ fn due() -> AnswerDue {
         tell_protocol: true,
         address: address(),
         expires_at_ms: 5,
+        intent: Some("pix".into()),
     }
 }
 
@@ -139,6 +142,7 @@ fn outcome() -> Box<DeliveryOutcome> {
         text_sealed: Some(sealed()),
         text_masked: Some("…".into()),
         buttons: vec![Button { id: "1".into(), title: "Sim".into() }],
+        intent: Some("pix".into()),
     })
 }
 
@@ -160,6 +164,7 @@ fn action() -> ActionOutcome {
         result: ActionResult::Done,
         finding: "open".into(),
         fields_sealed: Some(sealed()),
+        facts: [("open_invoice".to_owned(), true)].into(),
     }
 }
 
@@ -384,6 +389,8 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             owned: true,
             open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
             seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
+            facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
+            previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
         }),
         whole(&RouterState {
             conversation_id: ConversationId([4; 20]),

@@ -102,6 +102,7 @@ fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
             result: if n % 3 == 2 { ActionResult::Failed } else { ActionResult::Done },
             finding: "ok".to_owned(),
             fields_sealed: None,
+            facts: BTreeMap::from([("line_down".to_owned(), n % 2 == 0)]),
         };
         answers.push(record(stored.key.to_vec(), InboundBody::ActionOutcome(outcome), at_ms));
     }
@@ -120,6 +121,7 @@ fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
             text_sealed: Some(reply.text_sealed),
             text_masked: Some(reply.text_masked),
             buttons: Vec::new(),
+            intent: reply.due.intent,
         };
         let body = InboundBody::DeliveryOutcome(Box::new(outcome));
         answers.push(record(stored.key.to_vec(), body, at_ms));

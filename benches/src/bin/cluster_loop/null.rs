@@ -88,6 +88,8 @@ impl NullTurns {
             needs_person: false,
             choice: None,
             auto_generated: false,
+            facts: std::collections::BTreeMap::new(),
+            previous_intent: None,
         }
     }
 }
