@@ -95,7 +95,35 @@ fn told(head: &TrainedHead, unseen: &[Row], started: Instant) -> Value {
         "trials": card.trials,
         "held_out": card.held_out,
         "test": evaluate(head.head(), unseen),
+        "test_outside": unseen.iter().filter(|row| is_outside(head.head(), row)).count(),
+        "ece_by_chance": ece_by_chance(head.head(), unseen),
     })
+}
+
+fn is_outside(head: &Head, row: &Row) -> bool {
+    head.task() == Task::Intent && is_out_of_scope(&row.label)
+}
+
+/// The calibration error that a perfectly calibrated head with these very confidences would show on
+/// so many rows: the mean over outcomes drawn by the confidences.
+fn ece_by_chance(head: &Head, rows: &[Row]) -> f64 {
+    const BINS: usize = 15;
+    const ROUNDS: usize = 200;
+    let mut scratch = Scratch::new();
+    let inside = rows.iter().filter(|row| !is_outside(head, row));
+    let sure: Vec<f64> =
+        inside.map(|row| head.predict(&row.text, &mut scratch).probability()).collect();
+    let mut total = 0.0;
+    for round in 0..ROUNDS {
+        let mut gaps = [0.0; BINS];
+        for (i, confidence) in sure.iter().enumerate() {
+            let bin = (0..BINS).rev().find(|bin| confidence * BINS as f64 > *bin as f64);
+            let drawn = below(i, round, 1_000_000) as f64 / 1e6;
+            gaps[bin.unwrap_or(0)] += confidence - f64::from(u8::from(drawn < *confidence));
+        }
+        total += gaps.iter().map(|gap| gap.abs()).sum::<f64>() / (sure.len() as f64).max(1.0);
+    }
+    total / ROUNDS as f64
 }
 
 /// The four bundled heads on the validation rows, as they are and as hasty hands would write them.
