@@ -194,5 +194,9 @@ mod tests {
             let typed = Haste::Typos.write("boleto", seed);
             assert!((5..=7).contains(&typed.len()), "{typed}");
         }
+        assert_eq!(
+            ["q", "p", "m", "é", "ж"].map(|key| beside(key.chars().next().unwrap())),
+            ['w', 'o', 'n', 'r', 'ж']
+        );
     }
 }

@@ -307,6 +307,24 @@ mod tests {
     }
 
     #[test]
+    fn affairs_of_other_trades_are_alike_whichever_trade() {
+        let hashes = |text: &str, kind| {
+            let (mut tokens, mut grams) = (Tokens::default(), Vec::new());
+            tokens.read(text);
+            read(&tokens, GramKinds::of(&[kind]), &mut grams);
+            grams.iter().map(|gram| gram.hash).collect::<Vec<_>>()
+        };
+        let pairs = |text| hashes(text, GramKind::ConceptPair);
+        assert_eq!(pairs("boleto da agua"), pairs("boleto do cartao"));
+        assert_ne!(pairs("boleto da agua"), pairs("boleto da fibra"));
+        let foreign = |text| hashes(text, GramKind::Foreign).len();
+        assert_eq!(
+            (foreign("boleto agua"), foreign("boleto da agua"), foreign("boleto")),
+            (1, 2, 0)
+        );
+    }
+
+    #[test]
     fn concepts_join_over_other_words() {
         let pairs = shown("a internet aqui ta muito lenta", &[GramKind::ConceptPair]);
         assert_eq!(pairs, ["internet … lenta"]);

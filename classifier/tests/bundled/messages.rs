@@ -130,7 +130,7 @@ fn facts_shift_what_the_text_leaves_open_and_are_explained() {
     let intent = Task::Intent.file_name();
     std::fs::copy(dir().join(intent), out.path().join(intent)).unwrap();
     let alone = Models::open(out.path()).unwrap();
-    let table = include_str!("../corpus/context.json");
+    let table = include_str!("../../corpus/context.json");
     std::fs::write(out.path().join(CONTEXT_FILE), table).unwrap();
     let models = Models::open(out.path()).unwrap();
     assert_ne!(models.version(), alone.version());
