@@ -94,7 +94,8 @@ def cost(measured):
     lines = ["## Cost", ""]
     if of := measured.get("scale"):
         lines.append(
-            f"20,000 rows × 30 labels, recipe chosen and five folds: {of['train_seconds']:.0f} s, "
+            f"20,000 rows × 30 labels, recipe chosen and ten folds: {of['train_seconds']:.0f} s "
+            f"({of['told_by']}), "
             f"{of['peak_memory']} at the peak, {of['artifact_bytes'] / 2**20:.1f} MiB, "
             f"read back and tested in {of['reload_ms']:.0f} ms."
         )

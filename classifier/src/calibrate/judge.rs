@@ -11,7 +11,7 @@ use crate::score::softmax::{softmax, top_two};
 use serde::{Deserialize, Serialize};
 
 /// Log-odds and log-ratios are kept within this many nats.
-pub(crate) const NATS_MAX: f64 = 12.0;
+const NATS_MAX: f64 = 12.0;
 
 /// Features of the gate, in order: log-odds of the best class, log ratio of the best two, share of
 /// unknown n-grams, likelihood ratio to the background a unit of evidence, log length, log ratio of

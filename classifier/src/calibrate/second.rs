@@ -7,7 +7,7 @@
 //! Invariant: candidates come from in-scope classes other than the primary one, and at least
 //! [`PROBABLE_MIN`] of the whole message's probability speaks for each.
 
-use super::judge::{Judgement, NATS_MAX};
+use super::judge::Judgement;
 use super::logistic::{Logistic, logit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,9 +15,11 @@ use std::collections::BTreeMap;
 /// Clauses that are judged; a longer message has said its wishes by then.
 pub(crate) const CLAUSES_MAX: usize = 8;
 
-/// Probability in the whole message under which an intent is no candidate. It keeps most messages,
-/// whose intent is clear, from being judged clause by clause.
+/// Probability in the whole message under which an intent is no candidate.
 pub(crate) const PROBABLE_MIN: f64 = 0.01;
+
+/// Log-odds that a clause counts as sure with.
+const SURE_NATS: f64 = 5.0;
 
 /// Ridge of the logistic model, in rows.
 const RIDGE: f64 = 1.0;
@@ -31,10 +33,10 @@ const ROWS_MIN: usize = 30;
 /// Second intents rightly named before the share of right ones means anything.
 const NAMED_MIN: usize = 8;
 
-/// Features of naming, in order: log-odds of the clause's confidence, log-odds of its being in scope,
-/// log-probability in the whole message, log-odds of the surest clause of the primary intent, log-rate
-/// of the two intents being wished together.
-type Features = [f64; 5];
+/// Features of naming, in order: log-odds of the clause's confidence, log-probability in the whole
+/// message, log-odds of the surest clause of the primary intent, log-rate of the two intents being
+/// wished together.
+type Features = [f64; 4];
 
 /// What names second intents; stored in the artifact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,7 +56,7 @@ pub struct Second {
 struct Candidate {
     class: usize,
     /// All features but the last.
-    heard: [f64; 4],
+    heard: [f64; 3],
 }
 
 /// One held-out in-scope message, judged as a whole and clause by clause.
@@ -88,7 +90,7 @@ fn candidates<'a>(
     clauses: &'a [Judgement],
 ) -> impl Iterator<Item = Candidate> + 'a {
     let own = clauses.iter().filter(move |clause| clause.class == primary);
-    let own = logit(own.map(|clause| clause.confidence).fold(0.0, f64::max), NATS_MAX);
+    let own = logit(own.map(|clause| clause.confidence).fold(0.0, f64::max), SURE_NATS);
     // Of several clauses that hold the same class, the surest, and of those the first.
     let surest = move |at: usize, clause: &Judgement| {
         clauses.iter().enumerate().all(|(i, other)| {
@@ -102,12 +104,7 @@ fn candidates<'a>(
         let stands = clause.class != primary && probability >= PROBABLE_MIN && surest(at, clause);
         stands.then(|| Candidate {
             class: clause.class,
-            heard: [
-                logit(clause.confidence, NATS_MAX),
-                logit(clause.in_scope, NATS_MAX),
-                probability.ln(),
-                own,
-            ],
+            heard: [logit(clause.confidence, SURE_NATS), probability.ln(), own],
         })
     })
 }
@@ -120,13 +117,28 @@ impl Second {
         probabilities: &[f64],
         clauses: &[Judgement],
     ) -> Option<usize> {
-        let rate = |class: usize| self.pair_rates.get(primary * self.classes + class).copied();
         let sure = candidates(primary, probabilities, clauses).map(|candidate| {
-            let rate = rate(candidate.class).unwrap_or(-NATS_MAX);
-            (candidate.class, self.naming.probability(&with_rate(candidate.heard, rate)))
+            (candidate.class, self.probability(primary, candidate.class, candidate.heard))
         });
         let best = sure.max_by(|a, b| a.1.total_cmp(&b.1));
         best.filter(|(_, probability)| *probability >= self.from).map(|(class, _)| class)
+    }
+
+    /// Could a class be named, were the clauses as sure as can be? It keeps most messages from being
+    /// read a second time.
+    pub(crate) fn might_name(&self, primary: usize, probabilities: &[f64]) -> bool {
+        probabilities.iter().enumerate().any(|(class, probability)| {
+            let heard = [SURE_NATS, probability.ln(), SURE_NATS];
+            class != primary
+                && *probability >= PROBABLE_MIN
+                && self.probability(primary, class, heard) >= self.from
+        })
+    }
+
+    fn probability(&self, primary: usize, class: usize, heard: [f64; 3]) -> f64 {
+        let rate = self.pair_rates.get(primary * self.classes + class).copied();
+        // Every pair has a rate; without one nothing would be known of it.
+        rate.map_or(0.0, |rate| self.naming.probability(&with_rate(heard, rate)))
     }
 
     /// Fits on held-out messages, and tells how those are named by a model that has not seen them.
@@ -184,8 +196,8 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
     (a.min(b), a.max(b))
 }
 
-fn with_rate([clause, in_scope, whole, own]: [f64; 4], rate: f64) -> Features {
-    [clause, in_scope, whole, own, rate]
+fn with_rate([clause, whole, own]: [f64; 3], rate: f64) -> Features {
+    [clause, whole, own, rate]
 }
 
 /// How often two classes that were heard together were both wished.
@@ -252,8 +264,8 @@ mod tests {
         let found: Vec<Candidate> = candidates(0, &WHOLE, &clauses).collect();
         // Class 3 is all but excluded by the whole message.
         assert_eq!(found.iter().map(|found| found.class).collect::<Vec<_>>(), [1]);
-        assert!((found[0].heard[0] - logit(0.7, NATS_MAX)).abs() < 1e-12);
-        assert!((found[0].heard[3] - logit(0.9, NATS_MAX)).abs() < 1e-12);
+        assert!((found[0].heard[0] - logit(0.7, SURE_NATS)).abs() < 1e-12);
+        assert!((found[0].heard[2] - logit(0.9, SURE_NATS)).abs() < 1e-12);
         assert!(may_hold(0, &WHOLE) && !may_hold(0, &[0.995, 0.005]));
     }
 
@@ -273,6 +285,7 @@ mod tests {
         assert_eq!(second.name(0, &WHOLE, &[clause(0, 0.9), clause(1, 0.8)]), Some(1));
         assert_eq!(second.name(0, &WHOLE, &[clause(0, 0.9), clause(2, 0.8)]), None);
         assert_eq!(second.name(0, &WHOLE, &[clause(0, 0.9)]), None);
+        assert!(second.might_name(0, &WHOLE) && !second.might_name(0, &[0.9, 0.0, 0.1, 0.0]));
         assert!(Second::fit(&told[..40], 4, 5).is_none());
     }
 }

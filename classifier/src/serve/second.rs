@@ -8,7 +8,7 @@ use super::score::score;
 use super::scratch::Scratch;
 use crate::artifact::model::Model;
 use crate::calibrate::judge::Evidence;
-use crate::calibrate::second::{CLAUSES_MAX, may_hold};
+use crate::calibrate::second::CLAUSES_MAX;
 use crate::text::clauses::Clauses;
 
 /// Names the second intent of `text`, whose scores are in `scratch`; `model` is the intent head, the
@@ -23,7 +23,7 @@ pub(crate) fn name<'m>(
     let second = calibration.second.as_ref()?;
     let Scratch { heads: [whole, ..], by_clause, clauses, .. } = scratch;
     let judged = whole.judged;
-    if judged.in_scope < 0.5 || !may_hold(judged.class, &whole.probabilities) {
+    if judged.in_scope < 0.5 || !second.might_name(judged.class, &whole.probabilities) {
         return None;
     }
     Clauses::of(text).nth(1)?;
