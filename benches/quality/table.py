@@ -99,13 +99,19 @@ def cost(measured):
             f"{of['peak_memory']} at the peak, {of['artifact_bytes'] / 2**20:.1f} MiB, "
             f"read back and tested in {of['reload_ms']:.0f} ms."
         )
+    if of := (measured.get("speed") or {}).get("test"):
+        lines += ["", (
+            f"One of {of['messages']} messages of 13 to 17 words, four heads: p50 {of['p50_us']:.1f} µs, "
+            f"p99 {of['p99_us']:.1f} µs at load {of['load']}; by the least time of each message, which "
+            f"other work on the machine does not touch, {of['least_p50_us']:.1f} and {of['least_p99_us']:.1f} µs."
+        )]
     return lines
 
 
 def main():
     out, page = map(pathlib.Path, sys.argv[1:3])
     measured = {}
-    for name in SETS + [f"provider_{head}" for head in HEADS] + ["scale"]:
+    for name in SETS + [f"provider_{head}" for head in HEADS] + ["scale", "speed"]:
         if (of := read(out / f"{name}.json")) is not None:
             of["sklearn"] = read(out / f"{name}.sklearn.json")
             measured[name] = of

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(crate) const CLAUSES_MAX: usize = 8;
 
 /// Probability in the whole message under which an intent is no candidate.
-pub(crate) const PROBABLE_MIN: f64 = 0.01;
+pub(crate) const PROBABLE_MIN: f64 = 0.03;
 
 /// Log-odds that a clause counts as sure with.
 const SURE_NATS: f64 = 5.0;
