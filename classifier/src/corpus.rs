@@ -6,14 +6,16 @@
 use crate::rows::{Row, RowError, read_rows};
 
 /// Written to be hard: traps, two wishes at once, other companies' affairs.
-const HARD: [&str; 7] = [
+const HARD: [&str; 9] = [
     include_str!("../corpus/contrato.jsonl"),
+    include_str!("../corpus/duas_vontades.jsonl"),
     include_str!("../corpus/falhas.jsonl"),
     include_str!("../corpus/faturas.jsonl"),
     include_str!("../corpus/fora.jsonl"),
     include_str!("../corpus/geral.jsonl"),
     include_str!("../corpus/vendas.jsonl"),
     include_str!("../corpus/visitas.jsonl"),
+    include_str!("../corpus/vizinhanca.jsonl"),
 ];
 
 /// Written as customers usually write.

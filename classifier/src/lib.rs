@@ -50,6 +50,7 @@ pub use bundled::{PROVENANCE, train_bundled, train_bundled_head, write_head};
 pub use calibrate::judge::Calibration;
 pub use calibrate::logistic::Logistic;
 pub use calibrate::metrics::Bin;
+pub use calibrate::second::Second;
 pub use calibrate::temperature::LengthTemperature;
 pub use calibrate::thresholds::{Accepted, IntentThreshold, Thresholds};
 pub use context::{Context, ContextTable, Fact};
@@ -64,7 +65,8 @@ pub use serve::head::Head;
 pub use serve::models::{CONTEXT_FILE, Classified, Models};
 pub use serve::scratch::Scratch;
 pub use train::card::{
-    Card, DataChecks, HeldOutFigures, LabelCard, LiveFigures, TestFigures, TestSplit, Trial,
+    Card, DataChecks, HeldOutFigures, LabelCard, LiveFigures, SecondsFigures, TestFigures,
+    TestSplit, Trial,
 };
 pub use train::curves::{Confused, CoveragePoint, Curves, LabelFigures, LearningPoint};
 pub use train::error::TrainError;

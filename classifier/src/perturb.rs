@@ -15,7 +15,7 @@ const ONE_WORD_OF: u64 = 4;
 pub enum Haste {
     /// No accents: "nao", "tecnico".
     Accents,
-    /// Letters swapped, left out or doubled, in one word of four.
+    /// Letters swapped, left out, doubled or hit beside, in one word of four.
     Typos,
     /// Words shortened as in Brazilian chats ("vc", "pq", "n"), others now and then spelt by ear
     /// ("kem", "naum", "axo"), which no table of the reader knows.
@@ -104,20 +104,35 @@ fn plain(text: &str) -> String {
     text.chars().map(bare).collect()
 }
 
-/// Swaps, drops or doubles a letter inside; short words are typed right.
+/// Swaps, drops or doubles a letter inside, or hits the key beside it; short words are typed right.
 fn misspell(word: &str, dice: u64) -> String {
     let mut letters: Vec<char> = word.chars().collect();
     if letters.len() < 4 {
         return word.to_owned();
     }
     let inner = letters.len() as u64 - 2;
-    let at = usize::try_from(dice / 3 % inner).unwrap_or_default() + 1;
-    match (dice % 3, letters.get(at).copied()) {
+    let at = usize::try_from(dice / 4 % inner).unwrap_or_default() + 1;
+    match (dice % 4, letters.get(at).copied()) {
         (0, _) => letters.swap(at, at + 1),
         (1, Some(letter)) => letters.insert(at, letter),
+        (2, Some(letter)) => {
+            letters.remove(at);
+            letters.insert(at, beside(letter));
+        }
         _ => drop(letters.remove(at)),
     }
     letters.into_iter().collect()
+}
+
+/// The key right of a letter's, or left of the last of a row; other characters have none.
+fn beside(letter: char) -> char {
+    const ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
+    let plain = fold::fold(letter).unwrap_or(letter);
+    let row = ROWS.into_iter().find_map(|row| row.split_once(plain));
+    match row {
+        Some((left, right)) => right.chars().next().or(left.chars().last()).unwrap_or(letter),
+        None => letter,
+    }
 }
 
 /// One of the abbreviations of a word; one word in three without any is spelt by ear.
@@ -179,5 +194,9 @@ mod tests {
             let typed = Haste::Typos.write("boleto", seed);
             assert!((5..=7).contains(&typed.len()), "{typed}");
         }
+        assert_eq!(
+            ["q", "p", "m", "é", "ж"].map(|key| beside(key.chars().next().unwrap())),
+            ['w', 'o', 'n', 'r', 'ж']
+        );
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 /// First bytes of every model file.
 pub(crate) const MAGIC: [u8; 8] = *b"CRTZMODL";
 /// Version of the layout.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// What goes into a file beside the header; features sorted by hash.
 #[derive(Debug)]

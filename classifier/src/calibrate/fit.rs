@@ -11,20 +11,12 @@ const RIDGE: f64 = 2.0;
 /// Out-of-scope rows below which no gate is fitted.
 const OOS_ROWS_MIN: usize = 30;
 
-/// Rows with a second intent below which none is ever named.
-const SECONDS_MIN: usize = 30;
-
-/// Second intents rightly named before the share of right ones means anything.
-const NAMED_MIN: usize = 8;
-
 /// One held-out row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeldRow<'a> {
     pub(crate) evidence: Evidence<'a>,
     /// Its class number.
     pub(crate) label: usize,
-    /// The class number of a second intent.
-    pub(crate) second: Option<usize>,
 }
 
 /// Fits a calibration on held-out rows; `is_binary` also picks the threshold of the second class.
@@ -59,7 +51,7 @@ fn fit_temperature(rows: &[HeldRow<'_>], raw: &Calibration) -> LengthTemperature
     let scored: Vec<Scored<'_>> = in_scope
         .iter()
         .zip(&scores)
-        .map(|(row, scores)| Scored { scores, label: row.label, known: row.evidence.reading.known })
+        .map(|(row, scores)| Scored { scores, label: row.label, reading: row.evidence.reading })
         .collect();
     let fitted = temperature::fit(&scored);
     let error = |temperature| ece(&top_label(rows, &Calibration { temperature, ..raw.clone() }));
@@ -99,41 +91,6 @@ fn fit_gate(rows: &[HeldRow<'_>], calibration: &mut Calibration) {
         .collect();
     calibration.confidence = Some(Logistic::fit(&confidence_rows, RIDGE));
     calibration.gate = Some(gate);
-}
-
-/// The least probability of the class ranked second from which naming it is right at least as often
-/// as wrong on held-out in-scope rows; `None` where fewer than [`SECONDS_MIN`] of them have a second
-/// intent, or it never is.
-pub(crate) fn second_threshold(rows: &[HeldRow<'_>], calibration: &Calibration) -> Option<f64> {
-    let all = rows.iter().filter(|row| row.second.is_some()).count();
-    if all < SECONDS_MIN {
-        return None;
-    }
-    let mut probabilities = Vec::new();
-    let mut named: Vec<Outcome> = Vec::new();
-    for row in rows.iter().filter(|row| !is_oos(calibration, row)) {
-        let Some(parts) = calibration.parts(row.evidence, &mut probabilities) else { continue };
-        let Some((second, probability)) = runner_up(&probabilities, parts.class()) else {
-            continue;
-        };
-        let both = [Some(parts.class()), Some(second)];
-        let right =
-            row.second.is_some() && both.contains(&row.second) && both.contains(&Some(row.label));
-        named.push((probability, right));
-    }
-    named.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut right = 0;
-    let shares = named.iter().enumerate().filter_map(|(i, &(probability, yes))| {
-        right += usize::from(yes);
-        (right >= NAMED_MIN && 2 * right > i).then_some(probability)
-    });
-    shares.last()
-}
-
-/// The most probable class but one.
-fn runner_up(probabilities: &[f64], best: usize) -> Option<(usize, f64)> {
-    let others = probabilities.iter().copied().enumerate().filter(|(class, _)| *class != best);
-    others.max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// The threshold of best F1 over outcomes, of which `all` ought to be found.

@@ -4,6 +4,7 @@
 //! out-of-scope text whatever its best class; training, evaluation and serving judge by this code.
 
 use super::logistic::{Logistic, logit, sigmoid};
+use super::second::Second;
 use super::temperature::LengthTemperature;
 use crate::score::reading::Reading;
 use crate::score::softmax::{softmax, top_two};
@@ -37,10 +38,8 @@ pub struct Calibration {
     pub confidence: Option<Logistic>,
     /// For two classes: the probability of the second from which it is chosen; else 0.5.
     pub positive_from: Option<f64>,
-    /// The probability of the second class from which the message is said to hold both; none where
-    /// training rows tell of no second intents.
-    #[serde(default)]
-    pub second_from: Option<f64>,
+    /// Does the message hold a second intent? Needs rows with one in training.
+    pub second: Option<Second>,
 }
 
 /// Scores of one text and what they rest on.
@@ -53,7 +52,7 @@ pub(crate) struct Evidence<'a> {
 }
 
 /// A decision about one text.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Judgement {
     /// The best in-scope class.
     pub(crate) class: usize,
@@ -81,7 +80,7 @@ impl Calibration {
             gate: None,
             confidence: None,
             positive_from: None,
-            second_from: None,
+            second: None,
         }
     }
 
@@ -139,7 +138,7 @@ impl Calibration {
     /// Fills `probabilities`; `None` for a text without one known n-gram.
     pub(crate) fn parts(&self, text: Evidence<'_>, probabilities: &mut Vec<f64>) -> Option<Parts> {
         let (background, scores) = text.scores.split_last()?;
-        let scale = self.temperature.scale(text.reading.known);
+        let scale = self.temperature.scale(&text.reading);
         probabilities.clear();
         probabilities.extend_from_slice(scores);
         let oos = self.oos_class.and_then(|class| probabilities.get_mut(class));

@@ -116,7 +116,7 @@ fn derivatives<const N: usize>(
 }
 
 /// Solves A·x = b by elimination; A is symmetric and positive definite, so no pivot search.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+pub(crate) fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let size = b.len();
     for i in 0..size {
         let (pivot_row, pivot_b) = (a.get(i).cloned().unwrap_or_default(), get(&b, i));

@@ -5,5 +5,6 @@ pub(crate) mod fit;
 pub(crate) mod judge;
 pub(crate) mod logistic;
 pub(crate) mod metrics;
+pub mod second;
 pub mod temperature;
 pub mod thresholds;

@@ -57,7 +57,7 @@ fn head(header: &Header) -> Markup {
             }
         }
         @if !card.provenance.is_empty() { p.origin { (card.provenance) } }
-        p { (card.promise) "." }
+        p { b { "What is promised: " } (card.promise) "." }
         (tiles(card))
         @if let Some(test) = &card.test { (test_part(test)) }
         div.plots {
@@ -73,7 +73,7 @@ fn head(header: &Header) -> Markup {
 
 /// A share in percent, with one decimal.
 pub(super) fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    format!("{:.1}\u{a0}%", share * 100.0)
 }
 
 fn tile(name: &str, value: &str, note: &str) -> Markup {
@@ -100,6 +100,13 @@ fn tiles(card: &Card) -> Markup {
             }
             @if let Some(hard) = held.hard_accuracy {
                 (tile("On hard rows", &percent(hard), "written as traps; in no other figure"))
+            }
+            @if let Some(seconds) = held.seconds {
+                (tile(
+                    "Second intents rightly named",
+                    &format!("{} of {}", seconds.right, seconds.rows),
+                    &format!("{} named in all", seconds.named),
+                ))
             }
         }
     }
@@ -173,7 +180,9 @@ fn data(header: &Header) -> Markup {
                      td { (format!("{:?}, {}", recipe.weighting, recipe.alpha)) } }
                 tr { th scope="row" { "prior" } td { (format!("{:?}", recipe.prior)) } }
                 tr { th scope="row" { "temperature" }
-                     td { (format!("{:.3}\u{b7}n^{}", temperature.temperature, temperature.exponent)) } }
+                     td { (format!("{:.3}\u{b7}n^{:.3}", temperature.temperature, temperature.exponent)) } }
+                tr { th scope="row" { "softened by unknown n-grams, words, pairs" }
+                     td { (temperature.novelty.map(|nats| format!("{nats:.2}")).join(", ")) } }
                 tr { th scope="row" { "folds" } td { (card.folds) } }
                 tr { th scope="row" { "trained by" } td { (card.trained_by) } }
                 tr { th scope="row" { "SHA-256 of the rows" } td { code { (card.data_sha256) } } }

@@ -12,6 +12,9 @@ const LEFT: f64 = 46.0;
 const BOTTOM: f64 = 40.0;
 const MARGIN: f64 = 14.0;
 
+/// Rows from which a bin takes part in a line: with fewer, its share right says nothing.
+const STEADY_ROWS: u64 = 10;
+
 /// Ranges of the axes.
 #[derive(Clone, Copy)]
 struct Axes {
@@ -76,14 +79,25 @@ fn shares() -> Vec<(f64, String)> {
     (0..=5).map(|i| (f64::from(i) / 5.0, format!("{}", i * 20))).collect()
 }
 
+/// The range that the share right of a calibrated bin is in, 95 times of 100 (normal approximation).
+fn expected(bin: &Bin) -> (f64, f64) {
+    let spread = 1.96 * (bin.confidence * (1.0 - bin.confidence) / bin.rows as f64).sqrt();
+    ((bin.confidence - spread).max(0.0), (bin.confidence + spread).min(1.0))
+}
+
 /// Probability against the share right: on the diagonal, a score means what it says.
 pub(super) fn reliability(curves: &Curves) -> Markup {
     let axes = Axes { x: (0.0, 1.0), y: (0.0, 1.0) };
     let most = curves.reliability.iter().map(|bin| bin.rows).max().unwrap_or(1) as f64;
     let series = |class: &str, bins: &[Bin], sized: bool| {
         html! {
-            polyline class=(class) points=(axes.line(bins.iter().map(|bin| (bin.confidence, bin.right)))) {}
+            @let steady = bins.iter().filter(|bin| bin.rows >= STEADY_ROWS);
+            polyline class=(class) points=(axes.line(steady.map(|bin| (bin.confidence, bin.right)))) {}
             @for bin in bins {
+                @if sized {
+                    @let (low, high) = expected(bin);
+                    line.whisker x1=(axes.x(bin.confidence)) x2=(axes.x(bin.confidence)) y1=(axes.y(low)) y2=(axes.y(high)) {}
+                }
                 @let size = if sized { 2.5 + 4.5 * (bin.rows as f64 / most).sqrt() } else { 2.0 };
                 circle class=(class) cx=(axes.x(bin.confidence)) cy=(axes.y(bin.right)) r=(px(size)) {
                     title { (bin.rows) " rows at " (percent(bin.confidence)) ": " (percent(bin.right)) " right" }
@@ -97,7 +111,8 @@ pub(super) fn reliability(curves: &Curves) -> Markup {
         (series("own", &curves.reliability, true))
     };
     let legend = html! {
-        span.raw { "raw" } span.own { "calibrated (dots by rows)" } span.ideal { "means what it says" }
+        span.raw { "raw" } span.own { "calibrated (dots by rows)" }
+        span.ideal { "means what it says; bars: where 95 % of calibrated bins would be" }
     };
     figure(
         "Reliability",
@@ -170,9 +185,9 @@ pub(super) fn learning(curves: &Curves) -> Markup {
     };
     let legend = html! { span.own { "accuracy" } span.raw { "macro-F1" } };
     figure(
-        "Learning curve (one fold, all rows, raw scores)",
+        "Learning curve",
         axes,
-        ("training rows", "%"),
+        ("training rows (one fold, raw scores)", "held-out rows, %"),
         &ticks,
         &drawn,
         &legend,

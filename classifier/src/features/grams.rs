@@ -109,6 +109,14 @@ const CONCEPTS: GramKinds =
 /// Distinguishes a word or concept that is rejected from the same one plainly said.
 const REJECTED: u64 = 9;
 
+/// In the place of any one concept of another trade, where two concepts follow one another: that a
+/// bill is some other trade's tells more than whose it is.
+const FOREIGN: u64 = 10;
+
+/// "The bill *of* the water": what follows is whose it is.
+const POSSESSIVES: [&[char]; 5] =
+    [&['d', 'e'], &['d', 'o'], &['d', 'a'], &['d', 'o', 's'], &['d', 'a', 's']];
+
 /// One n-gram of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gram {
@@ -123,6 +131,7 @@ pub(crate) struct Gram {
 #[derive(Clone, Copy)]
 struct Met {
     concept: u64,
+    foreign: bool,
     start: u32,
     word: usize,
 }
@@ -161,7 +170,7 @@ pub(crate) fn read(tokens: &Tokens, kinds: GramKinds, grams: &mut Vec<Gram>) {
             Some((first, left)) => add(GramKind::Pair, pair(left, hash), first.start),
             None => add(GramKind::Edge, pair(1, hash), token.start),
         }
-        trail.before = Some((token, hash));
+        let left = trail.before.replace((token, hash));
         let concept = if kinds.any(CONCEPTS) { concepts::of(text) } else { None };
         if rejected {
             if let Some(met) = concept {
@@ -175,11 +184,16 @@ pub(crate) fn read(tokens: &Tokens, kinds: GramKinds, grams: &mut Vec<Gram>) {
         if let Some(Concept { concept, foreign }) = concept {
             if foreign {
                 add(GramKind::Foreign, 1, token.start);
+                let of = |(left, _): (Token, u64)| tokens.span(left.start, left.end);
+                if left.map(of).is_some_and(|left| POSSESSIVES.contains(&left)) {
+                    add(GramKind::Foreign, 2, token.start);
+                }
             }
             if token.stance.wished {
                 add(GramKind::Wish, concept, token.start);
             }
-            add_concept(&mut trail, Met { concept, start: token.start, word: at }, &mut add);
+            let met = Met { concept, foreign, start: token.start, word: at };
+            add_concept(&mut trail, met, &mut add);
         }
         if token.kind == TokenKind::Word && kinds.any(CHARS) {
             chars(tokens, token, kinds, grams);
@@ -195,9 +209,10 @@ pub(crate) fn read(tokens: &Tokens, kinds: GramKinds, grams: &mut Vec<Gram>) {
 
 fn add_concept(trail: &mut Trail, met: Met, add: &mut impl FnMut(GramKind, u64, u32)) {
     add(GramKind::Concept, met.concept, met.start);
+    let side = |met: Met| if met.foreign { FOREIGN } else { met.concept };
     for earlier in trail.concepts.into_iter().flatten() {
-        if earlier.concept != met.concept && met.word - earlier.word <= CONCEPT_REACH_WORDS {
-            add(GramKind::ConceptPair, pair(earlier.concept, met.concept), earlier.start);
+        if side(earlier) != side(met) && met.word - earlier.word <= CONCEPT_REACH_WORDS {
+            add(GramKind::ConceptPair, pair(side(earlier), side(met)), earlier.start);
         }
     }
     let [_, last] = trail.concepts;
@@ -289,6 +304,24 @@ mod tests {
         read(&tokens, GramKinds::of(&GramKind::ALL), &mut grams);
         let hashes: std::collections::HashSet<u64> = grams.iter().map(|gram| gram.hash).collect();
         assert_eq!(hashes.len(), grams.len());
+    }
+
+    #[test]
+    fn affairs_of_other_trades_are_alike_whichever_trade() {
+        let hashes = |text: &str, kind| {
+            let (mut tokens, mut grams) = (Tokens::default(), Vec::new());
+            tokens.read(text);
+            read(&tokens, GramKinds::of(&[kind]), &mut grams);
+            grams.iter().map(|gram| gram.hash).collect::<Vec<_>>()
+        };
+        let pairs = |text| hashes(text, GramKind::ConceptPair);
+        assert_eq!(pairs("boleto da agua"), pairs("boleto do cartao"));
+        assert_ne!(pairs("boleto da agua"), pairs("boleto da fibra"));
+        let foreign = |text| hashes(text, GramKind::Foreign).len();
+        assert_eq!(
+            (foreign("boleto agua"), foreign("boleto da agua"), foreign("boleto")),
+            (1, 2, 0)
+        );
     }
 
     #[test]

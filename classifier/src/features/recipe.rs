@@ -7,7 +7,7 @@ use super::grams::{GramKind, GramKinds};
 use serde::{Deserialize, Serialize};
 
 /// Version of the normaliser, the hash and the meaning of recipes.
-pub const RECIPE_VERSION: u32 = 1;
+pub const RECIPE_VERSION: u32 = 2;
 
 /// How often an n-gram occurs in a text → its feature value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ impl<'m> std::ops::Deref for Ranked<'m> {
 pub struct Prediction<'m> {
     /// The best label; for an intent head the best one in scope.
     pub label: &'m str,
-    /// A second label the message holds as well, if it seems to.
+    /// A second label the message holds as well, if it seems to; told by an intent head.
     pub secondary: Option<&'m str>,
     /// The probability that `label` is right, 0..=1: low for a text out of scope.
     pub confidence: f64,
@@ -61,7 +61,8 @@ impl Prediction<'_> {
     }
 }
 
-/// Judges the scores of one head, with `nats` `[labels]` (or none) added to its log-prior.
+/// Judges the scores of one head, with `nats` `[labels]` (or none) added to its log-prior. The second
+/// label takes more than scores, and is left out.
 pub(crate) fn decide<'m>(
     model: &'m Model,
     scored: &mut HeadScratch,
@@ -74,6 +75,7 @@ pub(crate) fn decide<'m>(
         // Nothing known says nothing of an intent, also for a head that learned no gate.
         judged = Judgement::BLANK;
     }
+    scored.judged = judged;
     let rule = model.header.thresholds.intents.get(judged.class);
     let threshold = rule.map_or(f64::INFINITY, |rule| rule.rows.threshold);
     let assist_only = rule.is_none_or(|rule| rule.assist_only);
@@ -81,7 +83,7 @@ pub(crate) fn decide<'m>(
     let ranked = rank(model, &scored.probabilities);
     Prediction {
         label: model.label(judged.class),
-        secondary: secondary(model, &ranked),
+        secondary: None,
         confidence: judged.confidence,
         ranked,
         in_scope: judged.in_scope >= 0.5,
@@ -91,13 +93,6 @@ pub(crate) fn decide<'m>(
         assist_only,
         unknown_share: scored.reading.grams.unknown_share(),
     }
-}
-
-/// The label listed second, if it is probable enough to be in the message too.
-fn secondary<'m>(model: &'m Model, ranked: &Ranked<'m>) -> Option<&'m str> {
-    let from = model.header.calibration.second_from?;
-    let (label, probability) = ranked.get(1)?;
-    (*probability >= from).then_some(*label)
 }
 
 fn rank<'m>(model: &'m Model, probabilities: &[f64]) -> Ranked<'m> {

@@ -89,7 +89,7 @@ fn shifts(model: &Model, scratch: &Scratch) -> Vec<Telling> {
 
 fn scale(model: &Model, scratch: &Scratch) -> f64 {
     let [own, ..] = &scratch.heads;
-    model.header.calibration.temperature.scale(own.reading.known)
+    model.header.calibration.temperature.scale(&own.reading)
 }
 
 /// The two best classes in scope, what is known beside the text included.

@@ -4,6 +4,7 @@ use super::decide::{Prediction, decide};
 use super::index::{HEADS, Index};
 use super::score::score;
 use super::scratch::Scratch;
+use super::second;
 use crate::artifact::error::ModelError;
 use crate::artifact::model::Model;
 use crate::artifact::read;
@@ -120,7 +121,8 @@ impl Head {
     pub fn predict(&self, text: &str, scratch: &mut Scratch) -> Prediction<'_> {
         score(&self.index, &self.slots(), text, scratch);
         let [own, ..] = &mut scratch.heads;
-        decide(&self.model, own, &[])
+        let said = decide(&self.model, own, &[]);
+        Prediction { secondary: second::name(&self.index, &self.model, text, scratch), ..said }
     }
 
     fn slots(&self) -> [Option<&Model>; HEADS] {

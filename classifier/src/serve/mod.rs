@@ -7,3 +7,4 @@ pub(crate) mod index;
 pub mod models;
 pub(crate) mod score;
 pub mod scratch;
+pub(crate) mod second;

@@ -6,6 +6,7 @@ use super::head::Head;
 use super::index::{HEADS, Index};
 use super::score::score;
 use super::scratch::Scratch;
+use super::second;
 use crate::artifact::error::ModelError;
 use crate::artifact::model::Model;
 use crate::context::{Context, ContextTable};
@@ -177,9 +178,11 @@ impl Models {
         }
         let [intent, sentiment, frustrated, urgent] = said;
         let intent = intent.unwrap_or(NOTHING);
+        let [model, ..] = heads;
+        let secondary = model.and_then(|model| second::name(&self.index, model, text, scratch));
         Classified {
             intent: intent.label,
-            secondary: intent.secondary,
+            secondary,
             confidence: intent.confidence,
             intents: intent.ranked,
             in_scope: intent.in_scope,

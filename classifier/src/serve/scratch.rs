@@ -1,6 +1,7 @@
 //! Buffers that one thread reuses from message to message.
 
 use super::index::{HEADS, Rows, Slot};
+use crate::calibrate::judge::Judgement;
 use crate::context::Shift;
 use crate::features::grams::{Gram, GramKind};
 use crate::score::reading::Reading;
@@ -21,6 +22,10 @@ pub struct Scratch {
     pub(crate) heads: [HeadScratch; HEADS],
     /// What was known beside the text: shifts of the intent head's prior.
     pub(crate) shifts: Vec<Shift>,
+    /// Buffers for the clauses of a text that may hold two intents.
+    pub(crate) by_clause: Option<Box<Scratch>>,
+    /// What each of these clauses holds by itself.
+    pub(crate) clauses: Vec<Judgement>,
 }
 
 impl Scratch {
@@ -52,6 +57,8 @@ pub(crate) struct HeadScratch {
     /// Calibrated probabilities `[classes]`.
     pub(crate) probabilities: Vec<f64>,
     pub(crate) reading: Reading,
+    /// What was decided by these.
+    pub(crate) judged: Judgement,
     /// The factor that made the feature values unit length; 1 without.
     pub(crate) unit: f64,
 }

@@ -1,5 +1,6 @@
 //! Text → tokens: the one normaliser that training and serving share.
 
+pub(crate) mod clauses;
 pub(crate) mod concepts;
 pub(crate) mod fold;
 pub(crate) mod number;

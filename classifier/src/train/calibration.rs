@@ -53,8 +53,7 @@ pub(crate) fn calibrate(
     let all = checked.labels.iter().zip(folds).zip(&checked.hard).enumerate();
     let (mut rows, mut hard, mut row_folds) = (Vec::new(), Vec::new(), Vec::new());
     for (row, ((label, fold), is_hard)) in all {
-        let second = checked.seconds.get(row).copied().flatten();
-        let held_row = HeldRow { evidence: held.evidence(row), label: *label, second };
+        let held_row = HeldRow { evidence: held.evidence(row), label: *label };
         if *is_hard {
             hard.push(held_row);
         } else {
@@ -72,10 +71,7 @@ pub(crate) fn calibrate(
         oos_share_max: options.oos_share_max,
     };
     let thresholds = Thresholds::certify(&held, classes, promise);
-    let mut calibration = fit::fit(&rows, oos, task.is_binary());
-    // Two intents at once are rare: the hard rows tell of them too.
-    let both: Vec<HeldRow<'_>> = rows.iter().chain(&hard).copied().collect();
-    calibration.second_from = fit::second_threshold(&both, &calibration);
+    let calibration = fit::fit(&rows, oos, task.is_binary());
     let figures = HeldOutFigures {
         hard_accuracy: accuracy(&judge_all(&hard, &calibration), oos),
         ..figures(task, &judged, &raw, oos, classes)
@@ -189,6 +185,7 @@ fn figures(
         confidence_ece: ece(&all),
         auroc: if task.is_binary() { auroc(&positive(true), &positive(false)) } else { None },
         hard_accuracy: None,
+        seconds: None,
     }
 }
 

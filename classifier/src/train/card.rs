@@ -41,6 +41,20 @@ pub struct HeldOutFigures {
     /// without such rows.
     #[serde(default)]
     pub hard_accuracy: Option<f64>,
+    /// How second intents are named; absent where training rows tell of too few, or naming them is
+    /// wrong more often than right.
+    pub seconds: Option<SecondsFigures>,
+}
+
+/// How second intents are named, over all in-scope rows, the hard ones too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondsFigures {
+    /// Rows with a second intent.
+    pub rows: usize,
+    /// Rows that one was named for.
+    pub named: usize,
+    /// Of these, the two named are the true two, in either order.
+    pub right: usize,
 }
 
 /// One recipe that was tried, and its held-out figures.

@@ -1,7 +1,7 @@
 //! Rows → one trained, calibrated, tested and described head.
 
 use super::calibration::{Calibrated, calibrate, oos_class};
-use super::card::{Card, HeldOutFigures, LabelCard, TestFigures, TestSplit, Trial};
+use super::card::{Card, HeldOutFigures, LabelCard, SecondsFigures, TestFigures, TestSplit, Trial};
 use super::checks::{Checked, check};
 use super::curves::label_figures;
 use super::documents::Documents;
@@ -11,10 +11,12 @@ use super::held_out::{HeldOut, folds};
 use super::learning::learning;
 use super::options::{Progress, Step, TrainOptions};
 use super::recipe_choice;
+use super::second;
 use super::test_part;
 use crate::artifact::header::{Golden, Header};
 use crate::artifact::read::read;
 use crate::artifact::write::write;
+use crate::calibrate::second::Named;
 use crate::calibrate::thresholds::Thresholds;
 use crate::features::grams::GramKinds;
 use crate::features::recipe::Recipe;
@@ -138,6 +140,11 @@ fn train_on(
     report(Step::Calibrating, n);
     let mut calibrated = calibrate(task, &checked, &folds, &held, options);
     calibrated.curves.learning = learning;
+    let named = second::fit(&checked, &folds, &held, &recipe, &calibrated.calibration);
+    if let Some((second, Named { rows, named, right })) = named {
+        calibrated.calibration.second = Some(second);
+        calibrated.figures.seconds = Some(SecondsFigures { rows, named, right });
+    }
     drop(held);
     report(Step::Fitting, n);
     let fitted = Fitted::fit(&checked, &documents, recipe)?;

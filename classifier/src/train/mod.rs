@@ -13,6 +13,7 @@ pub(crate) mod learning;
 pub mod linfa_fit;
 pub mod options;
 pub(crate) mod recipe_choice;
+pub(crate) mod second;
 pub(crate) mod sums;
 pub(crate) mod test_part;
 pub(crate) mod vectors;

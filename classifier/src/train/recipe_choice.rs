@@ -7,8 +7,9 @@ use super::held_out::HeldOut;
 use crate::calibrate::metrics::macro_f1;
 use crate::features::recipe::Recipe;
 
-/// Rows × classes over which only one fold is held out for each trial: keeps large sets quick.
-const ONE_FOLD_OVER: usize = 200_000;
+/// Rows × classes over which only a fifth of the folds is held out for each trial: keeps large sets
+/// quick, and on small ones a choice needs every row.
+const FEW_FOLDS_OVER: usize = 200_000;
 
 /// The recipe with the best mean of accuracy and macro-F1 on held-out in-scope rows, and what every
 /// recipe reached. Ties go to the earlier one; a single candidate is taken untried.
@@ -25,7 +26,9 @@ pub(crate) fn choose(
     {
         return (only, Vec::new());
     }
-    let wanted = if labels.len() * classes > ONE_FOLD_OVER { 1 } else { 2 };
+    let all = folds.iter().max().map_or(1, |last| last + 1);
+    let is_large = labels.len() * classes > FEW_FOLDS_OVER;
+    let wanted = if is_large { all.div_ceil(5) } else { all };
     let trials: Vec<Trial> = candidates
         .into_iter()
         .map(|recipe| {
