@@ -244,8 +244,8 @@ mod tests {
     fn what_is_new_softens() {
         // Half the texts are new to the head, and of these one in three is wrong.
         let row = |i: u32| {
-            let words = Seen { known: 4, unknown: if i % 2 == 0 { 4 } else { 0 } };
-            let wrong = if i % 2 == 0 { i % 6 == 0 } else { i % 99 == 1 };
+            let words = Seen { known: 4, unknown: if i.is_multiple_of(2) { 4 } else { 0 } };
+            let wrong = if i.is_multiple_of(2) { i.is_multiple_of(6) } else { i % 99 == 1 };
             let scores: &[f64] = if wrong { &[0.0, 5.0] } else { &[5.0, 0.0] };
             Scored { scores, label: 0, reading: Reading { words, ..reading(4) } }
         };
