@@ -30,6 +30,9 @@ const PAIR_ROWS: f64 = 20.0;
 /// Rows with a second intent below which none is ever named.
 const ROWS_MIN: usize = 30;
 
+/// Probability under which no class is named, however right the more probable ones are.
+const NAMED_FROM_MIN: f64 = 0.25;
+
 /// Second intents rightly named before the share of right ones means anything.
 const NAMED_MIN: usize = 8;
 
@@ -162,6 +165,7 @@ impl Second {
                 outcomes.extend(sure.max_by(|a, b| a.0.total_cmp(&b.0)));
             }
         }
+        outcomes.retain(|(probability, _)| *probability >= NAMED_FROM_MIN);
         outcomes.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut right = 0;
         let at_least_half = outcomes.iter().zip(1..).filter_map(|(&(from, yes), named)| {

@@ -252,7 +252,8 @@ mod tests {
         let rows: Vec<Scored<'_>> = (0..600).map(row).collect();
         let scaling = fit(&rows);
         let odds = |row: &Scored<'_>| (5.0 / scaling.scale(&row.reading)).exp();
-        assert!((odds(&rows[0]) - 2.0).abs() < 0.3, "{}", odds(&rows[0]));
+        // Two to one, and a little more: the ridge draws it to the texts that are not new.
+        assert!((2.0..2.6).contains(&odds(&rows[0])), "{}", odds(&rows[0]));
         assert!(odds(&rows[1]) > 20.0, "{}", odds(&rows[1]));
     }
 }
