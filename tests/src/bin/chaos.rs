@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tests::chaos::cluster::{Brokers, Fault, Ordered, Report, Service, Stand, Watched};
+use tests::chaos::cluster::{
+    Brokers, FakeRegistry, Fault, Ordered, Report, Servers, Service, Stand, Watched,
+};
 use tests::chaos::{Asked, Load, Point, at_points, kill9};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,6 +73,9 @@ struct Cluster {
     /// Each fault has the seed of the one before and one more: alone with that seed it is the same.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How long customers write before each fault, in seconds. Figures want servers that are warm.
+    #[arg(long, default_value_t = 12)]
+    before: u64,
     /// How long an outage of a server is, in seconds.
     #[arg(long, default_value_t = 60)]
     outage: u64,
@@ -80,6 +85,9 @@ struct Cluster {
     /// How members share partitions: classic or consumer (KIP-848).
     #[arg(long, default_value = "classic")]
     protocol: String,
+    /// Records are framed for a schema registry, a fake one over real HTTP.
+    #[arg(long)]
+    registry: bool,
     /// Where servers and processes keep everything; it is left there.
     #[arg(long, default_value = ".services/chaos")]
     dir: PathBuf,
@@ -118,20 +126,21 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-fn faults(names: &[String], brokers: usize) -> anyhow::Result<Vec<Fault>> {
+fn faults(names: &[String], brokers: usize, registry: bool) -> anyhow::Result<Vec<Fault>> {
     if names.iter().any(|name| name == "all") {
-        return Ok(Fault::all(brokers));
+        return Ok(Fault::all(brokers, registry));
     }
     let known = |name: &String| Fault::from_str(name, false).ok();
     let named = names.iter().map(|name| {
-        let all: Vec<String> = Fault::all(brokers).iter().map(|fault| fault.name()).collect();
+        let all: Vec<String> =
+            Fault::all(brokers, registry).iter().map(|fault| fault.name()).collect();
         known(name).with_context(|| format!("no fault '{name}'; there are {}", all.join(", ")))
     });
     named.collect()
 }
 
 async fn cluster(asked: Cluster) -> anyhow::Result<()> {
-    let faults = faults(&asked.fault, asked.brokers)?;
+    let faults = faults(&asked.fault, asked.brokers, asked.registry)?;
     std::fs::create_dir_all(&asked.dir)?;
     let dir = asked.dir.canonicalize()?;
     let processes = dir.join("processes");
@@ -139,7 +148,9 @@ async fn cluster(asked: Cluster) -> anyhow::Result<()> {
     let kafka = Brokers::start(&dir.join("kafka"), asked.brokers).await?;
     let cassandra = Service::cassandra(&dir.join("cassandra")).await?;
     let settings = [("KAFKA__PROTOCOL", asked.protocol.as_str())];
-    let stand = Stand::start(&processes, "chaos", (kafka, cassandra), &settings).await?;
+    let registry = asked.registry.then(FakeRegistry::start);
+    let servers = Servers { kafka, cassandra, registry };
+    let stand = Stand::start(&processes, "chaos", servers, &settings).await?;
     println!(
         "protocol {}, brokers {}, {} messages a second\n{}",
         asked.protocol,
@@ -153,7 +164,8 @@ async fn cluster(asked: Cluster) -> anyhow::Result<()> {
         let rounds = asked.rounds.unwrap_or_else(|| fault.rounds());
         let load = Load { rate: asked.rate, customers: asked.customers, seed };
         let outage = Duration::from_secs(asked.outage);
-        match stand.suffer(Ordered { fault, rounds, load, outage, watched: Watched::Well }).await {
+        let watched = Watched::well(Duration::from_secs(asked.before));
+        match stand.suffer(Ordered { fault, rounds, load, outage, watched }).await {
             Ok(report) => {
                 println!("{}", report.row());
                 eprintln!("{}", report.details());

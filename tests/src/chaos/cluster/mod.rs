@@ -10,6 +10,7 @@ mod installation;
 mod probes;
 mod process;
 mod proxy;
+mod registry;
 mod report;
 mod run;
 mod services;
@@ -17,6 +18,7 @@ mod told;
 
 pub use brokers::Brokers;
 pub use faults::Fault;
+pub use registry::FakeRegistry;
 pub use report::Report;
-pub use run::{Ordered, Stand, Watched};
+pub use run::{Ordered, Servers, Stand, Watched};
 pub use services::Service;

@@ -1,4 +1,5 @@
-//! A TCP proxy that can be slow and lose answers: what stands between a process and its store.
+//! A TCP proxy that can be slow, lose answers, and let nothing through: what stands between a process and
+//! its store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Bytes handed on at once.
@@ -20,6 +22,7 @@ struct Manner {
     lose_one_in: AtomicU32,
     answers: AtomicU32,
     lost: AtomicU32,
+    cut: watch::Sender<bool>,
 }
 
 /// A proxy at work.
@@ -44,9 +47,15 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let (target, manner) = (target.clone(), Arc::clone(&theirs));
                 tokio::spawn(async move {
+                    let mut cut = manner.cut.subscribe();
                     // A target that is down shows as a connection that closes at once.
-                    if let Ok(server) = TcpStream::connect(&target).await {
-                        join(client, server, manner).await;
+                    if !*cut.borrow()
+                        && let Ok(server) = TcpStream::connect(&target).await
+                    {
+                        tokio::select! {
+                            () = join(client, server, Arc::clone(&manner)) => {}
+                            _ = cut.wait_for(|cut| *cut) => {}
+                        }
                     }
                 });
             }
@@ -59,6 +68,11 @@ impl Proxy {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.manner.delay_ms.store(delay_ms, Ordering::Relaxed);
         self.manner.lose_one_in.store(lose_one_in, Ordering::Relaxed);
+    }
+
+    /// Lets nothing through any more, or everything again.
+    pub fn cut(&self, cut: bool) {
+        self.manner.cut.send_replace(cut);
     }
 
     /// How many answers it has lost.

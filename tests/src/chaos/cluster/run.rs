@@ -8,6 +8,7 @@ use super::faults::{Fault, Scene, Struck, strike};
 use super::installation::{Installation, Layout};
 use super::probes::{self, Probe, Probes};
 use super::proxy::Proxy;
+use super::registry::FakeRegistry;
 use super::report::{Answers, Report};
 use super::services::Service;
 use crate::api::Api;
@@ -17,8 +18,9 @@ use crate::chaos::judge::judge;
 use crate::chaos::kill9::{answered, at_rest};
 use crate::chaos::planted;
 
-/// The first of the time before the fault is not measured.
+/// The first of the time before the fault is not measured, and of what follows no more than so much.
 const WARM: Duration = Duration::from_secs(4);
+const COUNTED_MAX: Duration = Duration::from_secs(20);
 /// Over how long a p95 is taken after the fault.
 const WINDOW: Duration = Duration::from_secs(5);
 /// How long every group may take to have read everything once nobody writes.
@@ -44,26 +46,35 @@ pub struct Ordered {
     pub load: Load,
     /// How long an outage is.
     pub outage: Duration,
-    /// How long latencies are watched.
+    /// How long customers write before the fault, and at most after it until they are served as before.
     pub watched: Watched,
 }
 
 /// How long latencies are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watched {
-    /// Long enough for figures.
-    Well,
-    /// Just so that the fault meets work: what counts is what is left.
-    Briefly,
+pub struct Watched {
+    /// Before the fault.
+    pub before: Duration,
+    /// After it, if it takes so long.
+    pub after: Duration,
 }
 
 impl Watched {
-    fn before(self) -> Duration {
-        Duration::from_secs(if self == Self::Well { 12 } else { 4 })
+    /// Just so that the fault meets work: what counts is what is left.
+    #[must_use]
+    pub fn briefly() -> Self {
+        Self { before: WARM, after: Duration::ZERO }
     }
 
-    fn after(self) -> Duration {
-        Duration::from_secs(if self == Self::Well { 40 } else { 0 })
+    /// Long enough for figures, on servers that have been at work for `before`.
+    #[must_use]
+    pub fn well(before: Duration) -> Self {
+        Self { before: before.max(3 * WARM), after: Duration::from_secs(40) }
+    }
+
+    /// The part of the time before whose latencies count.
+    fn counted(self) -> Duration {
+        self.before.saturating_sub(WARM).min(COUNTED_MAX)
     }
 }
 
@@ -73,8 +84,17 @@ pub struct Stand {
     installation: Installation,
     proxy: Proxy,
     channel: Channel,
-    kafka: Brokers,
-    cassandra: Service,
+    servers: Servers,
+}
+
+/// What an installation runs on.
+pub struct Servers {
+    /// The broker or brokers.
+    pub kafka: Brokers,
+    /// The store.
+    pub cassandra: Service,
+    /// Whose schemas records are framed with; none: they travel by fingerprint.
+    pub registry: Option<FakeRegistry>,
 }
 
 impl Stand {
@@ -85,22 +105,25 @@ impl Stand {
     pub async fn start(
         root: &Path,
         tag: &str,
-        (kafka, cassandra): (Brokers, Service),
+        servers: Servers,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let (channel, proxy) = (Channel::open().await?, Proxy::open(&cassandra.address).await?);
+        let (channel, proxy) =
+            (Channel::open().await?, Proxy::open(&servers.cassandra.address).await?);
         let mut settings: Vec<(String, String)> =
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.push(("DELIVER__CALLBACK_URL".to_owned(), channel.url.clone()));
-        settings.push(("KAFKA__REPLICATION".to_owned(), kafka.count().to_string()));
+        settings.push(("KAFKA__REPLICATION".to_owned(), servers.kafka.count().to_string()));
+        let url = servers.registry.iter().map(FakeRegistry::url);
+        settings.extend(url.map(|url| ("KAFKA__REGISTRY__URL".to_owned(), url)));
         let installation = Installation::start(Layout {
             root: root.to_owned(),
             tag: tag.to_owned(),
-            kafka: kafka.address.clone(),
+            kafka: servers.kafka.address.clone(),
             cql: proxy.address.clone(),
             settings,
         });
-        Ok(Self { installation: installation.await?, proxy, channel, kafka, cassandra })
+        Ok(Self { installation: installation.await?, proxy, channel, servers })
     }
 
     /// Does one fault to it and judges what is left.
@@ -112,6 +135,7 @@ impl Stand {
         let installation = &self.installation;
         installation.reset()?;
         self.proxy.misbehave(Duration::ZERO, 0);
+        self.proxy.cut(false);
         self.channel.be_unkind(false);
         installation.at_work().await?;
         let (rss, ended) = (installation.rss_mb(), installation.ended_by_itself());
@@ -119,12 +143,13 @@ impl Stand {
         let customers = Customers::start(&installation.url, load)?;
         let probing = Probes::start(&installation.url, format!("P{}-{}", fault.name(), load.seed));
         let began = Instant::now();
-        let before = asked.watched.before();
+        let Watched { before, after } = asked.watched;
         tokio::time::sleep(before).await;
-        let p95_before = probes::p95(&probing.seen(), began + WARM, began + before - WINDOW / 5);
+        let from = began + before - asked.watched.counted();
+        let p95_before = probes::p95(&probing.seen(), from, began + before - WINDOW / 5);
         let struck = self.strike(asked).await?;
         installation.at_work().await?;
-        let p95_back = recovered(&probing, &struck, p95_before, asked.watched.after()).await;
+        let p95_back = recovered(&probing, &struck, p95_before, after).await;
         let (mut journal, pace) = customers.finish().await?;
         let probes = probing.finish().await?;
         let rested = Instant::now();
@@ -171,8 +196,9 @@ impl Stand {
     async fn strike(&self, asked: Ordered) -> anyhow::Result<Struck> {
         let scene = Scene {
             installation: &self.installation,
-            kafka: &self.kafka,
-            cassandra: &self.cassandra,
+            kafka: &self.servers.kafka,
+            cassandra: &self.servers.cassandra,
+            registry: self.servers.registry.as_ref(),
             proxy: &self.proxy,
             channel: &self.channel,
             rounds: asked.rounds,

@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use super::brokers::Brokers;
 use super::installation::Installation;
 use super::proxy::Proxy;
+use super::registry::FakeRegistry;
 use super::services::Service;
 use crate::chaos::channel::Channel;
 use crate::chaos::customers::{Journal, mix};
@@ -33,6 +34,8 @@ pub enum Fault {
     BrokerKill,
     /// The store is down.
     StoreDown,
+    /// The store is well, and out of reach.
+    StoreCut,
     /// The broker is down.
     BrokerDown,
     /// One broker of three is killed, and back after the outage.
@@ -51,6 +54,8 @@ pub enum Fault {
     Channel,
     /// The store is slow, and loses answers.
     SlowStore,
+    /// The schema registry is away, and processes begin meanwhile.
+    RegistryDown,
     /// Clocks are hours wrong, not all of them at once, and right again.
     Clock,
     /// Every part of the line ends its process at every named point of its work.
@@ -58,17 +63,27 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// All that can be done to so many brokers, in the order they are tried.
+    /// All that can be done to so many brokers, with a schema registry or without, in the order they are
+    /// tried.
     #[must_use]
-    pub fn all(brokers: usize) -> Vec<Self> {
+    pub fn all(brokers: usize, registry: bool) -> Vec<Self> {
         let all = Self::value_variants().iter().copied();
-        all.filter(|fault| brokers > 1 || !fault.needs_cluster()).collect()
+        let can = |fault: &Self| {
+            (brokers > 1 || !fault.needs_cluster()) && (registry || !fault.needs_registry())
+        };
+        all.filter(can).collect()
     }
 
     /// Whether it needs brokers that stand in for one another.
     #[must_use]
     pub fn needs_cluster(self) -> bool {
         matches!(self, Self::BrokerLoss | Self::LeaderMove)
+    }
+
+    /// Whether it needs a schema registry.
+    #[must_use]
+    pub fn needs_registry(self) -> bool {
+        self == Self::RegistryDown
     }
 
     /// How often it is done when nobody says.
@@ -98,6 +113,7 @@ pub(super) struct Scene<'a> {
     /// Between the processes and the store.
     pub(super) proxy: &'a Proxy,
     pub(super) channel: &'a Channel,
+    pub(super) registry: Option<&'a FakeRegistry>,
     pub(super) rounds: u32,
     pub(super) seed: u64,
     /// How long an outage is.
@@ -155,6 +171,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Zombie => processes::zombie(scene).await,
         Fault::BrokerKill => outages::broker_killed(scene).await,
         Fault::StoreDown => outages::store_down(scene).await,
+        Fault::StoreCut => outages::store_cut(scene).await,
         Fault::BrokerDown => outages::broker_down(scene).await,
         Fault::BrokerLoss => brokers::lost(scene).await,
         Fault::LeaderMove => brokers::moved(scene).await,
@@ -164,6 +181,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Layout => layout::layout(scene).await,
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
+        Fault::RegistryDown => outages::registry_down(scene).await,
         Fault::Clock => clock::clock(scene).await,
         Fault::Failpoints => points::failpoints(scene).await,
     }

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+
+use super::super::installation::{ROLES, STAGES};
+use super::super::registry::Mood;
 use super::{Scene, Struck};
 
 /// Between two kills of the broker.
@@ -11,6 +15,9 @@ const UNKIND: Duration = Duration::from_secs(30);
 /// How slow the store is, and of how many answers it loses one.
 const SLOW: Duration = Duration::from_millis(80);
 const LOSE_ONE_IN: u32 = 200;
+/// Who begins without a registry and without what others have kept of it, and how long it may take to stop.
+const NEWCOMER: &str = "newcomer";
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// The broker is killed and comes back at once, with its data.
 pub(super) async fn broker_killed(scene: &Scene<'_>) -> anyhow::Result<Struck> {
@@ -48,6 +55,43 @@ pub(super) async fn store_down(scene: &Scene<'_>) -> anyhow::Result<Struck> {
         scene.cassandra.kill().await?;
         tokio::time::sleep(scene.outage).await;
         scene.cassandra.restart().await?;
+    }
+    Ok(struck.ends())
+}
+
+/// The store is out of reach for long, and as warm as before when it is back: what shows is our part.
+pub(super) async fn store_cut(scene: &Scene<'_>) -> anyhow::Result<Struck> {
+    let struck = Struck::begins();
+    for _ in 0..scene.rounds {
+        scene.proxy.cut(true);
+        tokio::time::sleep(scene.outage).await;
+        scene.proxy.cut(false);
+    }
+    Ok(struck.ends())
+}
+
+/// The registry is away for long. Who works goes on, also begun again, by the ids it has kept; who begins
+/// with nothing takes its share and waits.
+pub(super) async fn registry_down(scene: &Scene<'_>) -> anyhow::Result<Struck> {
+    let registry = scene.registry.context("there is no registry: ask for one with --registry")?;
+    let parts = ROLES.iter().find(|(name, _)| *name == STAGES).map_or(&[] as &[_], |role| role.1);
+    let mut struck = Struck::begins();
+    for _ in 0..scene.rounds {
+        registry.feels(Mood::Down);
+        let gone = Instant::now();
+        tokio::time::sleep(scene.outage / 2).await;
+        scene.installation.kill(STAGES)?;
+        scene.installation.restart(STAGES)?;
+        scene.installation.at_work().await?;
+        let back = gone.elapsed();
+        struck.notes.push(format!("stages begun again without a registry worked by {back:.1?}"));
+        scene.installation.add(NEWCOMER, parts)?;
+        tokio::time::sleep(scene.outage.saturating_sub(back)).await;
+        struck.acknowledging.push((gone, Instant::now()));
+        registry.feels(Mood::Well);
+        scene.installation.at_work().await?;
+        scene.installation.stop(NEWCOMER, STOP_WITHIN).await?;
+        scene.installation.remove(NEWCOMER)?;
     }
     Ok(struck.ends())
 }
