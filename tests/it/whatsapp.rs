@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tests::api::{Answer, Api};
 use tests::server::{Options, Server, root};
+use tests::whatsapp::signature;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SECRET: &str = "app_secret";
@@ -24,9 +22,7 @@ async fn server(dir: &tempfile::TempDir) -> Server {
 }
 
 async fn post(api: &Api, body: &[u8]) -> Answer {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body);
-    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    let signature = signature(SECRET, body).unwrap();
     let headers =
         [("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
     api.post_raw(PATH, &headers, body.to_vec()).await.unwrap()

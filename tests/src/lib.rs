@@ -9,3 +9,4 @@ pub mod chaos;
 pub mod faketime;
 pub mod installation;
 pub mod server;
+pub mod whatsapp;

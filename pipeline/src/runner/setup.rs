@@ -156,8 +156,7 @@ impl Setup {
     /// The group of an effect called `name`.
     #[must_use]
     pub fn effect_group(name: &'static str, input: Topic) -> Group {
-        let name = SmolStr::new_static(name);
-        Group { name, input, state: None, durable_only: true, gather: Duration::ZERO }
+        Group { durable_only: true, ..Self::stage_group(name, input, None) }
     }
 
     /// `part` has come to `step`.

@@ -59,7 +59,7 @@ pub(super) fn mix(n: u64) -> u64 {
     n ^ (n >> 31)
 }
 
-fn pick<T>(from: &[T], dice: u64) -> Option<&T> {
+pub(super) fn pick<T>(from: &[T], dice: u64) -> Option<&T> {
     let length = u64::try_from(from.len()).ok()?;
     from.get(usize::try_from(dice.checked_rem(length)?).ok()?)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::brokers::Brokers;
-use super::faults::{Fault, Scene, Struck, strike};
+use super::faults::{Fault, Scene, Struck, account, strike};
 use super::installation::{Installation, Layout};
 use super::probes::{self, Probe, Probes};
 use super::proxy::Proxy;
@@ -114,6 +114,7 @@ impl Stand {
             settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         settings.push(("DELIVER__CALLBACK_URL".to_owned(), channel.url.clone()));
         settings.push(("KAFKA__REPLICATION".to_owned(), servers.kafka.count().to_string()));
+        settings.extend(account());
         let url = servers.registry.iter().map(FakeRegistry::url);
         settings.extend(url.map(|url| ("KAFKA__REGISTRY__URL".to_owned(), url)));
         let installation = Installation::start(Layout {

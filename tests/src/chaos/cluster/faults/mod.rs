@@ -8,11 +8,13 @@ mod outages;
 mod points;
 mod poison;
 mod processes;
+mod webhooks;
 
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+pub(super) use self::webhooks::account;
 use super::brokers::Brokers;
 use super::installation::Installation;
 use super::proxy::Proxy;
@@ -50,6 +52,8 @@ pub enum Fault {
     Storm,
     /// The stages become one chain, and each its own again.
     Layout,
+    /// A provider delivers each webhook several times, late and out of order, and processes die meanwhile.
+    Webhooks,
     /// The channel refuses, fails, and takes replies without saying so.
     Channel,
     /// The store is slow, and loses answers.
@@ -179,6 +183,7 @@ pub(super) async fn strike(fault: Fault, scene: &Scene<'_>) -> anyhow::Result<St
         Fault::Members => members::members(scene).await,
         Fault::Storm => members::storm(scene).await,
         Fault::Layout => layout::layout(scene).await,
+        Fault::Webhooks => webhooks::webhooks(scene).await,
         Fault::Channel => outages::unkind_channel(scene).await,
         Fault::SlowStore => outages::slow_store(scene).await,
         Fault::RegistryDown => outages::registry_down(scene).await,
