@@ -64,6 +64,13 @@ fn tenants(settings: &Settings) -> Vec<String> {
     if !settings.tenants.contains_key(default) {
         wrong.push(format!("server.default_tenant: there is no tenant '{default}'"));
     }
+    for (account, found) in &settings.channels.email {
+        if !settings.tenants.contains_key(&found.tenant) {
+            let place = format!("channels.email.{account}.tenant");
+            wrong.push(format!("{place}: there is no tenant '{}'", found.tenant));
+        }
+    }
+    wrong.extend(super::email::mistakes(&settings.channels.email));
     for (account, found) in &settings.channels.whatsapp_cloud {
         let place = format!("channels.whatsapp_cloud.{account}");
         if !settings.tenants.contains_key(&found.tenant) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
-use ingest::channels::{api, web_chat, whatsapp_cloud};
+use ingest::channels::email::Accounts;
+use ingest::channels::{api, email, web_chat, whatsapp_cloud};
 use ingest::door::{DoorSettings, Hub, body_limit};
 use pipeline::Log;
 use tokio::sync::watch;
@@ -24,28 +25,31 @@ pub(super) struct Ears {
     pub(super) floor: Arc<desk::Floor>,
 }
 
+/// What the doors have in common.
+pub(super) fn door(backend: &Backend, settings: &Settings, ears: &Ears) -> Door {
+    let history =
+        StoredHistory { store: Arc::clone(&backend.store), clock: Arc::clone(&backend.clock) };
+    Door::new(
+        Arc::clone(&backend.log),
+        Arc::clone(&backend.keyring),
+        Arc::clone(&backend.clock),
+        Arc::clone(&ears.hub),
+        Arc::new(history),
+        DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) },
+    )
+}
+
 /// The doors and the desk; `stop` ends their streams.
 pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
-    ears: &Ears,
+    (ears, door, mail): (&Ears, Door, Arc<Accounts>),
     board: Arc<desk::Board>,
     (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
     let log: Arc<dyn Log> = Arc::clone(&backend.log);
     let default_tenant = settings.default_tenant().to_owned();
-    let history =
-        StoredHistory { store: Arc::clone(&backend.store), clock: Arc::clone(&backend.clock) };
-    let door_settings = DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) };
-    let door = Door::new(
-        Arc::clone(&log),
-        Arc::clone(&backend.keyring),
-        Arc::clone(&backend.clock),
-        Arc::clone(&ears.hub),
-        Arc::new(history),
-        door_settings,
-    );
     let desk = desk::Desk {
         log,
         store: Arc::clone(&backend.store),
@@ -62,6 +66,7 @@ pub(super) fn routes(
     let for_programs = access.guard(api::routes(door.clone(), api_settings));
     let doors = for_programs
         .merge(whatsapp_cloud::routes(door.clone(), accounts(settings)))
+        .merge(email::routes(door.clone(), mail))
         .merge(web_chat::routes(door, &default_tenant, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.

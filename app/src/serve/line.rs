@@ -276,6 +276,7 @@ fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>
         Arc::new(callback.context("deliver.callback_url")?)
     };
     senders.insert("api", api);
+    senders.insert(ingest::channels::email::PROVIDER, Arc::new(super::mail::sender(settings)?));
     Ok(Arc::new(Deliver::new(
         senders,
         parts.ledger(Deliver::NAME),

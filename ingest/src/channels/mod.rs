@@ -2,5 +2,6 @@
 //! normalized messages, pure) and what the channel needs besides.
 
 pub mod api;
+pub mod email;
 pub mod web_chat;
 pub mod whatsapp_cloud;

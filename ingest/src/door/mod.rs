@@ -20,7 +20,7 @@ use schemas::sealed::{Keyring, SealError};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace};
 pub(crate) use normalize::random_bytes;
-pub use normalize::{HeardMessage, HeardStatus, Identity, phone_number};
+pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
 pub use outcome::{Decision, Progress};
 pub use problem::{JsonBody, Problem, RawBody, body_limit};
 
@@ -144,6 +144,12 @@ impl Door {
     /// [`SealError`].
     pub fn seal_status(&self, tenant: &str, heard: HeardStatus) -> Result<Record, SealError> {
         normalize::status(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
+    }
+
+    /// The largest record the log takes, in bytes.
+    #[must_use]
+    pub fn record_bytes_max(&self) -> usize {
+        self.shared.log.record_bytes_max()
     }
 
     /// Appends records and waits until they are durable.

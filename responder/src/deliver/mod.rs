@@ -5,6 +5,7 @@
 //! never goes out on a channel.
 
 mod callback;
+pub mod email;
 mod sender;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
-use schemas::message::{AnswerVia, DeliveryOutcome, DeliveryResult};
+use schemas::message::{AnswerVia, DeliveryOutcome, DeliveryResult, ReplyPurpose};
 use schemas::sealed::Keyring;
 use schemas::work::Reply;
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,8 @@ impl Deliver {
             .ok_or_else(|| reject("the key is not tenant:contact".to_owned()))?;
         let keys = self.keyring.of(&key.tenant).map_err(|error| reject(error.to_string()))?;
         let due = &reply.due;
+        let thread = due.address.thread_sealed.as_ref().map(|sealed| keys.open_thread(sealed));
+        let thread = thread.transpose().map_err(|error| reject(error.to_string()))?;
         Ok(Outgoing {
             id: format!(
                 "{}/{}/{}/{}",
@@ -132,6 +135,7 @@ impl Deliver {
                 due.part
             ),
             tenant: key.tenant,
+            account: due.address.account.clone(),
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
             contact: keys
@@ -139,6 +143,8 @@ impl Deliver {
                 .map_err(|error| reject(error.to_string()))?,
             text: keys.open_text(&reply.text_sealed).map_err(|error| reject(error.to_string()))?,
             buttons: reply.buttons.clone(),
+            thread,
+            automatic: due.purpose != ReplyPurpose::AgentReply,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemas::ids::ConversationId;
 use schemas::message::{Button, Contact};
+use schemas::thread::Thread;
 
 /// A reply as a channel needs it. Holds plain text: never logged.
 #[derive(Clone)]
@@ -13,6 +14,8 @@ pub struct Outgoing {
     pub id: String,
     /// Whose customer.
     pub tenant: String,
+    /// From which of our numbers or inboxes.
+    pub account: String,
     /// Which conversation.
     pub conversation_id: ConversationId,
     /// What the customer quotes.
@@ -23,6 +26,10 @@ pub struct Outgoing {
     pub text: String,
     /// Quick replies offered.
     pub buttons: Vec<Button>,
+    /// What an answer by e-mail refers to.
+    pub thread: Option<Thread>,
+    /// The machine wrote it.
+    pub automatic: bool,
 }
 
 /// The channel has it.

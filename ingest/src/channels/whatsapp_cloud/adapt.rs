@@ -131,6 +131,7 @@ fn message(
         choice,
         attachments: attachment_of(&part).into_iter().collect(),
         reply_to: wire.context.and_then(|context| context.id).or_else(|| about(named, &part)),
+        thread: None,
         auto_generated: false,
         verified: false,
         event_time_ms: time_ms(wire.timestamp.as_deref()),
