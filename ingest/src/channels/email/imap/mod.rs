@@ -66,15 +66,15 @@ pub async fn read(
 async fn insist(mut reading: Reading, stop: CancellationToken) {
     let mut pause = AGAIN_AFTER;
     loop {
-        let mut reached = false;
+        let mut progress = false;
         tokio::select! {
             () = stop.cancelled() => return,
-            ended = reading.read(&mut reached) => {
+            ended = reading.read(&mut progress) => {
                 let why = ended.err().unwrap_or_default();
                 tracing::warn!(account = reading.account, why, "a mailbox is not read at present");
             }
         }
-        pause = if reached { AGAIN_AFTER } else { (pause * 2).min(AGAIN_AFTER_MAX) };
+        pause = if progress { AGAIN_AFTER } else { (pause * 2).min(AGAIN_AFTER_MAX) };
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}

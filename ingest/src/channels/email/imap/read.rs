@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_imap::error::{Error, Result as ImapResult};
-use async_imap::types::{Mailbox as Selected, UnsolicitedResponse};
+use async_imap::types::{Fetch, Mailbox as Selected, UnsolicitedResponse};
 use futures::TryStreamExt;
 use pipeline::log::AppendError;
 use pipeline::{Log, Record};
@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_secs(30);
 /// Mails between two cursors.
 const CHUNK: usize = 20;
 /// Of a larger mail only so much is read, in bytes: the text comes first.
-const MAIL_BYTES_MAX: usize = 32 << 20;
+const MAIL_BYTES_MAX: u32 = 32 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
 /// One mailbox and how far it has been read.
@@ -63,8 +63,8 @@ struct Search {
 }
 
 impl Reading {
-    /// Reads until something goes wrong; `reached` tells whether the server let us in.
-    pub(super) async fn read(&mut self, reached: &mut bool) -> Result<(), String> {
+    /// Reads until something goes wrong; `progress` tells whether all there was could be read.
+    pub(super) async fn read(&mut self, progress: &mut bool) -> Result<(), String> {
         let mut open = connect(&self.mailbox).await?;
         let idles = within(open.capabilities()).await?.has_str("IDLE");
         tracing::info!(account = self.account, idles, "a mailbox is read");
@@ -72,8 +72,8 @@ impl Reading {
             has_news(&open);
             // Asked for anew each time: it tells whether the numbering is still the same.
             let selected = within(open.examine(&self.mailbox.folder)).await?;
-            *reached = true;
             self.catch_up(&mut open, &selected).await?;
+            *progress = true;
             if !has_news(&open) {
                 open = if idles { idle(open).await? } else { poll(open).await? };
             }
@@ -145,7 +145,7 @@ impl Reading {
         let fetched = timeout(PATIENCE, fetch(open, uid)).await;
         let fetched = fetched.map_err(|_| "the server does not answer".to_owned())?;
         let fetched = fetched.map_err(|error| {
-            if matches!(error, Error::Parse(_)) {
+            if is_garbled(&error) {
                 tracing::error!(
                     account = self.account,
                     uid,
@@ -213,18 +213,38 @@ fn digest(mail: &crate::channels::email::Mail) -> [u8; 16] {
     head
 }
 
+/// Whether the server answered, and nobody can read what.
+fn is_garbled(error: &Error) -> bool {
+    match error {
+        Error::Parse(_) => true,
+        Error::Io(error) => error.kind() == std::io::ErrorKind::Other,
+        _ => false,
+    }
+}
+
 async fn fetch(open: &mut Open, uid: u32) -> ImapResult<Option<Fetched>> {
+    let Some(listed) = one(open, uid, "(UID INTERNALDATE RFC822.SIZE)").await? else {
+        return Ok(None);
+    };
     // PEEK: nobody is to think that somebody has read it.
-    let what = format!("(UID INTERNALDATE BODY.PEEK[]<0.{MAIL_BYTES_MAX}>)");
-    let mut mails = open.uid_fetch(uid.to_string(), what).await?;
+    let what = match listed.size {
+        Some(size) if size > MAIL_BYTES_MAX => format!("(UID BODY.PEEK[]<0.{MAIL_BYTES_MAX}>)"),
+        _ => "(UID BODY.PEEK[])".to_owned(),
+    };
+    let whole = one(open, uid, &what).await?;
+    let bytes = whole.as_ref().and_then(Fetch::body).map(<[u8]>::to_vec);
+    let arrived_ms = listed.internal_date().map_or(0, |at| at.timestamp_millis());
+    Ok(bytes.map(|bytes| Fetched { uid, arrived_ms, bytes }))
+}
+
+/// What the server tells of one mail.
+async fn one(open: &mut Open, uid: u32, what: &str) -> ImapResult<Option<Fetch>> {
+    let mut told = open.uid_fetch(uid.to_string(), what).await?;
     let mut found = None;
     // To the end, also once it is found: what is not read is in the way of the next command.
-    while let Some(mail) = mails.try_next().await? {
-        if mail.uid == Some(uid)
-            && let Some(body) = mail.body()
-        {
-            let arrived_ms = mail.internal_date().map_or(0, |at| at.timestamp_millis());
-            found = Some(Fetched { uid, arrived_ms, bytes: body.to_vec() });
+    while let Some(mail) = told.try_next().await? {
+        if mail.uid == Some(uid) {
+            found = Some(mail);
         }
     }
     Ok(found)
