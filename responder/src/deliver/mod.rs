@@ -5,6 +5,8 @@
 //! never goes out on a channel.
 
 mod callback;
+mod http;
+mod pace;
 mod sender;
 
 use std::collections::HashMap;
@@ -30,6 +32,9 @@ use crate::outcome::told;
 
 /// First pause before a channel that refused is tried again; doubles.
 const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why a free text that comes too late for its channel is not sent: a person decides what is.
+const WINDOW_CLOSED: &str = "window_closed";
 
 /// The effect.
 pub struct Deliver {
@@ -105,6 +110,12 @@ impl Deliver {
             if self.clock.now_ms() >= reply.due.expires_at_ms {
                 return Ok(Ended::with(DeliveryResult::Expired, None));
             }
+            if outgoing
+                .reply_window_until_ms
+                .is_some_and(|until_ms| self.clock.now_ms() >= until_ms)
+            {
+                return Ok(Ended::with(DeliveryResult::Failed, Some(WINDOW_CLOSED)));
+            }
             attempt(sender.as_ref(), &outgoing).await
         };
         if sender.is_idempotent() {
@@ -134,6 +145,8 @@ impl Deliver {
             tenant: key.tenant,
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
+            account: due.address.account.clone(),
+            reply_window_until_ms: due.address.reply_window_until_ms,
             contact: keys
                 .open_contact(&due.address.contact_sealed)
                 .map_err(|error| reject(error.to_string()))?,
