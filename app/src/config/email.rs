@@ -132,7 +132,22 @@ impl Email {
     }
 }
 
-/// Everything that makes no sense in `accounts`, but for their tenants, in words.
+impl Email {
+    /// What must not be empty: key and value.
+    pub(super) fn needed(&self) -> Vec<(&'static str, &str)> {
+        let imap = self.imap.iter().flat_map(|imap| {
+            let (host, folder) = (("imap.host", &imap.host), ("imap.folder", &imap.folder));
+            [host, folder, ("imap.user", &imap.user), ("imap.password", &imap.password)]
+        });
+        let smtp = self.smtp.iter().map(|smtp| ("smtp.host", &smtp.host));
+        let mailgun =
+            self.mailgun.iter().map(|signed| ("mailgun.signing_key", &signed.signing_key));
+        let all = imap.chain(smtp).chain(mailgun);
+        all.map(|(key, value)| (key, value.as_str())).collect()
+    }
+}
+
+/// Everything that makes no sense in `accounts`, but for what is missing, in words.
 pub(super) fn mistakes(accounts: &BTreeMap<String, Email>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, account) in accounts {
@@ -142,18 +157,7 @@ pub(super) fn mistakes(accounts: &BTreeMap<String, Email>) -> Vec<String> {
         if parts.is_none_or(|(local, domain)| local.is_empty() || domain.is_empty()) {
             say("address", "must be an address, as suporte@provedor.com.br");
         }
-        let empty = "must not be empty";
         if let Some(imap) = &account.imap {
-            for (key, value) in [
-                ("host", &imap.host),
-                ("user", &imap.user),
-                ("password", &imap.password),
-                ("folder", &imap.folder),
-            ] {
-                if value.is_empty() {
-                    say(&format!("imap.{key}"), empty);
-                }
-            }
             if !(0..=720).contains(&imap.first_hours) {
                 say("imap.first_hours", "must be 0 to 720");
             }
@@ -165,9 +169,6 @@ pub(super) fn mistakes(accounts: &BTreeMap<String, Email>) -> Vec<String> {
             }
         }
         if let Some(smtp) = &account.smtp {
-            if smtp.host.is_empty() {
-                say("smtp.host", empty);
-            }
             if smtp.security == MailSecurity::None && !is_here(&smtp.host) {
                 say(
                     "smtp.security",
@@ -181,9 +182,6 @@ pub(super) fn mistakes(accounts: &BTreeMap<String, Email>) -> Vec<String> {
             if shown.as_ref().is_some_and(|shown| shown.secret.len() < 16) {
                 say(key, "must have 16 characters at least");
             }
-        }
-        if account.mailgun.as_ref().is_some_and(|signed| signed.signing_key.is_empty()) {
-            say("mailgun.signing_key", empty);
         }
     }
     wrong

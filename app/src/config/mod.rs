@@ -1,6 +1,7 @@
 //! Configuration: compiled-in defaults, then a file, then the environment. Unknown keys are refused,
 //! and everything that is wrong is told at once.
 
+mod channels;
 mod check;
 mod cluster;
 mod email;
@@ -13,6 +14,7 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::channels::Channels;
 #[cfg(feature = "cluster")]
 pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
 pub use self::cluster::{Kafka, Scylla};
@@ -93,17 +95,6 @@ sections! {
     Telemetry { log: String, format: LogFormat }
     /// `[tenants.<name>]`
     Tenant { utc_offset_minutes: i32 }
-    /// `[channels.whatsapp_cloud.<account>]`
-    WhatsappCloud { tenant: String, app_secret: String, verify_token: String }
-}
-
-/// `[channels]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)] // default.toml is the documentation
-pub struct Channels {
-    pub email: BTreeMap<String, Email>,
-    pub whatsapp_cloud: BTreeMap<String, WhatsappCloud>,
 }
 
 /// What an acknowledgement promises.
@@ -201,13 +192,7 @@ impl Settings {
         hide(&mut shown.server.token);
         shown.kafka.secrets().into_iter().for_each(hide);
         hide(&mut shown.scylla.password);
-        for account in shown.channels.email.values_mut() {
-            account.secrets().into_iter().for_each(hide);
-        }
-        for account in shown.channels.whatsapp_cloud.values_mut() {
-            hide(&mut account.app_secret);
-            hide(&mut account.verify_token);
-        }
+        shown.channels.secrets().into_iter().for_each(hide);
         toml::to_string_pretty(&shown).unwrap_or_else(|error| error.to_string())
     }
 }

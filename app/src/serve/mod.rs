@@ -195,10 +195,9 @@ async fn start(
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        let (door, mail) = (doors::door(backend, settings, &ears), mail::accounts(settings));
-        let reading = mail::read(backend, door.clone(), &mail, stop);
-        tasks.spawn(reading);
-        let heard = (&ears, door, mail);
+        let door = doors::door(backend, settings, &ears);
+        tasks.spawn(mail::read(backend, settings, door.clone(), stop));
+        let heard = (&ears, door);
         doors::routes(backend, settings, heard, paths.board(), (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));

@@ -6,6 +6,8 @@
 
 mod callback;
 pub mod email;
+mod http;
+mod pace;
 mod sender;
 
 use std::collections::HashMap;
@@ -31,6 +33,9 @@ use crate::outcome::told;
 
 /// First pause before a channel that refused is tried again; doubles.
 const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why a free text that comes too late for its channel is not sent: a person decides what is.
+const WINDOW_CLOSED: &str = "window_closed";
 
 /// The effect.
 pub struct Deliver {
@@ -106,6 +111,12 @@ impl Deliver {
             if self.clock.now_ms() >= reply.due.expires_at_ms {
                 return Ok(Ended::with(DeliveryResult::Expired, None));
             }
+            if outgoing
+                .reply_window_until_ms
+                .is_some_and(|until_ms| self.clock.now_ms() >= until_ms)
+            {
+                return Ok(Ended::with(DeliveryResult::Failed, Some(WINDOW_CLOSED)));
+            }
             attempt(sender.as_ref(), &outgoing).await
         };
         if sender.is_idempotent() {
@@ -135,9 +146,10 @@ impl Deliver {
                 due.part
             ),
             tenant: key.tenant,
-            account: due.address.account.clone(),
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
+            account: due.address.account.clone(),
+            reply_window_until_ms: due.address.reply_window_until_ms,
             contact: keys
                 .open_contact(&due.address.contact_sealed)
                 .map_err(|error| reject(error.to_string()))?,

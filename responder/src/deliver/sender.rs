@@ -14,14 +14,16 @@ pub struct Outgoing {
     pub id: String,
     /// Whose customer.
     pub tenant: String,
-    /// From which of our numbers or inboxes.
-    pub account: String,
     /// Which conversation.
     pub conversation_id: ConversationId,
     /// What the customer quotes.
     pub protocol: String,
+    /// From which of our numbers, inboxes or bots: as the adapter that heard the customer calls it.
+    pub account: String,
     /// To whom.
     pub contact: Contact,
+    /// After this free texts are not taken any more (Unix, ms).
+    pub reply_window_until_ms: Option<i64>,
     /// What.
     pub text: String,
     /// Quick replies offered.
@@ -67,7 +69,7 @@ pub trait Sender: Send + Sync {
     /// Whether sending the same reply twice shows as once.
     fn is_idempotent(&self) -> bool;
 
-    /// Sends one reply.
+    /// Sends one reply. Never waits for a pace: what is too early is `NotAccepted` until then.
     ///
     /// # Errors
     /// [`SendError`].

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::mail::{Mail, Report};
 use super::{html, reply, robots};
-use crate::door::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName};
+use crate::door::{Event, HeardMessage, HeardStatus, HeardThread, Identity, ThreadName};
 
 /// References kept of a thread: its beginning and its end are what programs look at.
 const REFERENCES_MAX: usize = 20;
@@ -43,15 +43,6 @@ const PREFIXES: [&str; 12] = [
     "autoreply:",
     "out of office:",
 ];
-
-/// Something a mail tells.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A message of a customer.
-    Message(Box<HeardMessage>),
-    /// What became of a mail of ours.
-    Status(Box<HeardStatus>),
-}
 
 /// What `mail` tells `account`; nothing when it is from nobody, or a mail server's news of no use.
 /// `own`: the addresses of this installation.

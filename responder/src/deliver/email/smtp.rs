@@ -119,7 +119,7 @@ fn tls(server: &Server) -> Result<TlsParameters, String> {
         let certificate = Certificate::from_pem(&pem).map_err(|_| "ca_file is no certificate")?;
         parameters = parameters.add_root_certificate(certificate);
     }
-    parameters.build_rustls().map_err(|error| kind_of(&error).to_owned())
+    parameters.build_native().map_err(|error| kind_of(&error).to_owned())
 }
 
 /// Before the text nothing has been accepted: only a refusal for good is the end.

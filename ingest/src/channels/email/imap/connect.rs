@@ -1,18 +1,13 @@
 //! A connection to a mailbox: TLS from the first byte, after STARTTLS, or none.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_imap::{Client, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_native_tls::{TlsConnector, TlsStream};
 
 /// How long a server may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,34 +90,17 @@ async fn greeted<T: AsyncRead + AsyncWrite + Unpin + fmt::Debug + Send>(
     }
 }
 
-async fn encrypted(
-    mailbox: &Mailbox,
-    tcp: TcpStream,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
-    let name = ServerName::try_from(mailbox.host.clone()).map_err(|error| error.to_string())?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots(mailbox.ca_file.as_deref())?)
-        .with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
-    connector.connect(name, tcp).await.map_err(|error| format!("TLS failed: {error}"))
-}
-
-/// Whom we trust.
-fn roots(ca_file: Option<&str>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca_file else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
-    };
-    let unreadable = |error: &dyn fmt::Display| format!("ca_file cannot be read: {error}");
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        roots.add(certificate).map_err(|error| unreadable(&error))?;
+async fn encrypted(mailbox: &Mailbox, tcp: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+    let mut builder = native_tls::TlsConnector::builder();
+    if let Some(path) = &mailbox.ca_file {
+        let pem = std::fs::read(path);
+        let pem = pem.map_err(|error| format!("ca_file cannot be read: {error}"))?;
+        let signed_by = native_tls::Certificate::from_pem(&pem);
+        builder.add_root_certificate(signed_by.map_err(|_| "ca_file is no certificate")?);
     }
-    Ok(roots)
+    let connector = TlsConnector::from(builder.build().map_err(|error| error.to_string())?);
+    let connected = connector.connect(&mailbox.host, tcp).await;
+    connected.map_err(|error| format!("TLS failed: {error}"))
 }
 
 /// What went wrong, without what was said: that may be a customer's.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use connect::{Mailbox, Security};
 
 use self::read::Reading;
-use super::Accounts;
+use super::Inbox;
 use crate::door::Door;
 
 /// First pause before a server is tried again; doubles.
@@ -27,32 +27,29 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Longest pause.
 const AGAIN_AFTER_MAX: Duration = Duration::from_secs(60);
 
-/// Reads the mailboxes of all accounts that have one, until `stop`.
+/// Reads `boxes`, each with the address it is of, until `stop`.
 ///
 /// # Errors
 /// In words, when the log cannot say how far they have been read.
 pub async fn read(
     door: Door,
     log: Arc<dyn Log>,
-    accounts: Arc<Accounts>,
+    boxes: Vec<(Inbox, Mailbox)>,
     stop: CancellationToken,
 ) -> Result<(), String> {
-    let boxes = accounts.mailboxes();
     if boxes.is_empty() {
         return Ok(());
     }
     let mut cursors: HashMap<String, MailCursor> = cursor::all(&*log, door.now_ms()).await?;
     let mut readers = tokio::task::JoinSet::new();
-    for (account, tenant, mailbox) in boxes {
-        let name = format!("{account}/{}", mailbox.folder);
+    for (inbox, mailbox) in boxes {
+        let name = format!("{}/{}", inbox.name, mailbox.folder);
         let reading = Reading {
             door: door.clone(),
             log: Arc::clone(&log),
-            own: accounts.own().to_vec(),
             cursor: cursors.remove(&name),
             name,
-            account,
-            tenant,
+            inbox,
             mailbox,
             garbled: HashSet::new(),
         };
@@ -71,7 +68,7 @@ async fn insist(mut reading: Reading, stop: CancellationToken) {
             () = stop.cancelled() => return,
             ended = reading.read(&mut progress) => {
                 let why = ended.err().unwrap_or_default();
-                tracing::warn!(account = reading.account, why, "a mailbox is not read at present");
+                tracing::warn!(account = reading.inbox.name, why, "a mailbox is not read at present");
             }
         }
         pause = if progress { AGAIN_AFTER } else { (pause * 2).min(AGAIN_AFTER_MAX) };

@@ -1,6 +1,6 @@
 //! Reading one mailbox: what is new, then waiting for more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +9,17 @@ use async_imap::types::{Fetch, Mailbox as Selected, UnsolicitedResponse};
 use futures::TryStreamExt;
 use pipeline::log::AppendError;
 use pipeline::{Log, Record};
+use schemas::Avro;
+use schemas::ops::RawRequest;
 use schemas::thread::MailCursor;
+use schemas::topics::RAW;
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
 use super::connect::{Mailbox, Open, connect, kind_of};
 use super::cursor;
-use crate::channels::email::{PROVIDER, adapt, intake, parse};
-use crate::door::Door;
+use crate::channels::email::{Inbox, PROVIDER, adapt, parse};
+use crate::door::{Door, Event, sealed};
 
 /// How long a server may take over a command.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,19 +31,19 @@ const POLL: Duration = Duration::from_secs(30);
 const CHUNK: usize = 20;
 /// Of a larger mail only so much is read, in bytes: the text comes first.
 const MAIL_BYTES_MAX: u32 = 32 << 20;
+/// Largest mail that is kept as it came, in bytes: a log that waits for room takes no more at once.
+const RAW_BYTES_MAX: usize = 4 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
 /// One mailbox and how far it has been read.
 pub(super) struct Reading {
     pub(super) door: Door,
     pub(super) log: Arc<dyn Log>,
-    pub(super) own: Vec<String>,
     /// As it stands in the log.
     pub(super) cursor: Option<MailCursor>,
     /// Of the cursor.
     pub(super) name: String,
-    pub(super) account: String,
-    pub(super) tenant: String,
+    pub(super) inbox: Inbox,
     pub(super) mailbox: Mailbox,
     /// Mails whose listing the server garbles: passed over, or they would be in the way for ever.
     pub(super) garbled: HashSet<u32>,
@@ -67,7 +70,7 @@ impl Reading {
     pub(super) async fn read(&mut self, progress: &mut bool) -> Result<(), String> {
         let mut open = connect(&self.mailbox).await?;
         let idles = within(open.capabilities()).await?.has_str("IDLE");
-        tracing::info!(account = self.account, idles, "a mailbox is read");
+        tracing::info!(account = self.inbox.name, idles, "a mailbox is read");
         loop {
             has_news(&open);
             // Asked for anew each time: it tells whether the numbering is still the same.
@@ -147,7 +150,7 @@ impl Reading {
         let fetched = fetched.map_err(|error| {
             if is_garbled(&error) {
                 tracing::error!(
-                    account = self.account,
+                    account = self.inbox.name,
                     uid,
                     "a mail cannot be listed; it is passed over"
                 );
@@ -160,14 +163,30 @@ impl Reading {
         let mail = parse(&bytes).unwrap_or_default();
         let digest = digest(&mail);
         if !cursor::knows(cursor, &digest) {
-            let raw = intake::raw(&self.door, (PROVIDER, &self.account), "message/rfc822", &bytes);
-            let told = adapt::adapt(&self.account, &self.own, &mail);
-            let told =
-                told.map(|event| intake::record(&self.door, &self.tenant, event)).transpose();
-            let (raw, told) = (raw.map_err(|e| e.to_string())?, told.map_err(|e| e.to_string())?);
-            self.append(raw.into_iter().chain(told).collect()).await;
+            let told = adapt::adapt(&self.inbox.name, &self.inbox.own, &mail);
+            self.accept(bytes, told).await?;
         }
         cursor::note(cursor, uid, arrived_ms, digest);
+        Ok(())
+    }
+
+    /// Keeps a mail as it came and what it tells. Of one that is larger than the log takes, only that.
+    async fn accept(&self, bytes: Vec<u8>, told: Option<Event>) -> Result<(), String> {
+        let now_ms = self.door.now_ms();
+        let fits = bytes.len() <= RAW_BYTES_MAX.min(self.log.record_bytes_max() / 2);
+        let kept = RawRequest {
+            provider: PROVIDER.to_owned(),
+            account: self.inbox.name.clone(),
+            received_at_ms: now_ms,
+            headers: BTreeMap::new(),
+            body: if fits { bytes } else { Vec::new() },
+        };
+        let keyring = self.door.keyring();
+        let told = sealed(keyring, &self.inbox.tenant, told.into_iter().collect(), now_ms);
+        let raw = kept.to_bytes().map_err(|error| error.to_string())?;
+        let mut records = vec![Record::new(RAW, self.inbox.name.as_bytes().to_vec(), raw, now_ms)];
+        records.extend(told.map_err(|error| error.to_string())?);
+        self.append(records).await;
         Ok(())
     }
 
@@ -179,14 +198,14 @@ impl Reading {
                 Err(AppendError::Busy { retry_after }) => sleep(retry_after).await,
                 Err(AppendError::TooLarge { bytes_max }) => {
                     tracing::error!(
-                        account = self.account,
+                        account = self.inbox.name,
                         bytes_max,
                         "a mail is too large to be kept"
                     );
                     records.retain(|record| record.size() <= bytes_max);
                 }
                 Err(error @ AppendError::Failed(_)) => {
-                    tracing::warn!(account = self.account, %error, "a mail is appended again");
+                    tracing::warn!(account = self.inbox.name, %error, "a mail is appended again");
                     sleep(Duration::from_secs(1)).await;
                 }
             }

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{FutureExt, stream};
 
 use super::super::mail::{Part, filled};
+use crate::door::Malformed;
 
 /// Fields and files looked at.
 const FIELDS_MAX: usize = 500;
@@ -19,29 +20,32 @@ pub(super) struct Form {
 
 impl Form {
     /// Reads a body by its Content-Type.
-    pub(super) async fn read(content_type: &str, body: Bytes) -> Result<Self, &'static str> {
-        if content_type
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("application/x-www-form-urlencoded")
-        {
-            let pairs = form_urlencoded::parse(&body).take(FIELDS_MAX);
+    pub(super) fn read(content_type: &str, body: &[u8]) -> Result<Self, Malformed> {
+        let kind = content_type.trim_start().to_ascii_lowercase();
+        if kind.starts_with("application/x-www-form-urlencoded") {
+            let pairs = form_urlencoded::parse(body).take(FIELDS_MAX);
             let fields =
                 pairs.map(|(name, value)| (name.into_owned(), Bytes::from(value.into_owned())));
             return Ok(Self { fields: fields.collect(), files: Vec::new() });
         }
         let boundary = multer::parse_boundary(content_type)
-            .map_err(|_| "send multipart/form-data or application/x-www-form-urlencoded")?;
+            .map_err(|_| Malformed("not a form: no boundary in its content type".to_owned()))?;
+        // All of it is there, so nothing is ever waited for.
+        let read = Self::parts(Bytes::copy_from_slice(body), boundary).now_or_never();
+        read.and_then(Result::ok)
+            .ok_or_else(|| Malformed("the form is cut off or malformed".to_owned()))
+    }
+
+    async fn parts(body: Bytes, boundary: String) -> multer::Result<Self> {
         let body = stream::iter([Ok::<_, Infallible>(body)]);
         let mut parts = multer::Multipart::new(body, boundary);
         let mut form = Self::default();
         while form.fields.len() + form.files.len() < FIELDS_MAX {
-            let next = parts.next_field().await.map_err(|_| "the form is cut off or malformed")?;
-            let Some(field) = next else { break };
+            let Some(field) = parts.next_field().await? else { break };
             let name = field.name().unwrap_or_default().to_owned();
             let filename = field.file_name().map(str::to_owned);
             let mime = field.content_type().map(|kind| kind.essence_str().to_owned());
-            let bytes = field.bytes().await.map_err(|_| "the form is cut off or malformed")?;
+            let bytes = field.bytes().await?;
             match filename {
                 Some(filename) => form.files.push(Part {
                     mime: mime.unwrap_or_else(|| "application/octet-stream".to_owned()),

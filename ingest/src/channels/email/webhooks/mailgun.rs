@@ -1,17 +1,20 @@
 //! Mailgun Routes: a form signed over its time and a token, not over what it says; so a token is taken once.
 //! The mail is whole (`body-mime`, where the route's URL ends in `mime`) or taken apart.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::super::mail::{Mail, filled};
 use super::super::mime::parse;
+use super::Inbox;
 use super::form::Form;
 use super::sendgrid::sender;
+use crate::channels::webhook::{Denied, Request, Webhook};
+use crate::door::{Event, Malformed};
 
 /// How old a signature may be, in milliseconds: Mailgun tries again for eight hours.
 const AGE_MS_MAX: i64 = 12 * 3_600_000;
@@ -20,57 +23,82 @@ const AHEAD_MS_MAX: i64 = 5 * 60_000;
 /// Tokens remembered: those of twelve hours, or so many.
 const TOKENS_MAX: usize = 100_000;
 
-/// Why a form is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Not signed with our key, or long ago.
-    NotSigned,
-    /// This signature has been used.
-    TakenBefore,
+/// An address whose mails Mailgun posts.
+pub struct Mailgun {
+    /// Whose mails.
+    inbox: Inbox,
+    /// Signs its posts.
+    signing_key: String,
+    taken: Mutex<Taken>,
 }
 
-/// Tokens taken by this process. Another process may take one again: the mail in it is known by its
-/// Message-ID.
-#[derive(Default)]
-pub(super) struct Tokens(Mutex<Taken>);
-
+/// Tokens this process has taken, each with the digest of the form it came with. Another process may take
+/// one again: the mail in it is known by its Message-ID.
 #[derive(Default)]
 struct Taken {
-    known: HashSet<String>,
+    known: HashMap<String, [u8; 32]>,
     in_order: VecDeque<(i64, String)>,
 }
 
-impl Tokens {
-    /// Whether the form's signature is right, fresh and new.
-    pub(super) fn check(&self, key: &str, form: &Form, now_ms: i64) -> Result<String, Refusal> {
-        let field = |name: &str| form.text(name).ok_or(Refusal::NotSigned);
-        let (time, token, signature) = (field("timestamp")?, field("token")?, field("signature")?);
-        if !is_signed(key, time, token, signature) || !is_fresh(time, now_ms) {
-            return Err(Refusal::NotSigned);
-        }
-        if self.0.lock().known.contains(token) {
-            Err(Refusal::TakenBefore)
-        } else {
-            Ok(token.to_owned())
-        }
+impl Mailgun {
+    /// The mails of `inbox`, signed with `signing_key`.
+    #[must_use]
+    pub fn new(inbox: Inbox, signing_key: &str) -> Self {
+        Self { inbox, signing_key: signing_key.to_owned(), taken: Mutex::default() }
+    }
+}
+
+impl Webhook for Mailgun {
+    fn tenant(&self) -> &str {
+        &self.inbox.tenant
     }
 
-    /// The form is durable: its token is used up.
-    pub(super) fn take(&self, token: String, now_ms: i64) {
-        let mut taken = self.0.lock();
-        let Taken { known, in_order } = &mut *taken;
-        while in_order.len() >= TOKENS_MAX
-            || in_order
-                .front()
-                .is_some_and(|(at_ms, _)| *at_ms < now_ms - AGE_MS_MAX - AHEAD_MS_MAX)
+    fn headers(&self) -> &'static [&'static str] {
+        &["content-type"]
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {
+        let denied = || Denied::Signature("signature");
+        let kind = request.header("content-type").unwrap_or_default();
+        let form = Form::read(kind, request.body).map_err(|_| denied())?;
+        let field = |name: &str| form.text(name).ok_or_else(denied);
+        let (time, token) = (field("timestamp")?, field("token")?);
+        let signed = is_signed(&self.signing_key, time, token, field("signature")?);
+        if !signed || !is_fresh(time, request.received_at_ms) {
+            return Err(denied());
+        }
+        let digest = Sha256::digest(request.body).into();
+        self.taken.lock().take(token, digest, request.received_at_ms)
+    }
+
+    fn adapt(
+        &self,
+        headers: &BTreeMap<String, String>,
+        body: &[u8],
+    ) -> Result<Vec<Event>, Malformed> {
+        let kind = headers.get("content-type").map(String::as_str).unwrap_or_default();
+        Ok(self.inbox.told(mail(Form::read(kind, body)?)))
+    }
+}
+
+impl Taken {
+    /// Takes a token, once: again only with the same form, which is sent again where our answer was lost.
+    fn take(&mut self, token: &str, digest: [u8; 32], now_ms: i64) -> Result<(), Denied> {
+        if let Some(known) = self.known.get(token) {
+            let again = *known == digest;
+            return if again { Ok(()) } else { Err(Denied::Signature("a token taken before")) };
+        }
+        let from_ms = now_ms - AGE_MS_MAX - AHEAD_MS_MAX;
+        while self.in_order.len() >= TOKENS_MAX
+            || self.in_order.front().is_some_and(|(at_ms, _)| *at_ms < from_ms)
         {
-            if let Some((_, token)) = in_order.pop_front() {
-                known.remove(&token);
+            if let Some((_, token)) = self.in_order.pop_front() {
+                self.known.remove(&token);
             }
         }
-        if known.insert(token.clone()) {
-            in_order.push_back((now_ms, token));
-        }
+        self.known.insert(token.to_owned(), digest);
+        self.in_order.push_back((now_ms, token.to_owned()));
+        Ok(())
     }
 }
 
@@ -91,7 +119,7 @@ fn is_fresh(time: &str, now_ms: i64) -> bool {
 }
 
 /// The mail in a form.
-pub(super) fn mail(form: Form) -> Option<Mail> {
+fn mail(form: Form) -> Option<Mail> {
     if let Some(raw) = form.bytes("body-mime") {
         return parse(raw);
     }
@@ -136,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn old_tokens_give_way() {
-        let tokens = Tokens::default();
-        tokens.take("a".to_owned(), 0);
-        tokens.take("a".to_owned(), 1);
-        tokens.take("b".to_owned(), AGE_MS_MAX + AHEAD_MS_MAX + 1);
-        let taken = tokens.0.lock();
-        assert!(!taken.known.contains("a") && taken.known.contains("b"));
+    fn a_token_is_taken_once_and_old_ones_give_way() {
+        let mut taken = Taken::default();
+        assert_eq!(taken.take("a", [1; 32], 0), Ok(()));
+        assert_eq!(taken.take("a", [1; 32], 1), Ok(()), "sent again");
+        assert!(taken.take("a", [2; 32], 1).is_err(), "another form under the same signature");
+        assert_eq!(taken.take("b", [2; 32], AGE_MS_MAX + AHEAD_MS_MAX + 1), Ok(()));
+        assert!(!taken.known.contains_key("a") && taken.known.contains_key("b"));
         assert_eq!(taken.in_order.len(), 1);
     }
 }

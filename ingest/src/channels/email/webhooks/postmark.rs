@@ -1,9 +1,44 @@
 //! Postmark Inbound: JSON, unsigned; the whole mail is in `RawEmail` where the stream is set to send it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::super::mail::{Mail, Part, Sender, filled, plain_address};
 use super::super::mime::parse;
+use super::{Inbox, shows};
+use crate::channels::webhook::{Denied, Request, Webhook};
+use crate::door::{Event, Malformed};
+
+/// An address whose mails Postmark posts.
+pub struct Postmark {
+    /// Whose mails.
+    pub inbox: Inbox,
+    /// What it shows.
+    pub secret: String,
+}
+
+impl Webhook for Postmark {
+    fn tenant(&self) -> &str {
+        &self.inbox.tenant
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        &["authorization"]
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {
+        shows(request, &self.secret)
+    }
+
+    fn adapt(
+        &self,
+        _headers: &BTreeMap<String, String>,
+        body: &[u8],
+    ) -> Result<Vec<Event>, Malformed> {
+        Ok(self.inbox.told(mail(body)?))
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -46,14 +81,8 @@ struct Attached {
 }
 
 /// The mail in a body.
-///
-/// # Errors
-/// In words, when the bytes are not JSON of Postmark.
-pub(super) fn mail(body: &[u8]) -> Result<Option<Mail>, String> {
-    let wire: Wire = serde_json::from_slice(body).map_err(|error| {
-        // The library's words may quote what the customer wrote.
-        format!("not a Postmark body: {:?} at line {}", error.classify(), error.line())
-    })?;
+fn mail(body: &[u8]) -> Result<Option<Mail>, Malformed> {
+    let wire: Wire = serde_json::from_slice(body).map_err(|error| Malformed::json(&error))?;
     if let Some(raw) = wire.raw_email.as_deref().filter(|raw| !raw.is_empty()) {
         return Ok(parse(raw.as_bytes()));
     }

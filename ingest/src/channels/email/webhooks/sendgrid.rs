@@ -1,15 +1,49 @@
 //! SendGrid Inbound Parse: an unsigned form, with the mail whole (`email`, "raw" mode) or taken apart, each
 //! text in the charset the field `charsets` names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::charset::decoded;
 use super::super::mail::{Mail, Sender, filled, plain_address};
 use super::super::mime::parse;
 use super::form::Form;
+use super::{Inbox, shows};
+use crate::channels::webhook::{Denied, Request, Webhook};
+use crate::door::{Event, Malformed};
+
+/// An address whose mails SendGrid posts.
+pub struct SendGrid {
+    /// Whose mails.
+    pub inbox: Inbox,
+    /// What it shows.
+    pub secret: String,
+}
+
+impl Webhook for SendGrid {
+    fn tenant(&self) -> &str {
+        &self.inbox.tenant
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        &["authorization", "content-type"]
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {
+        shows(request, &self.secret)
+    }
+
+    fn adapt(
+        &self,
+        headers: &BTreeMap<String, String>,
+        body: &[u8],
+    ) -> Result<Vec<Event>, Malformed> {
+        let kind = headers.get("content-type").map(String::as_str).unwrap_or_default();
+        Ok(self.inbox.told(mail(Form::read(kind, body)?)))
+    }
+}
 
 /// The mail in a form.
-pub(super) fn mail(form: Form) -> Option<Mail> {
+fn mail(form: Form) -> Option<Mail> {
     if let Some(raw) = form.bytes("email") {
         return parse(raw);
     }

@@ -13,6 +13,7 @@ fn outgoing(thread: Option<Thread>) -> Outgoing {
         conversation_id: ConversationId::new(ContactKey([1; 16]), 0),
         protocol: PROTOCOL.to_owned(),
         contact: contact("maria@cliente.example"),
+        reply_window_until_ms: None,
         text: "Olá, Maria.".to_owned(),
         buttons: Vec::new(),
         thread,
