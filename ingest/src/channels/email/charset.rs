@@ -16,15 +16,13 @@ const FALLBACK: &str = "windows-1252";
 pub(super) fn decoded(bytes: &[u8], charset: Option<&str>) -> String {
     // Whatever its label, text with accents that is UTF-8 is UTF-8: nothing else looks like it.
     let name = charset.unwrap_or("utf-8").trim().to_ascii_lowercase();
-    let single_byte = name.starts_with("iso-8859") || name.starts_with("windows-12");
-    let western =
-        single_byte || matches!(name.as_str(), "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1");
+    let decoder = charset_decoder(name.as_bytes()).filter(|_| !is_utf8(&name));
+    let western = name.starts_with("iso-8859") || name.starts_with("windows-12");
+    let western = western || matches!(name.as_str(), "us-ascii" | "ascii" | "latin1");
     match std::str::from_utf8(bytes) {
-        Ok(text) if western => return text.to_owned(),
+        Ok(text) if western || decoder.is_none() => return text.to_owned(),
         _ => {}
     }
-    let decoder = Some(name.as_str()).filter(|name| !name.starts_with("utf-8") && *name != "utf8");
-    let decoder = decoder.and_then(|name| charset_decoder(name.as_bytes()));
     let decoded = decoder.map(|decode| decode(bytes)).filter(|text| !text.contains('\u{fffd}'));
     decoded.unwrap_or_else(|| by_fallback(bytes))
 }
@@ -82,6 +80,11 @@ fn has_unknown_word(text: &str) -> bool {
     charsets.into_iter().any(|(charset, _)| is_unknown(charset))
 }
 
+/// The charset that is no table of the parser's.
+fn is_utf8(name: &str) -> bool {
+    matches!(name, "utf-8" | "utf8")
+}
+
 /// A charset's name that says nothing to us, as it stands in an encoded word (RFC 2047, RFC 2231).
 fn is_unknown(charset: &str) -> bool {
     let name = charset.split('*').next().unwrap_or_default();
@@ -90,5 +93,5 @@ fn is_unknown(charset: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
-    plausible && charset_decoder(name.as_bytes()).is_none()
+    plausible && !is_utf8(&name.to_ascii_lowercase()) && charset_decoder(name.as_bytes()).is_none()
 }

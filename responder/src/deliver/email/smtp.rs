@@ -16,6 +16,8 @@ use crate::deliver::SendError;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it may take over the text. It may look for viruses meanwhile; a lane waits for it.
 const TEXT_PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// A server that says "later" (4xx) means minutes.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -65,7 +67,7 @@ pub(super) async fn send(server: &Server, mail: &Mail) -> Result<(), SendError> 
         Err(_) => Err(SendError::Unknown("the server does not answer".to_owned())),
     };
     // It has been accepted or not: how the goodbye goes is no matter.
-    let _ = timeout(PATIENCE, connection.quit()).await;
+    let _ = timeout(GOODBYE, connection.quit()).await;
     accepted
 }
 

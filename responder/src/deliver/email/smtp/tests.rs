@@ -22,7 +22,10 @@ async fn scripted(script: Script) -> Server {
         while socket.read_line(&mut line).await.unwrap_or_default() > 0 {
             let [from, rcpt, data, text] = script.to;
             let said = match line.trim_end() {
-                "." if in_text => text,
+                "." if in_text => {
+                    in_text = false;
+                    text
+                }
                 _ if in_text => "…",
                 "DATA" => {
                     in_text = data.starts_with("354");
