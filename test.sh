@@ -58,7 +58,18 @@ export CORRENTEZA_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/correnteza
 java=()
 has java || java+=("a JDK 17")
 has mvn || java+=(Maven)
-trap 'tests/services/kafka/stop.sh "$work/kafka"; tests/services/cassandra/stop.sh "$work/cassandra"' EXIT
+trap 'tests/services/kafka/stop.sh "$work/kafka"; tests/services/cassandra/stop.sh "$work/cassandra"; tests/services/mail/stop.sh "$work/mail"' EXIT
+if [ ${#java[@]} -gt 0 ]; then
+    skip "a mail server: install ${java[*]}"
+else
+    say "a mail server"
+    if address=$(tests/services/mail/start.sh "$work/mail"); then
+        export MAIL_SERVER=$address
+        echo "SMTP and IMAP at $address"
+    else
+        failed+=("a mail server")
+    fi
+fi
 if [ $has_clients = 1 ] && [ ${#java[@]} -gt 0 ]; then
     skip "Kafka's broker and Cassandra: install ${java[*]}"
 elif [ $has_clients = 1 ]; then

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod labels;
+mod records;
 
 pub use labels::{AtServer, ExportFormat, Intents, Labels};
+pub use records::{DeadLetters, Raw};
 
 /// Customer contact of an Internet provider: messages in, intent and sentiment scored, answered by
 /// the machine where it is sure and by people where it is not.
@@ -92,6 +94,9 @@ pub enum Command {
     /// Records no stage could use.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Providers' requests as they came.
+    #[command(subcommand)]
+    Raw(Raw),
     /// The store that people's queries are answered from.
     #[command(subcommand)]
     Store(Store),
@@ -281,34 +286,6 @@ fn fact(text: &str) -> Result<(classifier::Fact, bool), String> {
     let (name, is_true) = text.split_once('=').ok_or("write it as name=true or name=false")?;
     let fact = classifier::Fact::named(name).ok_or(format!("known facts are {known}"))?;
     Ok((fact, is_true.parse().map_err(|_| "it is true or false")?))
-}
-
-/// `dead-letters`
-#[derive(Debug, Subcommand)]
-pub enum DeadLetters {
-    /// Lists them, newest last. Works while the server runs.
-    List {
-        /// Where everything is kept [default: data].
-        #[arg(long, value_name = "DIR")]
-        data_dir: Option<PathBuf>,
-    },
-    /// Shows one whole (its place as `list` shows it). Works while the server runs.
-    Show {
-        /// Its place, e.g. 3/17.
-        place: String,
-        /// Where everything is kept [default: data].
-        #[arg(long, value_name = "DIR")]
-        data_dir: Option<PathBuf>,
-    },
-    /// Puts one back at the input of the stage that could not use it. On one machine its server must be
-    /// stopped.
-    Replay {
-        /// Its place, e.g. 3/17; `all` for every one not replayed yet.
-        place: String,
-        /// Where everything is kept [default: data].
-        #[arg(long, value_name = "DIR")]
-        data_dir: Option<PathBuf>,
-    },
 }
 
 /// `store`

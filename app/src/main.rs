@@ -1,5 +1,6 @@
 //! The one binary: command line, configuration, wiring. No domain logic.
 
+mod channels;
 mod cli;
 mod commands;
 mod config;

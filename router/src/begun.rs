@@ -22,6 +22,8 @@ pub fn begun() -> RouterState {
             account: String::new(),
             contact_sealed: SealedText { key_id: String::new(), nonce: vec![], bytes: vec![] },
             reply_window_until_ms: None,
+            thread_key: None,
+            thread_sealed: None,
         },
         owner: None,
         queue: None,
@@ -42,5 +44,6 @@ pub fn begun() -> RouterState {
         commands: Vec::new(),
         replies_seen: Vec::new(),
         to_check: Vec::new(),
+        answered_threads: Vec::new(),
     }
 }

@@ -34,13 +34,14 @@ pub enum Decision {
     },
 }
 
-/// Decides on `turn` in `tenant`'s conversation `state`.
+/// Decides on `turn` in `tenant`'s conversation `state`; `may_write`: whether the machine may answer where
+/// the customer wrote.
 #[must_use]
 pub fn decide(
     settings: &Settings,
     tenant: &str,
     state: &RouterState,
-    turn: &Turn,
+    (turn, may_write): (&Turn, bool),
     classification: Option<&Classification>,
 ) -> Decision {
     if turn.auto_generated {
@@ -55,6 +56,9 @@ pub fn decide(
     }
     match reason_for_people(settings, tenant, state, turn, classification) {
         Err(reason) => to_people(settings, state, classification, reason),
+        Ok(_) if !may_write => {
+            to_people(settings, state, classification, RouteReason::ThreadAnswered)
+        }
         Ok((intent, policy)) => {
             Decision::Auto { intent: intent.to_owned(), action: policy.action.clone() }
         }

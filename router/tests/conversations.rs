@@ -38,6 +38,8 @@ struct Story {
     now_ms: i64,
     turn: i64,
     command: u8,
+    /// Of an e-mail; none: they chat.
+    thread: Option<String>,
     seen: Vec<Seen<RouterOut>>,
 }
 
@@ -55,6 +57,7 @@ impl Story {
             now_ms: START_MS,
             turn: 0,
             command: 0,
+            thread: None,
             seen: Vec::new(),
         }
     }
@@ -73,30 +76,39 @@ impl Story {
     }
 
     fn receives(&mut self, text: &str) -> &mut Self {
+        self.receives_marked(text, false)
+    }
+
+    fn receives_marked(&mut self, text: &str, auto_generated: bool) -> &mut Self {
         let head = MessageHead {
             message_id: MessageId([u8::try_from(self.turn % 250).unwrap() + 1; 16]),
-            channel: Channel::WebChat,
+            channel: self.thread.as_ref().map_or(Channel::WebChat, |_| Channel::Email),
             provider: "web_chat".into(),
             account: "site".into(),
             direction: Direction::Inbound,
             kind: MessageKind::Text,
             provider_message_id: None,
             reply_to: None,
-            thread_key: None,
+            thread_key: self.thread.clone(),
             contact_sealed: sealed("contact"),
             text_sealed: Some(sealed(text)),
             text_masked: Some(text.into()),
             choice: None,
             attachments: vec![],
             site: None,
-            auto_generated: false,
+            auto_generated,
             verified: false,
             event_time_ms: self.now_ms,
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
             attributes: std::collections::BTreeMap::new(),
+            thread_sealed: None,
         };
         self.feed(ClassifiedBody::Received(Box::new(Received { head })))
+    }
+
+    fn receives_from_a_machine(&mut self) -> &mut Self {
+        self.receives_marked("estou de férias", true)
     }
 
     /// A message that is a turn of its own, classified as `c`.
@@ -693,6 +705,75 @@ fn time_resolves_reopens_breaches_requeues_and_closes() {
     let mut late = Story::new();
     late.asks("Ana", CommandAction::Claim);
     insta::assert_snapshot!(late.told(), @"0 refused Ana Claim: not_open -> closed");
+}
+
+/// What the machine wrote or would have written.
+fn written(story: &Story) -> Vec<i64> {
+    let due = |record: &&Conversation| record.answer_due.is_some();
+    story.records().iter().filter(|record| due(record)).map(|record| record.seq).collect()
+}
+
+/// Acceptance case 14: a machine at the other end that says nothing of being one and answers everything.
+/// Whatever its mails are headed, in a day it gets one.
+#[test]
+fn case_14_a_hundred_rounds_with_a_machine_are_one_answer() {
+    for intents in [["planos", "planos"], ["sem_conexao", "lentidao"], ["fora_escopo", "planos"]] {
+        for keeps_the_protocol in [true, false] {
+            let mut story = Story::new();
+            story.thread = Some("a subject".to_owned());
+            for round in 0..100 {
+                let c = sure(intents[round % 2]);
+                story.says("estou de férias", c);
+                if story.told().lines().last().is_some_and(|line| line.contains("asks CRM")) {
+                    story.action("line_check", ActionResult::Done, "line_ok");
+                }
+                let turn = story.turn;
+                story.delivered(turn, ReplyPurpose::Answer, DeliveryResult::Sent);
+                story.after(10 * MINUTE_MS);
+                if keeps_the_protocol {
+                    story.thread = Some(story.records()[0].protocol.clone());
+                }
+            }
+            assert_eq!(written(&story).len(), 1, "{intents:?}: {}", story.told());
+        }
+    }
+}
+
+#[test]
+fn another_thread_and_another_day_are_answered() {
+    let mut story = Story::new();
+    let mut asks = |thread: &str, after_ms: i64| {
+        story.thread = Some(thread.to_owned());
+        story.after(after_ms).says("quais planos vocês têm?", sure("planos"));
+        let turn = story.turn;
+        story.delivered(turn, ReplyPurpose::Answer, DeliveryResult::Sent);
+        written(&story).len()
+    };
+    assert_eq!(asks("a", 0), 1);
+    assert_eq!(asks("b", MINUTE_MS), 2);
+    assert_eq!(asks("a", 25 * 60 * MINUTE_MS), 3);
+    assert_eq!(asks("a", MINUTE_MS), 3);
+}
+
+#[test]
+fn what_the_crm_cannot_do_is_told_in_the_thread() {
+    let mut story = Story::new();
+    story.thread = Some("a".to_owned());
+    story.says("minha internet caiu", sure("sem_conexao")).action(
+        "line_check",
+        ActionResult::Failed,
+        "refused",
+    );
+    assert_eq!(written(&story).len(), 1, "the notice: {}", story.told());
+}
+
+#[test]
+fn what_a_machine_wrote_wakes_nobody_and_is_no_address() {
+    let mut story = Story::new();
+    story.says("obrigada!", sure("agradecimento"));
+    story.delivered(1, ReplyPurpose::Answer, DeliveryResult::Sent).receives_from_a_machine();
+    let last = *story.records().last().unwrap();
+    assert_eq!(last.state, ConversationState::Resolved, "{}", story.told());
 }
 
 #[test]

@@ -110,6 +110,8 @@ named! {
         NoAnswer = "no_answer",
         /// People overrode too many answers on this intent: its automatic path is closed.
         Suspended = "suspended",
+        /// The machine has written in this e-mail thread within a day.
+        ThreadAnswered = "thread_answered",
     }
 }
 
@@ -139,6 +141,10 @@ pub struct Address {
     pub contact_sealed: SealedText,
     /// After this only templates may be sent (Unix, ms).
     pub reply_window_until_ms: Option<i64>,
+    /// The e-mail thread an answer belongs to: a protocol number, or a keyed digest of the subject.
+    pub thread_key: Option<String>,
+    /// Record [`crate::thread::Thread`], sealed.
+    pub thread_sealed: Option<SealedText>,
 }
 
 /// The planner owes the customer a text.

@@ -21,6 +21,7 @@ mod released;
 pub mod sealed;
 mod sources;
 pub mod state;
+pub mod thread;
 pub mod topics;
 pub mod work;
 
@@ -74,7 +75,7 @@ impl Input for state::MinuteMetrics {}
 #[must_use]
 pub fn export() -> serde_json::Map<String, serde_json::Value> {
     let mut names: Vec<&str> = topics::TOPICS.iter().map(|spec| spec.record).collect();
-    names.extend(["SealedText", "Contact", "ModelFiles"]);
+    names.extend(["SealedText", "Contact", "ModelFiles", "Thread"]);
     names.sort_unstable();
     names.dedup();
     names.into_iter().filter_map(|name| Some((name.to_owned(), expanded(name)?))).collect()

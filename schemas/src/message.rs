@@ -128,7 +128,7 @@ pub struct MessageHead {
     pub provider_message_id: Option<String>,
     /// Provider id of the message this one answers.
     pub reply_to: Option<String>,
-    /// E-mail thread or the like.
+    /// The e-mail thread it belongs to: a protocol number, or a keyed digest of the subject.
     pub thread_key: Option<String>,
     /// Record [`Contact`], sealed.
     pub contact_sealed: SealedText,
@@ -159,6 +159,8 @@ pub struct MessageHead {
     /// Anything else a provider told.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Record [`crate::thread::Thread`], sealed.
+    pub thread_sealed: Option<SealedText>,
 }
 
 /// A customer's message as a door normalized it. Holds plain text: transport topics only.

@@ -18,6 +18,7 @@ use sha2::Sha256;
 use crate::codec::{Avro, CodecError, avro};
 use crate::ids::{ContactKey, MessageId};
 use crate::message::Contact;
+use crate::thread::Thread;
 
 /// Text encrypted under a tenant's (later: a contact's) key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +161,31 @@ impl TenantKeys {
     /// As [`Self::open`], or [`SealError::Codec`].
     pub fn open_contact(&self, sealed: &SealedText) -> Result<Contact, SealError> {
         Ok(Contact::from_bytes(&self.open(sealed)?)?)
+    }
+
+    /// Seals what an answer refers to; `identity` names the message it is of.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_thread(&self, identity: &[u8], thread: &Thread) -> Result<SealedText, SealError> {
+        self.seal(&[identity, b"thread"].concat(), &thread.to_bytes()?)
+    }
+
+    /// Opens what an answer refers to.
+    ///
+    /// # Errors
+    /// As [`Self::open_contact`].
+    pub fn open_thread(&self, sealed: &SealedText) -> Result<Thread, SealError> {
+        Ok(Thread::from_bytes(&self.open(sealed)?)?)
+    }
+
+    /// What the e-mail thread with the subject `subject` is called: a digest, because subjects are
+    /// customers' words.
+    #[must_use]
+    pub fn thread(&self, subject: &str) -> String {
+        let hash =
+            keyed_hash(&self.contact_key, &[b"thread", self.tenant.as_bytes(), subject.as_bytes()]);
+        data_encoding::HEXLOWER.encode(&first::<16>(hash))
     }
 
     /// The contact known on `channel` by the canonical name `name`.

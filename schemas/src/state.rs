@@ -153,6 +153,20 @@ pub struct RouterState {
     /// Turns answered automatically that a person is to look at, oldest first.
     #[serde(default)]
     pub to_check: Vec<i64>,
+    /// E-mail threads the machine has written in, oldest first.
+    #[serde(default)]
+    pub answered_threads: Vec<AnsweredThread>,
+}
+
+/// The machine has written in an e-mail thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredThread {
+    /// Which thread, as in [`Address`].
+    pub thread_key: String,
+    /// In which turn.
+    pub turn: i64,
+    /// When (Unix, ms).
+    pub at_ms: i64,
 }
 
 /// What happened in one minute, as counted on one partition of `conversations`. Absolute.

@@ -91,6 +91,8 @@ pub const ANSWERS: Topic = Topic("answers");
 pub const MODELS: Topic = Topic("models");
 /// What the versions are made of, in pieces.
 pub const MODEL_CHUNKS: Topic = Topic("model-chunks");
+/// How far mailboxes have been read.
+pub const MAIL_CURSORS: Topic = Topic("mail-cursors");
 /// State of `shadow`, which is its result.
 pub const SHADOW_STATE: Topic = Topic("shadow-state");
 
@@ -116,6 +118,7 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(ANSWERS, "Setting", Retention::Compacted, false),
     topic(MODELS, "ModelRecord", Retention::Compacted, false),
     topic(MODEL_CHUNKS, "ModelChunk", Retention::Compacted, false),
+    topic(MAIL_CURSORS, "MailCursor", Retention::Compacted, false),
     topic(SHADOW_STATE, "ShadowTally", Retention::CompactedHours(7 * 24), false),
 ];
 

@@ -18,6 +18,7 @@ mod context;
 mod contracts;
 mod crash;
 mod drill;
+mod email;
 mod full_disk;
 mod labels;
 mod models;

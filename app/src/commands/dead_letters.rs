@@ -8,7 +8,7 @@ use pipeline::ledger::{Claim, OnceKey};
 use pipeline::{Headers, Record};
 use schemas::Avro;
 use schemas::ops::DeadLetter;
-use schemas::topics::{self, DEAD_LETTERS};
+use schemas::topics::{self, DEAD_LETTERS, RAW};
 
 use super::{cluster, peek, print, settings};
 use crate::cli::DeadLetters;
@@ -100,6 +100,10 @@ async fn replay(settings: &Settings, letters: Vec<Letter>, place: &str) -> anyho
         let Some(spec) = topics::named(&letter.topic) else {
             bail!("{place} is from topic {}, which this release does not have", letter.topic);
         };
+        if spec.topic == RAW {
+            print(&format!("{place} is a provider's request: `raw replay` reads it again"))?;
+            continue;
+        }
         let once = OnceKey(format!("replay/{place}"));
         // One that was begun and not finished is put back again: the state machines know messages,
         // commands and outcomes by their ids.

@@ -15,6 +15,7 @@ mod parquet;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod peek;
+mod raw;
 mod releases;
 mod store;
 
@@ -73,6 +74,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Model(asked) => releases::run(&asked, file),
         Command::Labels(asked) => labels::run(asked, file),
         Command::Intents(asked) => runtime()?.block_on(intents::run(asked)),
+        Command::Raw(asked) => raw::run(&asked, file),
         Command::DeadLetters(asked) => dead_letters::run(asked, file),
         Command::Store(cli::Store::Migrate) => cluster::store_migrate(&settings(file, None)?),
         Command::Store(cli::Store::Rebuild { data_dir }) => {

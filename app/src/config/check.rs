@@ -64,19 +64,15 @@ fn tenants(settings: &Settings) -> Vec<String> {
     if !settings.tenants.contains_key(default) {
         wrong.push(format!("server.default_tenant: there is no tenant '{default}'"));
     }
-    for (account, found) in &settings.channels.whatsapp_cloud {
-        let place = format!("channels.whatsapp_cloud.{account}");
-        if !settings.tenants.contains_key(&found.tenant) {
-            wrong.push(format!("{place}.tenant: there is no tenant '{}'", found.tenant));
+    for account in settings.channels.configured() {
+        let (place, tenant) = (account.place, account.tenant);
+        if !settings.tenants.contains_key(tenant) {
+            wrong.push(format!("{place}.tenant: there is no tenant '{tenant}'"));
         }
-        for (key, secret) in
-            [("app_secret", &found.app_secret), ("verify_token", &found.verify_token)]
-        {
-            if secret.is_empty() {
-                wrong.push(format!("{place}.{key} must not be empty"));
-            }
-        }
+        let missing = account.needed.into_iter().filter(|(_, secret)| secret.is_empty());
+        wrong.extend(missing.map(|(key, _)| format!("{place}.{key} must not be empty")));
     }
+    wrong.extend(super::email::mistakes(&settings.channels.email));
     wrong
 }
 

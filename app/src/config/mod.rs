@@ -1,8 +1,10 @@
 //! Configuration: compiled-in defaults, then a file, then the environment. Unknown keys are refused,
 //! and everything that is wrong is told at once.
 
+mod channels;
 mod check;
 mod cluster;
+mod email;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,9 +14,11 @@ use config::{Config, Environment, File, FileFormat, Value, ValueKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::channels::Channels;
 #[cfg(feature = "cluster")]
 pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
 pub use self::cluster::{Kafka, Scylla};
+pub use self::email::{Email, MailSecurity};
 
 /// The defaults, with what every key means.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -91,16 +95,6 @@ sections! {
     Telemetry { log: String, format: LogFormat }
     /// `[tenants.<name>]`
     Tenant { utc_offset_minutes: i32 }
-    /// `[channels.whatsapp_cloud.<account>]`
-    WhatsappCloud { tenant: String, app_secret: String, verify_token: String }
-}
-
-/// `[channels]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)] // default.toml is the documentation
-pub struct Channels {
-    pub whatsapp_cloud: BTreeMap<String, WhatsappCloud>,
 }
 
 /// What an acknowledgement promises.
@@ -198,10 +192,7 @@ impl Settings {
         hide(&mut shown.server.token);
         shown.kafka.secrets().into_iter().for_each(hide);
         hide(&mut shown.scylla.password);
-        for account in shown.channels.whatsapp_cloud.values_mut() {
-            hide(&mut account.app_secret);
-            hide(&mut account.verify_token);
-        }
+        shown.channels.secrets().into_iter().for_each(hide);
         toml::to_string_pretty(&shown).unwrap_or_else(|error| error.to_string())
     }
 }
@@ -314,12 +305,43 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let toml = "[server]\ntoken = \"0123456789abcdef\"\n[channels.whatsapp_cloud.main]\ntenant = \"demo\"\n\
-                    app_secret = \"hush\"\nverify_token = \"psst\"";
+                    app_secret = \"hush\"\nverify_token = \"psst\"\n[channels.email.a]\ntenant = \"demo\"\n\
+                    address = \"a@b\"\nimap = { host = \"h\", user = \"u\", password = \"mum-mum-mum-mum-mum\" }\n\
+                    smtp = { host = \"h\", password = \"mum-mum-mum-mum-mum\" }\nsendgrid = { secret = \"mum-mum-mum-mum-mum\" }\n\
+                    postmark = { secret = \"mum-mum-mum-mum-mum\" }\nmailgun = { signing_key = \"mum-mum-mum-mum-mum\" }";
         let shown = load(toml, &[]).unwrap().redacted();
-        for secret in ["0123456789abcdef", "hush", "psst"] {
+        for secret in ["0123456789abcdef", "hush", "psst", "mum-mum-mum-mum-mum"] {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert!(shown.contains("wait_ms = 2000"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_that_cannot_work_is_told() {
+        let account = |rest: &str| {
+            let toml =
+                format!("[channels.email.a]\ntenant = \"demo\"\naddress = \"a@b.example\"\n{rest}");
+            load(&toml, &[]).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(account(""), Ok(()));
+        assert_eq!(account("smtp = { host = \"127.0.0.1\", security = \"none\" }"), Ok(()));
+        for (rest, key) in [
+            ("smtp = { host = \"mail.example\", security = \"none\" }", "smtp.security"),
+            ("imap = { host = \"h\", user = \"u\", password = \"\" }", "imap.password"),
+            (
+                "imap = { host = \"h\", user = \"u\", password = \"p\", security = \"none\" }",
+                "imap.security",
+            ),
+            ("sendgrid = { secret = \"short\" }", "sendgrid.secret"),
+            ("mailgun = { signing_key = \"\" }", "mailgun.signing_key"),
+            ("pop3 = { host = \"h\" }", "pop3"),
+        ] {
+            let error = account(rest).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+        let stranger = "[channels.email.a]\ntenant = \"x\"\naddress = \"nowhere\"";
+        let error = load(stranger, &[]).unwrap_err().to_string();
+        assert!(error.contains("a.tenant") && error.contains("a.address"), "{error}");
     }
 
     #[test]

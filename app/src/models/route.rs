@@ -20,7 +20,7 @@ pub fn by(
     let begun = begun();
     move |tenant, turn, classification| {
         let policy = policy.latest();
-        match decide(&policy.content, tenant, &begun, turn, Some(classification)) {
+        match decide(&policy.content, tenant, &begun, (turn, true), Some(classification)) {
             Decision::Auto { .. } => AUTO.to_owned(),
             Decision::Human { queue, .. } => queue,
             Decision::Drop(_) | Decision::Owned => NOBODY.to_owned(),

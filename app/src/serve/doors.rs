@@ -1,12 +1,12 @@
 //! The doors and the desk, put together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
-use ingest::channels::{api, web_chat, whatsapp_cloud};
+use ingest::channels::{api, web_chat, webhook};
 use ingest::door::{DoorSettings, Hub, body_limit};
 use pipeline::Log;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Backend;
 use super::history::StoredHistory;
 use super::models;
+use crate::channels::webhooks;
 use crate::config::Settings;
 use crate::models::follow::Known;
 
@@ -24,28 +25,31 @@ pub(super) struct Ears {
     pub(super) floor: Arc<desk::Floor>,
 }
 
+/// What the doors have in common.
+pub(super) fn door(backend: &Backend, settings: &Settings, ears: &Ears) -> Door {
+    let history =
+        StoredHistory { store: Arc::clone(&backend.store), clock: Arc::clone(&backend.clock) };
+    Door::new(
+        Arc::clone(&backend.log),
+        Arc::clone(&backend.keyring),
+        Arc::clone(&backend.clock),
+        Arc::clone(&ears.hub),
+        Arc::new(history),
+        DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) },
+    )
+}
+
 /// The doors and the desk; `stop` ends their streams.
 pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
-    ears: &Ears,
+    (ears, door): (&Ears, Door),
     board: Arc<desk::Board>,
     (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
     let log: Arc<dyn Log> = Arc::clone(&backend.log);
     let default_tenant = settings.default_tenant().to_owned();
-    let history =
-        StoredHistory { store: Arc::clone(&backend.store), clock: Arc::clone(&backend.clock) };
-    let door_settings = DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) };
-    let door = Door::new(
-        Arc::clone(&log),
-        Arc::clone(&backend.keyring),
-        Arc::clone(&backend.clock),
-        Arc::clone(&ears.hub),
-        Arc::new(history),
-        door_settings,
-    );
     let desk = desk::Desk {
         log,
         store: Arc::clone(&backend.store),
@@ -61,24 +65,10 @@ pub(super) fn routes(
     let api_settings = ApiSettings { default_tenant: default_tenant.clone(), intent_groups };
     let for_programs = access.guard(api::routes(door.clone(), api_settings));
     let doors = for_programs
-        .merge(whatsapp_cloud::routes(door.clone(), accounts(settings)))
+        .merge(webhook::routes(door.clone(), webhooks(settings)))
         .merge(web_chat::routes(door, &default_tenant, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
     let models = access.guard(models::routes(backend, settings, known));
     body_limit(doors, settings.door.body_bytes_max).merge(models)
-}
-
-fn accounts(settings: &Settings) -> HashMap<String, whatsapp_cloud::Account> {
-    let configured = settings.channels.whatsapp_cloud.iter();
-    configured
-        .map(|(name, account)| {
-            let account = whatsapp_cloud::Account {
-                tenant: account.tenant.clone(),
-                app_secret: account.app_secret.clone(),
-                verify_token: account.verify_token.clone(),
-            };
-            (name.clone(), account)
-        })
-        .collect()
 }

@@ -1,6 +1,5 @@
 //! The line put together: stages, effects, and what each of them reads.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -16,7 +15,6 @@ use pipeline::{
     spawn_stage,
 };
 use responder::act::DemoCrm;
-use responder::deliver::{HttpCallback, InProduct, Sender};
 use responder::{Act, Deliver, Plan};
 use router::Router;
 use schemas::Avro;
@@ -33,6 +31,7 @@ use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
 use super::part::Chosen;
+use crate::channels::senders;
 use crate::config::{Layout, Settings};
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
@@ -264,20 +263,9 @@ fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
     ))
 }
 
-/// Which way out each adapter's conversations have.
 fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>> {
-    let mut senders: HashMap<&'static str, Arc<dyn Sender>> = HashMap::new();
-    senders.insert(ingest::channels::web_chat::PROVIDER, Arc::new(InProduct));
-    let url = &settings.deliver.callback_url;
-    let api: Arc<dyn Sender> = if url.is_empty() {
-        Arc::new(InProduct)
-    } else {
-        let callback = HttpCallback::new(url).map_err(anyhow::Error::msg);
-        Arc::new(callback.context("deliver.callback_url")?)
-    };
-    senders.insert("api", api);
     Ok(Arc::new(Deliver::new(
-        senders,
+        senders(settings)?,
         parts.ledger(Deliver::NAME),
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),

@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod http;
 mod line;
+mod mail;
 mod maintenance;
 mod models;
 pub(crate) mod part;
@@ -194,7 +195,10 @@ async fn start(
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        doors::routes(backend, settings, &ears, paths.board(), (intent_groups, known), stop)
+        let door = doors::door(backend, settings, &ears);
+        tasks.spawn(mail::read(backend, settings, door.clone(), stop));
+        let heard = (&ears, door);
+        doors::routes(backend, settings, heard, paths.board(), (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })

@@ -1,6 +1,7 @@
 //! What every door does with what it heard: seal it, append it, answer only when it is durable, and
 //! hear back what came of it.
 
+mod event;
 mod hear;
 mod history;
 mod normalize;
@@ -17,10 +18,11 @@ use schemas::ids::{LineKey, MessageId};
 use schemas::message::{Channel, Contact};
 use schemas::sealed::{Keyring, SealError};
 
+pub use event::{Event, Malformed, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace};
 pub(crate) use normalize::random_bytes;
-pub use normalize::{HeardMessage, HeardStatus, Identity, phone_number};
+pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
 pub use outcome::{Decision, Progress};
 pub use problem::{JsonBody, Problem, RawBody, body_limit};
 
@@ -138,12 +140,10 @@ impl Door {
         normalize::message(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
     }
 
-    /// Makes the record of a provider's status.
-    ///
-    /// # Errors
-    /// [`SealError`].
-    pub fn seal_status(&self, tenant: &str, heard: HeardStatus) -> Result<Record, SealError> {
-        normalize::status(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
+    /// The largest record the log takes, in bytes.
+    #[must_use]
+    pub fn record_bytes_max(&self) -> usize {
+        self.shared.log.record_bytes_max()
     }
 
     /// Appends records and waits until they are durable.

@@ -12,6 +12,7 @@ use schemas::message::{
     ProviderStatus, ProviderStatusKind,
 };
 use schemas::sealed::{SealError, TenantKeys};
+use schemas::thread::Thread;
 use schemas::topics::INBOUND;
 
 /// How far a provider's clock may be ahead of ours, in milliseconds.
@@ -26,6 +27,34 @@ pub enum Identity {
     Key(String),
     /// Nothing: every request is a message.
     None,
+}
+
+/// Which e-mail thread a message belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeardThread {
+    /// What all of the thread go by.
+    pub name: ThreadName,
+    /// What an answer refers to.
+    pub refers: Thread,
+}
+
+/// What the mails of a thread go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThreadName {
+    /// The protocol number of the conversation they belong to.
+    Protocol(String),
+    /// Their subject: they refer to nothing of ours.
+    Subject(String),
+}
+
+impl ThreadName {
+    /// The name in the log, where no subject is plain.
+    fn key(&self, keys: &TenantKeys) -> String {
+        match self {
+            Self::Protocol(protocol) => protocol.clone(),
+            Self::Subject(subject) => keys.thread(subject),
+        }
+    }
 }
 
 /// A message as an adapter heard it: normalized, not yet sealed.
@@ -53,6 +82,8 @@ pub struct HeardMessage {
     pub attachments: Vec<Attachment>,
     /// Provider id of the message it answers.
     pub reply_to: Option<String>,
+    /// The e-mail thread it belongs to.
+    pub thread: Option<HeardThread>,
     /// Written by a machine.
     pub auto_generated: bool,
     /// The channel or the caller vouches for who the contact is.
@@ -121,6 +152,9 @@ pub(super) fn message(
     };
     let text = heard.text.filter(|text| !text.is_empty());
     let sealed = text.as_deref().map(|text| keys.seal(message_id.as_bytes(), text.as_bytes()));
+    let thread = heard.thread.as_ref();
+    let thread_sealed =
+        thread.map(|thread| keys.seal_thread(message_id.as_bytes(), &thread.refers)).transpose()?;
     let event_time_ms = heard.event_time_ms.unwrap_or(now_ms).min(now_ms + EVENT_AHEAD_MS_MAX);
     let head = MessageHead {
         message_id,
@@ -131,7 +165,7 @@ pub(super) fn message(
         kind: heard.kind,
         provider_message_id,
         reply_to: heard.reply_to,
-        thread_key: None,
+        thread_key: thread.map(|thread| thread.name.key(keys)),
         contact_sealed: keys.seal_contact(&heard.contact)?,
         text_sealed: sealed.transpose()?,
         text_masked: text.as_deref().map(mask),
@@ -144,6 +178,7 @@ pub(super) fn message(
         reply_window_until_ms: heard.reply_window_ms.map(|window_ms| event_time_ms + window_ms),
         answer_via: heard.answer_via,
         attributes: heard.attributes,
+        thread_sealed,
     };
     let message = Message { head, text, flush: heard.flush };
     let body = InboundBody::Message(Box::new(message));

@@ -159,6 +159,10 @@ fn message_came(
     if head.direction == Direction::Outbound {
         return Ok(()); // written by someone of ours: history, not a wish
     }
+    if head.auto_generated {
+        // What a machine wrote is never answered, and must not take a customer's words along.
+        close(cx, state, TurnClosedBy::Media, None, keys)?;
+    }
     let closes = closed_at_once(state, &head, text.as_deref(), flush, grouping);
     let open = state.open.get_or_insert_with(|| OpenTurn {
         opened_at_ms: now_ms,

@@ -52,6 +52,7 @@ fn message(n: u8, text: &str) -> Message {
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
+            thread_sealed: None,
         },
         text: Some(text.to_owned()),
         flush: false,

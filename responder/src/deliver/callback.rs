@@ -4,15 +4,11 @@
 //! `Idempotency-Key: <id>`. 2xx: sent. 429, 503 or no connection: not accepted, tried again. Another
 //! 4xx: refused. Anything else, a time-out above all: nobody knows, so it is not sent again.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::http::{ask, client};
 use super::sender::{Outgoing, SendError, Sender, Sent};
-
-/// How long the program may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The sender.
 pub struct HttpCallback {
@@ -26,12 +22,7 @@ impl HttpCallback {
     /// # Errors
     /// When no HTTP client can be had, in words.
     pub fn new(url: &str) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { client, url: url.to_owned() })
+        Ok(Self { client: client()?, url: url.to_owned() })
     }
 }
 
@@ -57,28 +48,7 @@ impl Sender for HttpCallback {
         });
         let request =
             self.client.post(&self.url).header("idempotency-key", &outgoing.id).json(&body);
-        let response = request.send().await.map_err(|error| {
-            let never_left = error.is_connect();
-            let why = error.without_url().to_string();
-            if never_left {
-                SendError::NotAccepted { why, retry_after: None }
-            } else {
-                SendError::Unknown(why)
-            }
-        })?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
-        match status {
-            200..=299 => Ok(Sent::default()),
-            429 | 503 => {
-                Err(SendError::NotAccepted { why: format!("status {status}"), retry_after })
-            }
-            300..=499 => Err(SendError::Refused(format!("status {status}"))),
-            _ => Err(SendError::Unknown(format!("status {status}"))),
-        }
+        ask(request).await?.by_status()?;
+        Ok(Sent::default())
     }
 }

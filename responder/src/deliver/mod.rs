@@ -5,6 +5,9 @@
 //! never goes out on a channel.
 
 mod callback;
+pub mod email;
+mod http;
+mod pace;
 mod sender;
 
 use std::collections::HashMap;
@@ -17,7 +20,7 @@ use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
-use schemas::message::{AnswerVia, DeliveryOutcome, DeliveryResult};
+use schemas::message::{AnswerVia, DeliveryOutcome, DeliveryResult, ReplyPurpose};
 use schemas::sealed::Keyring;
 use schemas::work::Reply;
 use serde::{Deserialize, Serialize};
@@ -30,6 +33,9 @@ use crate::outcome::told;
 
 /// First pause before a channel that refused is tried again; doubles.
 const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Why a free text that comes too late for its channel is not sent: a person decides what is.
+const WINDOW_CLOSED: &str = "window_closed";
 
 /// The effect.
 pub struct Deliver {
@@ -105,6 +111,12 @@ impl Deliver {
             if self.clock.now_ms() >= reply.due.expires_at_ms {
                 return Ok(Ended::with(DeliveryResult::Expired, None));
             }
+            if outgoing
+                .reply_window_until_ms
+                .is_some_and(|until_ms| self.clock.now_ms() >= until_ms)
+            {
+                return Ok(Ended::with(DeliveryResult::Failed, Some(WINDOW_CLOSED)));
+            }
             attempt(sender.as_ref(), &outgoing).await
         };
         if sender.is_idempotent() {
@@ -123,6 +135,8 @@ impl Deliver {
             .ok_or_else(|| reject("the key is not tenant:contact".to_owned()))?;
         let keys = self.keyring.of(&key.tenant).map_err(|error| reject(error.to_string()))?;
         let due = &reply.due;
+        let thread = due.address.thread_sealed.as_ref().map(|sealed| keys.open_thread(sealed));
+        let thread = thread.transpose().map_err(|error| reject(error.to_string()))?;
         Ok(Outgoing {
             id: format!(
                 "{}/{}/{}/{}",
@@ -134,11 +148,15 @@ impl Deliver {
             tenant: key.tenant,
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
+            account: due.address.account.clone(),
+            reply_window_until_ms: due.address.reply_window_until_ms,
             contact: keys
                 .open_contact(&due.address.contact_sealed)
                 .map_err(|error| reject(error.to_string()))?,
             text: keys.open_text(&reply.text_sealed).map_err(|error| reject(error.to_string()))?,
             buttons: reply.buttons.clone(),
+            thread,
+            automatic: due.purpose != ReplyPurpose::AgentReply,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use schemas::ids::ConversationId;
 use schemas::message::{Button, Contact};
+use schemas::thread::Thread;
 
 /// A reply as a channel needs it. Holds plain text: never logged.
 #[derive(Clone)]
@@ -17,12 +18,20 @@ pub struct Outgoing {
     pub conversation_id: ConversationId,
     /// What the customer quotes.
     pub protocol: String,
+    /// From which of our numbers, inboxes or bots: as the adapter that heard the customer calls it.
+    pub account: String,
     /// To whom.
     pub contact: Contact,
+    /// After this free texts are not taken any more (Unix, ms).
+    pub reply_window_until_ms: Option<i64>,
     /// What.
     pub text: String,
     /// Quick replies offered.
     pub buttons: Vec<Button>,
+    /// What an answer by e-mail refers to.
+    pub thread: Option<Thread>,
+    /// The machine wrote it.
+    pub automatic: bool,
 }
 
 /// The channel has it.
@@ -60,7 +69,7 @@ pub trait Sender: Send + Sync {
     /// Whether sending the same reply twice shows as once.
     fn is_idempotent(&self) -> bool;
 
-    /// Sends one reply.
+    /// Sends one reply. Never waits for a pace: what is too early is `NotAccepted` until then.
     ///
     /// # Errors
     /// [`SendError`].

@@ -137,6 +137,20 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The planner owes the news that people will look at `turn`, unless it may not be written.
+    pub(super) fn notice(
+        &mut self,
+        turn: i64,
+        via: AnswerVia,
+        intent: Option<String>,
+    ) -> Option<AnswerDue> {
+        if !self.may_write(turn) {
+            return None;
+        }
+        self.note_written(turn);
+        Some(self.due(ReplyPurpose::HandoffNotice, turn, 0, via, intent))
+    }
+
     /// Puts the conversation into `queue`; the soonest priority and deadline win.
     pub(super) fn enqueue(&mut self, queue: String, priority: Priority) {
         let due_ms = self.settings.sla_due_ms(&queue, priority, self.now_ms);
@@ -171,9 +185,7 @@ impl<'a> Case<'a> {
             .unwrap_or_else(|| self.settings.default_queue.clone());
         self.enqueue(queue, self.state.priority);
         let about = self.state.last_intent.clone();
-        let due = notice.map(|via| {
-            self.due(ReplyPurpose::HandoffNotice, turn.unwrap_or_default(), 0, via, about)
-        });
+        let due = notice.and_then(|via| self.notice(turn.unwrap_or_default(), via, about));
         let event = ConversationEvent::Queued(Queued { turn, reason });
         self.tell(event, With { visible: true, settled, due, ..With::default() });
         self.ask_people(turn, reason, None, None);
@@ -244,5 +256,7 @@ fn address_of(head: &MessageHead) -> Address {
         account: head.account.clone(),
         contact_sealed: head.contact_sealed.clone(),
         reply_window_until_ms: head.reply_window_until_ms,
+        thread_key: head.thread_key.clone(),
+        thread_sealed: head.thread_sealed.clone(),
     }
 }

@@ -8,6 +8,7 @@ mod case;
 mod checks;
 mod commands;
 mod outcomes;
+mod threads;
 mod time;
 mod turns;
 

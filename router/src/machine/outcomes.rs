@@ -161,5 +161,7 @@ pub(super) fn overdue(case: &mut Case<'_>, pending: &PendingTurn) {
     }
     let reason = if pending.answered { RouteReason::NoAnswer } else { RouteReason::ActionFailed };
     let settled = settle(pending, Route::Human, reason);
-    case.hand_over(Some(pending.turn), reason, settled, Some(pending.via));
+    // By e-mail the answer may have gone out all the same, and nothing is written twice.
+    let silent = pending.answered && case.state.address.thread_key.is_some();
+    case.hand_over(Some(pending.turn), reason, settled, (!silent).then_some(pending.via));
 }

@@ -16,13 +16,16 @@ use crate::settings::Settings;
 
 /// A message came.
 pub(super) fn received(case: &mut Case<'_>, received: Received) {
-    if case.state.state == ConversationState::Resolved {
+    // What a machine wrote is noted, and wakes nobody.
+    if case.state.state == ConversationState::Resolved && !received.head.auto_generated {
         case.state.state = ConversationState::Triage;
         case.state.resolved_at_ms = None;
         case.state.owner = None;
         case.tell(ConversationEvent::Reopened(Reopened {}), With::default());
     }
-    case.hear_from(&received.head);
+    if !received.head.auto_generated {
+        case.hear_from(&received.head);
+    }
     let event = MessageReceived { head: received.head };
     case.tell(
         ConversationEvent::MessageReceived(Box::new(event)),
@@ -33,7 +36,13 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
 /// A turn is to be decided.
 pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     let ClassifiedTurn { turn, classification } = classified;
-    let decision = decide(case.settings, case.tenant, &case.state, &turn, classification.as_ref());
+    let decision = decide(
+        case.settings,
+        case.tenant,
+        &case.state,
+        (&turn, case.may_write(turn.turn)),
+        classification.as_ref(),
+    );
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
     let event = |route, reason, action, classification| {
         ConversationEvent::TurnDecided(Box::new(TurnDecided {
@@ -64,10 +73,8 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             let news = reason != RouteReason::AlreadyQueued;
             let queue = if news { queue } else { case.state.queue.clone().unwrap_or(queue) };
             case.enqueue(queue, priority);
-            let due = news.then(|| {
-                let about = likely(case.settings, classification.as_ref());
-                case.due(ReplyPurpose::HandoffNotice, turn.turn, 0, turn.answer_via, about)
-            });
+            let about = likely(case.settings, classification.as_ref());
+            let due = news.then(|| case.notice(turn.turn, turn.answer_via, about)).flatten();
             let settled = settled(Route::Human, reason);
             let with = With { visible: news, settled, due, ..With::default() };
             case.tell(event(Route::Human, reason, None, classification.clone()), with);
@@ -107,6 +114,7 @@ fn pend(
     action: &Option<String>,
 ) -> Option<schemas::conversation::AnswerDue> {
     note_intent(case, intent);
+    case.note_written(turn);
     let times = &case.settings.times;
     let wait_s =
         if action.is_some() { times.action_s } else { times.reply_age_s_max + times.delivery_s };

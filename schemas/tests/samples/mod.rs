@@ -10,6 +10,7 @@ use schemas::models::*;
 use schemas::ops::*;
 use schemas::sealed::SealedText;
 use schemas::state::*;
+use schemas::thread::*;
 use schemas::work::*;
 
 fn sealed() -> SealedText {
@@ -47,6 +48,7 @@ fn head() -> MessageHead {
         reply_window_until_ms: Some(1_763_786_400_000),
         answer_via: AnswerVia::Caller,
         attributes: [("referral".to_owned(), "ad".to_owned())].into(),
+        thread_sealed: Some(sealed()),
     }
 }
 
@@ -90,6 +92,8 @@ fn address() -> Address {
         account: "site".into(),
         contact_sealed: sealed(),
         reply_window_until_ms: None,
+        thread_key: Some("1f".into()),
+        thread_sealed: Some(sealed()),
     }
 }
 
@@ -429,6 +433,7 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             commands: vec![CommandId([3; 16])],
             replies_seen: vec!["3/answer/0".into()],
             to_check: vec![3],
+            answered_threads: vec![AnsweredThread { thread_key: "1f".into(), turn: 3, at_ms: 1 }],
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
@@ -459,6 +464,17 @@ fn ops() -> Vec<(&'static str, Vec<u8>)> {
             value: None,
             headers: vec![],
             time_ms: 3,
+        }),
+        whole(&MailCursor {
+            uid_validity: 7,
+            uid_next: 42,
+            read_to_ms: 1,
+            recent: vec![vec![1; 16].into()],
+        }),
+        whole(&Thread {
+            message_id: Some("a@b".into()),
+            references: vec!["c@d".into()],
+            subject: Some("Boleto".into()),
         }),
         whole(&Setting { name: "answers".into(), version: "x".into(), content: b"a".to_vec() }),
     ]

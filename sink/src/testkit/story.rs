@@ -88,6 +88,7 @@ impl Story {
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
             attributes: std::collections::BTreeMap::new(),
+            thread_sealed: None,
         }
     }
 

@@ -64,6 +64,7 @@ fn message(n: u16, text: &str, at_ms: i64) -> Record {
             reply_window_until_ms: None,
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
+            thread_sealed: None,
         },
         text: Some(text.to_owned()),
         flush: n % 11 == 3,

@@ -99,6 +99,7 @@ impl ApiMessage {
             choice: None,
             attachments: Vec::new(),
             reply_to: None,
+            thread: None,
             auto_generated: false,
             // A program with access vouches for the customers it names.
             verified: true,

@@ -213,6 +213,7 @@ impl Session<'_> {
             choice: None,
             attachments: Vec::new(),
             reply_to: None,
+            thread: None,
             auto_generated: false,
             verified: false,
             event_time_ms: None,

@@ -11,27 +11,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{Body, Changed, Status, WireContact, WireMessage};
-use crate::door::{HeardMessage, HeardStatus, Identity, phone_number};
+use crate::door::{Event, HeardMessage, HeardStatus, Identity, Malformed, phone_number};
 
 /// How long after the customer's last message free texts may be sent, in milliseconds.
 const REPLY_WINDOW_MS: i64 = 24 * 3_600_000;
 
-/// Something a webhook tells.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A message of a customer, or of ours sent by hand.
-    Message(Box<HeardMessage>),
-    /// What became of a message of ours.
-    Status(Box<HeardStatus>),
-}
-
 /// Everything a body tells, in its order.
 ///
 /// # Errors
-/// In words, when the bytes are not JSON of a webhook.
-pub fn adapt(body: &[u8]) -> Result<Vec<Event>, String> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|error| format!("not a webhook body: {error}"))?;
+/// [`Malformed`], when the bytes are not JSON of a webhook.
+pub(super) fn adapt(body: &[u8]) -> Result<Vec<Event>, Malformed> {
+    let body: Body = serde_json::from_slice(body).map_err(|error| Malformed::json(&error))?;
     let changes = body.entry.into_iter().flat_map(|entry| entry.changes);
     Ok(changes.flat_map(|change| of_change(change.value)).collect())
 }
@@ -131,6 +121,7 @@ fn message(
         choice,
         attachments: attachment_of(&part).into_iter().collect(),
         reply_to: wire.context.and_then(|context| context.id).or_else(|| about(named, &part)),
+        thread: None,
         auto_generated: false,
         verified: false,
         event_time_ms: time_ms(wire.timestamp.as_deref()),

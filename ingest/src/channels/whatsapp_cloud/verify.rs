@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 /// Whether `header` signs `body` with `app_secret`. Takes the same time for every wrong signature.
 #[must_use]
-pub fn verify(app_secret: &str, body: &[u8], header: Option<&str>) -> bool {
+pub(super) fn is_signed(app_secret: &str, body: &[u8], header: Option<&str>) -> bool {
     let Some(hex) = header.and_then(|header| header.strip_prefix("sha256=")) else { return false };
     let Ok(signature) = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()) else { return false };
     let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(app_secret.as_bytes()) else {
@@ -32,12 +32,16 @@ mod tests {
         // A body with escapes: re-written JSON would not verify.
         let body = br#"{"text":"liga\u00e7\u00e3o \u2705"}"#;
         let good = signed("secret", body);
-        assert!(verify("secret", body, Some(&good)));
-        assert!(verify("secret", body, Some(&good.to_uppercase().replace("SHA256=", "sha256="))));
+        assert!(is_signed("secret", body, Some(&good)));
+        assert!(is_signed(
+            "secret",
+            body,
+            Some(&good.to_uppercase().replace("SHA256=", "sha256="))
+        ));
         let mut flipped = body.to_vec();
         flipped[3] ^= 1;
-        assert!(!verify("secret", &flipped, Some(&good)));
-        assert!(!verify("other", body, Some(&good)));
+        assert!(!is_signed("secret", &flipped, Some(&good)));
+        assert!(!is_signed("other", body, Some(&good)));
         for bad in [
             None,
             Some(""),
@@ -46,8 +50,8 @@ mod tests {
             Some(&good[..20]),
             Some(&good[7..]),
         ] {
-            assert!(!verify("secret", body, bad), "{bad:?}");
+            assert!(!is_signed("secret", body, bad), "{bad:?}");
         }
-        assert!(!verify("", body, Some(&signed("", body))), "no secret, no trust");
+        assert!(!is_signed("", body, Some(&signed("", body))), "no secret, no trust");
     }
 }

@@ -1,0 +1,122 @@
+//! The channels put together: which accounts hear, and which way out each adapter has. A new channel is
+//! named here, in the configuration and nowhere else.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
+use ingest::channels::webhook::Webhooks;
+use ingest::channels::{email, web_chat, whatsapp_cloud};
+use responder::deliver::email::{Account, Email, Security, Server};
+use responder::deliver::{HttpCallback, InProduct, Sender};
+
+use crate::config::{MailSecurity, Settings};
+
+/// Every account whose provider calls us.
+pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
+    let mut webhooks = Webhooks::default();
+    for (name, account) in &settings.channels.whatsapp_cloud {
+        let account = whatsapp_cloud::Account {
+            tenant: account.tenant.clone(),
+            app_secret: account.app_secret.clone(),
+            verify_token: account.verify_token.clone(),
+        };
+        webhooks.add(whatsapp_cloud::PROVIDER, name, Arc::new(account));
+    }
+    for (inbox, account) in inboxes(settings) {
+        let name = inbox.name.clone();
+        if let Some(shown) = &account.sendgrid {
+            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
+            webhooks.add("sendgrid", &name, Arc::new(SendGrid { inbox, secret }));
+        }
+        if let Some(shown) = &account.postmark {
+            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
+            webhooks.add("postmark", &name, Arc::new(Postmark { inbox, secret }));
+        }
+        if let Some(signed) = &account.mailgun {
+            webhooks.add("mailgun", &name, Arc::new(Mailgun::new(inbox, &signed.signing_key)));
+        }
+    }
+    webhooks
+}
+
+/// Every e-mail address of ours.
+fn inboxes(settings: &Settings) -> impl Iterator<Item = (Inbox, &crate::config::Email)> {
+    let accounts = &settings.channels.email;
+    let own: Vec<String> = accounts.values().map(|email| email.address.to_lowercase()).collect();
+    accounts.iter().map(move |(name, email)| {
+        let (name, tenant) = (name.clone(), email.tenant.clone());
+        (Inbox { name, tenant, own: own.clone() }, email)
+    })
+}
+
+/// Every mailbox that is read, with the address it is of.
+pub(crate) fn mailboxes(settings: &Settings) -> Vec<(Inbox, imap::Mailbox)> {
+    let with_box = inboxes(settings).filter_map(|(inbox, email)| {
+        let found = email.imap.as_ref()?;
+        let mailbox = imap::Mailbox {
+            host: found.host.clone(),
+            port: found.port(),
+            security: match found.security {
+                MailSecurity::Tls => imap::Security::Tls,
+                MailSecurity::Starttls => imap::Security::Starttls,
+                MailSecurity::None => imap::Security::None,
+            },
+            user: found.user.clone(),
+            password: found.password.clone(),
+            folder: found.folder.clone(),
+            ca_file: filled(&found.ca_file),
+            first_hours: found.first_hours,
+        };
+        Some((inbox, mailbox))
+    });
+    with_box.collect()
+}
+
+/// The way out of every address that has one.
+fn mail(settings: &Settings) -> anyhow::Result<Email> {
+    let mut accounts = HashMap::new();
+    for (name, email) in &settings.channels.email {
+        let Some(smtp) = &email.smtp else { continue };
+        let server = Server {
+            host: smtp.host.clone(),
+            port: smtp.port(),
+            security: match smtp.security {
+                MailSecurity::Tls => Security::Tls,
+                MailSecurity::Starttls => Security::Starttls,
+                MailSecurity::None => Security::None,
+            },
+            user: smtp.user.clone(),
+            password: smtp.password.clone(),
+            ca_file: filled(&smtp.ca_file),
+        };
+        let account = Account::new(&email.address, &email.name, server);
+        let account = account.map_err(anyhow::Error::msg);
+        let place = || format!("channels.email.{name}.address");
+        accounts.insert(name.clone(), account.with_context(place)?);
+    }
+    Ok(Email::new(accounts))
+}
+
+fn filled(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The way out of what each adapter heard.
+pub(crate) fn senders(
+    settings: &Settings,
+) -> anyhow::Result<HashMap<&'static str, Arc<dyn Sender>>> {
+    let mut senders: HashMap<&'static str, Arc<dyn Sender>> = HashMap::new();
+    senders.insert(web_chat::PROVIDER, Arc::new(InProduct));
+    let url = &settings.deliver.callback_url;
+    let api: Arc<dyn Sender> = if url.is_empty() {
+        Arc::new(InProduct)
+    } else {
+        let callback = HttpCallback::new(url).map_err(anyhow::Error::msg);
+        Arc::new(callback.context("deliver.callback_url")?)
+    };
+    senders.insert("api", api);
+    senders.insert(email::PROVIDER, Arc::new(mail(settings)?));
+    Ok(senders)
+}

@@ -1,0 +1,72 @@
+//! How a provider is spoken to over HTTP, and what its answer means where it says nothing better.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::sender::SendError;
+
+/// How long a provider may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client for senders: one answer, no redirects, no patience beyond [`TIMEOUT`].
+///
+/// # Errors
+/// When no HTTP client can be had, in words.
+pub(super) fn client() -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// What a provider answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is not.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What the status alone says: 2xx accepted; 429 and 503 not accepted, worth another try; other 4xx
+    /// refused; with anything else nobody knows.
+    pub(super) fn by_status(&self) -> Result<(), SendError> {
+        let why = format!("status {}", self.status);
+        match self.status {
+            200..=299 => Ok(()),
+            429 | 503 => Err(SendError::NotAccepted { why, retry_after: self.retry_after }),
+            300..=499 => Err(SendError::Refused(why)),
+            _ => Err(SendError::Unknown(why)),
+        }
+    }
+}
+
+/// Sends, and waits for the whole answer. What never left was certainly not accepted; of anything else
+/// that goes wrong on the way nobody knows.
+pub(super) async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
+    let response = request.send().await.map_err(|error| {
+        let never_left = error.is_connect() || error.is_builder();
+        let why = error.without_url().to_string();
+        if never_left {
+            SendError::NotAccepted { why, retry_after: None }
+        } else {
+            SendError::Unknown(why)
+        }
+    })?;
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .map(Duration::from_secs);
+    let body = response.bytes().await;
+    let body = body.map_err(|error| SendError::Unknown(error.without_url().to_string()))?;
+    Ok(Answer { status, retry_after, body })
+}
