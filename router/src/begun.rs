@@ -42,5 +42,6 @@ pub fn begun() -> RouterState {
         commands: Vec::new(),
         replies_seen: Vec::new(),
         to_check: Vec::new(),
+        statuses: Vec::new(),
     }
 }

@@ -395,6 +395,8 @@ pub struct StatusChanged {
     pub provider_message_id: String,
     pub status: ProviderStatusKind,
     pub error_code: Option<String>,
+    /// Which reply, where the provider echoes our id: `turn/purpose/part`.
+    pub reply: Option<String>,
 }
 
 avro!(Conversation);

@@ -224,6 +224,24 @@ named! {
     }
 }
 
+impl ProviderStatusKind {
+    /// Whether this is news after `before`: statuses come in any order, and only the furthest counts. A
+    /// failure is none of what has arrived.
+    #[must_use]
+    pub fn is_news_after(self, before: Self) -> bool {
+        let rank = |status| match status {
+            Self::Unknown => 0,
+            Self::Sent => 1,
+            Self::Failed => 2,
+            Self::Delivered => 3,
+            Self::Read => 4,
+            Self::Played => 5,
+            Self::Deleted => 6,
+        };
+        rank(self) > rank(before)
+    }
+}
+
 /// A provider's word on a message we sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderStatus {

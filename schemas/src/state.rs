@@ -8,7 +8,7 @@ use crate::codec::avro;
 use crate::conversation::{Address, ConversationState, Priority};
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::line::Sentiment;
-use crate::message::{AnswerVia, Channel, MessageKind};
+use crate::message::{AnswerVia, Channel, MessageKind, ProviderStatusKind};
 use crate::sealed::SealedText;
 
 /// A message id and when it was first seen.
@@ -153,6 +153,18 @@ pub struct RouterState {
     /// Turns answered automatically that a person is to look at, oldest first.
     #[serde(default)]
     pub to_check: Vec<i64>,
+    /// What providers told of our latest messages, latest last.
+    #[serde(default)]
+    pub statuses: Vec<ToldStatus>,
+}
+
+/// What a provider told last of a message of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldStatus {
+    /// Which message.
+    pub provider_message_id: String,
+    /// What became of it.
+    pub status: ProviderStatusKind,
 }
 
 /// What happened in one minute, as counted on one partition of `conversations`. Absolute.

@@ -6,6 +6,8 @@
 //! have routes of their own.
 
 pub mod api;
+pub mod telegram;
+pub mod twilio;
 pub mod web_chat;
 pub mod webhook;
 pub mod whatsapp_cloud;

@@ -243,6 +243,7 @@ fn events() -> Vec<ConversationEvent> {
             provider_message_id: "wamid.x".into(),
             status: ProviderStatusKind::Read,
             error_code: None,
+            reply: Some("1/answer/0".into()),
         }),
         E::Labeled(labeled()),
     ]
@@ -429,6 +430,10 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             commands: vec![CommandId([3; 16])],
             replies_seen: vec!["3/answer/0".into()],
             to_check: vec![3],
+            statuses: vec![ToldStatus {
+                provider_message_id: "wamid.9".into(),
+                status: ProviderStatusKind::Read,
+            }],
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
