@@ -257,6 +257,17 @@ pub struct ProviderStatus {
     pub callback: Option<String>,
 }
 
+/// The provider told what became of a message of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `ProviderStatus`
+pub struct StatusChanged {
+    pub provider_message_id: String,
+    pub status: ProviderStatusKind,
+    pub error_code: Option<String>,
+    /// Which reply, where the provider echoes our id: `turn/purpose/part`.
+    pub reply: Option<String>,
+}
+
 named! {
     /// How an action ended.
     ActionResult default Failed {
