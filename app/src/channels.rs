@@ -7,16 +7,20 @@ use std::sync::Arc;
 use anyhow::Context;
 use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
 use ingest::channels::webhook::Webhooks;
-use ingest::channels::{email, web_chat, whatsapp_cloud};
+use ingest::channels::{email, telegram, twilio, web_chat, whatsapp_cloud};
 use responder::deliver::email::{Account, Email, Security, Server};
-use responder::deliver::{HttpCallback, InProduct, Sender};
+use responder::deliver::telegram::Telegram;
+use responder::deliver::twilio::Twilio;
+use responder::deliver::whatsapp_cloud::WhatsappCloud;
+use responder::deliver::{self, HttpCallback, InProduct, Sender};
 
-use crate::config::{MailSecurity, Settings};
+use crate::config::{Channels, MailSecurity, Settings};
 
 /// Every account whose provider calls us.
 pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
     let mut webhooks = Webhooks::default();
-    for (name, account) in &settings.channels.whatsapp_cloud {
+    let Channels { whatsapp_cloud: whatsapp, twilio: sms, telegram: bots } = &settings.channels;
+    for (name, account) in whatsapp {
         let account = whatsapp_cloud::Account {
             tenant: account.tenant.clone(),
             app_secret: account.app_secret.clone(),
@@ -37,6 +41,21 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         if let Some(signed) = &account.mailgun {
             webhooks.add("mailgun", &name, Arc::new(Mailgun::new(inbox, &signed.signing_key)));
         }
+    for (name, account) in sms {
+        let account = twilio::Account {
+            tenant: account.tenant.clone(),
+            auth_token: account.auth_token.clone(),
+            public_url: account.public_url.clone(),
+        };
+        webhooks.add(twilio::PROVIDER, name, Arc::new(account));
+    }
+    for (name, account) in bots {
+        let account = telegram::Account {
+            name: name.clone(),
+            tenant: account.tenant.clone(),
+            secret_token: account.secret_token.clone(),
+        };
+        webhooks.add(telegram::PROVIDER, name, Arc::new(account));
     }
     webhooks
 }
@@ -118,5 +137,43 @@ pub(crate) fn senders(
     };
     senders.insert("api", api);
     senders.insert(email::PROVIDER, Arc::new(mail(settings)?));
+    senders.insert(whatsapp_cloud::PROVIDER, Arc::new(whatsapp_out(&settings.channels)?));
+    senders.insert(twilio::PROVIDER, Arc::new(twilio_out(&settings.channels)?));
+    senders.insert(telegram::PROVIDER, Arc::new(telegram_out(&settings.channels)?));
     Ok(senders)
+}
+
+fn whatsapp_out(channels: &Channels) -> anyhow::Result<WhatsappCloud> {
+    let able = channels.whatsapp_cloud.values().filter(|account| !account.access_token.is_empty());
+    let accounts = able.map(|account| deliver::whatsapp_cloud::Account {
+        tenant: account.tenant.clone(),
+        phone_number_id: account.phone_number_id.clone(),
+        access_token: account.access_token.clone(),
+        api_url: account.api_url.clone(),
+    });
+    WhatsappCloud::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+fn twilio_out(channels: &Channels) -> anyhow::Result<Twilio> {
+    let accounts = channels.twilio.values().map(|account| deliver::twilio::Account {
+        tenant: account.tenant.clone(),
+        account_sid: account.account_sid.clone(),
+        auth_token: account.auth_token.clone(),
+        status_url: account.public_url.clone(),
+        api_url: account.api_url.clone(),
+    });
+    Twilio::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {
+    let able = channels.telegram.iter().filter(|(_, account)| !account.bot_token.is_empty());
+    let accounts = able.map(|(name, account)| {
+        let account = deliver::telegram::Account {
+            tenant: account.tenant.clone(),
+            bot_token: account.bot_token.clone(),
+            api_url: account.api_url.clone(),
+        };
+        (name.clone(), account)
+    });
+    Telegram::new(accounts.collect()).map_err(anyhow::Error::msg)
 }

@@ -146,6 +146,7 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "provider_message_id": changed.provider_message_id,
             "status": changed.status,
             "error_code": changed.error_code,
+            "reply": changed.reply,
         }),
         ConversationEvent::Labeled(labeled) => json!({
             "agent": labeled.agent,

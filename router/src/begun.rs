@@ -45,5 +45,6 @@ pub fn begun() -> RouterState {
         replies_seen: Vec::new(),
         to_check: Vec::new(),
         answered_threads: Vec::new(),
+        statuses: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
+pub use crate::message::StatusChanged;
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
     ProviderStatusKind, ReplyPurpose,
@@ -392,15 +393,6 @@ pub struct Refused {
 pub struct SlaBreached {
     /// When somebody should have (Unix, ms).
     pub due_ms: i64,
-}
-
-/// The provider told what became of a message of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)] // as in `ProviderStatus`
-pub struct StatusChanged {
-    pub provider_message_id: String,
-    pub status: ProviderStatusKind,
-    pub error_code: Option<String>,
 }
 
 avro!(Conversation);

@@ -101,6 +101,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("StatusChanged", include_str!("../avro/status_changed.avsc")),
     ("Thread", include_str!("../avro/thread.avsc")),
     ("Tick", include_str!("../avro/tick.avsc")),
+    ("ToldStatus", include_str!("../avro/told_status.avsc")),
     ("Turn", include_str!("../avro/turn.avsc")),
     ("TurnClosedBy", include_str!("../avro/turn_closed_by.avsc")),
     ("TurnDecided", include_str!("../avro/turn_decided.avsc")),

@@ -8,7 +8,7 @@ use crate::codec::avro;
 use crate::conversation::{Address, ConversationState, Priority};
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::line::Sentiment;
-use crate::message::{AnswerVia, Channel, MessageKind};
+use crate::message::{AnswerVia, Channel, MessageKind, ProviderStatusKind};
 use crate::sealed::SealedText;
 
 /// A message id and when it was first seen.
@@ -156,6 +156,9 @@ pub struct RouterState {
     /// E-mail threads the machine has written in, oldest first.
     #[serde(default)]
     pub answered_threads: Vec<AnsweredThread>,
+    /// What providers told of our latest messages, latest last.
+    #[serde(default)]
+    pub statuses: Vec<ToldStatus>,
 }
 
 /// The machine has written in an e-mail thread.
@@ -167,6 +170,15 @@ pub struct AnsweredThread {
     pub turn: i64,
     /// When (Unix, ms).
     pub at_ms: i64,
+}
+
+/// What a provider told last of a message of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldStatus {
+    /// Which message.
+    pub provider_message_id: String,
+    /// What became of it.
+    pub status: ProviderStatusKind,
 }
 
 /// What happened in one minute, as counted on one partition of `conversations`. Absolute.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::CodecError;
 use schemas::conversation::{Conversation, ConversationEvent};
-use schemas::message::{DeliveryResult, Direction};
+use schemas::message::{DeliveryResult, Direction, MessageKind};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{METRICS_STATE, Topic};
 
@@ -80,8 +80,14 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
         ConversationEvent::Opened(_) => one(format!("opened/{channel}")),
         // What someone of ours wrote is in no turn and never settles: counted apart.
         ConversationEvent::MessageReceived(received) => match received.head.direction {
-            Direction::Inbound => one(format!("messages/{channel}")),
             Direction::Outbound => one(format!("outbound/{channel}")),
+            // Nor does an edit or a deletion.
+            Direction::Inbound
+                if matches!(received.head.kind, MessageKind::Edit | MessageKind::Delete) =>
+            {
+                one(format!("changes/{channel}"));
+            }
+            Direction::Inbound => one(format!("messages/{channel}")),
         },
         ConversationEvent::TurnDecided(decided) => {
             one(format!("turns/{}/{}", decided.route.as_str(), decided.reason.as_str()));

@@ -11,6 +11,7 @@
 
 mod agents;
 mod browser;
+mod channels;
 mod clock;
 mod cluster;
 mod command_line;

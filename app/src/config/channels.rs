@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::email::Email;
 
+macro_rules! accounts {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident),+ $(,)? })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(missing_docs)] // default.toml is the documentation
+        pub struct $name { $($(#[$field_meta])* pub $field: String),+ }
+    )+};
+}
+
 /// `[channels]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,24 +23,61 @@ use super::email::Email;
 pub struct Channels {
     pub email: BTreeMap<String, Email>,
     pub whatsapp_cloud: BTreeMap<String, WhatsappCloud>,
+    pub twilio: BTreeMap<String, Twilio>,
+    pub telegram: BTreeMap<String, Telegram>,
 }
 
-/// `[channels.whatsapp_cloud.<account>]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)] // default.toml is the documentation
-pub struct WhatsappCloud {
-    pub tenant: String,
-    pub app_secret: String,
-    pub verify_token: String,
+accounts! {
+    /// `[channels.whatsapp_cloud.<account>]`
+    WhatsappCloud {
+        tenant,
+        app_secret,
+        verify_token,
+        #[serde(default)]
+        phone_number_id,
+        #[serde(default)]
+        access_token,
+        #[serde(default = "graph")]
+        api_url,
+    }
+    /// `[channels.twilio.<account>]`
+    Twilio {
+        tenant,
+        account_sid,
+        auth_token,
+        public_url,
+        #[serde(default = "twilio")]
+        api_url,
+    }
+    /// `[channels.telegram.<account>]`
+    Telegram {
+        tenant,
+        secret_token,
+        #[serde(default)]
+        bot_token,
+        #[serde(default = "telegram")]
+        api_url,
+    }
 }
 
-/// An account as it is checked and shown: whose it is, and what nobody else may see.
+fn graph() -> String {
+    "https://graph.facebook.com/v23.0".to_owned()
+}
+
+fn twilio() -> String {
+    "https://api.twilio.com".to_owned()
+}
+
+fn telegram() -> String {
+    "https://api.telegram.org".to_owned()
+}
+
+/// An account as it is checked: whose it is, and what must not be empty.
 pub(super) struct Configured<'a> {
     /// `channels.<channel>.<account>`
     pub(super) place: String,
     pub(super) tenant: &'a str,
-    /// Secrets without which the account cannot work: key and value.
+    /// Key and value.
     pub(super) needed: Vec<(&'static str, &'a str)>,
 }
 
@@ -41,7 +88,7 @@ impl Channels {
             place: format!("channels.whatsapp_cloud.{name}"),
             tenant: &account.tenant,
             needed: vec![
-                ("app_secret", &account.app_secret),
+                ("app_secret", account.app_secret.as_str()),
                 ("verify_token", &account.verify_token),
             ],
         });
@@ -50,14 +97,34 @@ impl Channels {
             tenant: &account.tenant,
             needed: account.needed(),
         });
-        whatsapp.chain(email).collect()
+        let twilio = self.twilio.iter().map(|(name, account)| Configured {
+            place: format!("channels.twilio.{name}"),
+            tenant: &account.tenant,
+            needed: vec![
+                ("account_sid", account.account_sid.as_str()),
+                ("auth_token", &account.auth_token),
+                ("public_url", &account.public_url),
+            ],
+        });
+        let telegram = self.telegram.iter().map(|(name, account)| Configured {
+            place: format!("channels.telegram.{name}"),
+            tenant: &account.tenant,
+            needed: vec![("secret_token", account.secret_token.as_str())],
+        });
+        whatsapp.chain(twilio).chain(telegram).chain(email).collect()
     }
 
     /// Everything nobody else may see.
     pub(super) fn secrets(&mut self) -> Vec<&mut String> {
-        let whatsapp = self.whatsapp_cloud.values_mut();
-        let whatsapp =
-            whatsapp.flat_map(|account| [&mut account.app_secret, &mut account.verify_token]);
-        whatsapp.chain(self.email.values_mut().flat_map(Email::secrets)).collect()
+        let email = self.email.values_mut().flat_map(Email::secrets);
+        let whatsapp = self.whatsapp_cloud.values_mut().flat_map(|account| {
+            [&mut account.app_secret, &mut account.verify_token, &mut account.access_token]
+        });
+        let twilio = self.twilio.values_mut().map(|account| &mut account.auth_token);
+        let telegram = self
+            .telegram
+            .values_mut()
+            .flat_map(|account| [&mut account.secret_token, &mut account.bot_token]);
+        whatsapp.chain(twilio).chain(telegram).chain(email).collect()
     }
 }

@@ -7,6 +7,8 @@
 
 pub mod api;
 pub mod email;
+pub mod telegram;
+pub mod twilio;
 pub mod web_chat;
 pub mod webhook;
 pub mod whatsapp_cloud;

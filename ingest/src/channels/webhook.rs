@@ -22,8 +22,8 @@ use crate::door::{Door, Event, Malformed, Problem, RawBody};
 pub struct Request<'a> {
     /// What follows the `?` of the address, as sent.
     pub query: &'a str,
-    /// Those the channel names, by lower-case name.
-    pub headers: &'a BTreeMap<String, String>,
+    /// All of them.
+    pub headers: &'a HeaderMap,
     /// As received.
     pub body: &'a [u8],
     /// Our clock (Unix, ms).
@@ -34,7 +34,7 @@ impl Request<'_> {
     /// A header, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
@@ -64,7 +64,7 @@ pub trait Webhook: Send + Sync {
     /// Whose customers write.
     fn tenant(&self) -> &str;
 
-    /// Headers that `verify` or `adapt` look at, in lower case; kept with the body.
+    /// Headers that are kept with the body, in lower case: those `adapt` looks at, and never a secret.
     fn headers(&self) -> &'static [&'static str];
 
     /// Whether the provider sent it.
@@ -169,12 +169,12 @@ async fn event(
         provider: provider.to_owned(),
         account,
         received_at_ms: door.now_ms(),
-        headers: looked_at(&headers, webhook.headers()),
+        headers: kept_of(&headers, webhook.headers()),
         body: body.to_vec(),
     };
     let request = Request {
         query: query.as_deref().unwrap_or_default(),
-        headers: &kept.headers,
+        headers: &headers,
         body: &kept.body,
         received_at_ms: kept.received_at_ms,
     };
@@ -190,7 +190,7 @@ async fn event(
     Ok(([(CONTENT_TYPE, kind)], answer).into_response())
 }
 
-fn looked_at(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
+fn kept_of(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
     let value = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
     names.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?))).collect()
 }

@@ -21,8 +21,8 @@ use schemas::sealed::{Keyring, SealError};
 pub use event::{Event, Malformed, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace};
-pub(crate) use normalize::random_bytes;
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
+pub(crate) use normalize::{provider_message, random_bytes};
 pub use outcome::{Decision, Progress};
 pub use problem::{JsonBody, Problem, RawBody, body_limit};
 

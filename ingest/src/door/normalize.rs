@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline::Record;
 use schemas::Avro;
-use schemas::ids::{LineKey, MessageId};
+use schemas::ids::{ConversationId, LineKey, MessageId};
 use schemas::line::{Inbound, InboundBody};
 use schemas::masking::mask;
 use schemas::message::{
@@ -131,6 +131,18 @@ pub(super) fn key_of(
     LineKey::new(tenant, keys.contact(channel.as_str(), &name))
 }
 
+/// What a message of `contact` is called that its provider calls `id`. Ids of some providers are only
+/// unique for a contact, and those of browsers certainly.
+pub(crate) fn provider_message(
+    keys: &TenantKeys,
+    provider: &str,
+    account: &str,
+    key: &LineKey,
+    id: &str,
+) -> MessageId {
+    keys.message(&format!("{provider}/{account}"), &format!("{}/{id}", key.contact))
+}
+
 /// The record of a message, with its identity and its contact.
 pub(super) fn message(
     keys: &TenantKeys,
@@ -142,9 +154,7 @@ pub(super) fn message(
     let place = format!("{}/{}", heard.provider, heard.account);
     let (message_id, provider_message_id) = match heard.identity {
         Identity::Provider(id) => {
-            // Ids of some providers are only unique for a contact, and those of browsers certainly.
-            let own = format!("{}/{id}", key.contact);
-            (keys.message(&place, &own), Some(id))
+            (provider_message(keys, heard.provider, &heard.account, &key, &id), Some(id))
         }
         // A key used again for another customer must not make two messages one.
         Identity::Key(id) => (keys.message(&place, &format!("{}/key/{id}", key.contact)), None),
@@ -186,6 +196,14 @@ pub(super) fn message(
     Ok((message_id, key, record))
 }
 
+/// Whose conversation our own id, echoed, names. A provider may tell of a customer by another name than the
+/// one they wrote under.
+fn echoed(tenant: &str, callback: &str) -> Option<LineKey> {
+    let (conversation, _) = callback.split_once('/')?;
+    let id: ConversationId = conversation.parse().ok()?;
+    Some(LineKey::new(tenant, id.contact()))
+}
+
 /// The record of a provider's status.
 pub(super) fn status(
     keys: &TenantKeys,
@@ -193,7 +211,8 @@ pub(super) fn status(
     heard: HeardStatus,
     now_ms: i64,
 ) -> Result<Record, SealError> {
-    let key = key_of(keys, tenant, heard.channel, &heard.contact);
+    let echoed = heard.callback.as_deref().and_then(|id| echoed(tenant, id));
+    let key = echoed.unwrap_or_else(|| key_of(keys, tenant, heard.channel, &heard.contact));
     let body = InboundBody::ProviderStatus(ProviderStatus {
         provider_message_id: heard.provider_message_id,
         status: heard.status,

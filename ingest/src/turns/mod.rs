@@ -1,9 +1,10 @@
 //! The `turns` stage: repeats are dropped, messages that belong together become one turn.
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
-//! through is in exactly one turn; what is not a message is passed on in its place in the order. What the
+//! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is passed on in its place in the order. What the
 //! CRM told of the contact on the way goes with the next turn.
 
+mod changed;
 mod context;
 mod person;
 mod settings;
@@ -91,7 +92,12 @@ impl Stage for Turns {
                 }
                 let grouping = settings.of(&key.tenant);
                 remember(&mut state, &message.head, now_ms - settings.seen_hours * HOUR_MS, now_ms);
-                message_came(cx, &mut state, *message, keys, grouping, now_ms)
+                if matches!(message.head.kind, MessageKind::Edit | MessageKind::Delete) {
+                    changed::message_changed(cx, &mut state, *message, keys, &key);
+                    Ok(())
+                } else {
+                    message_came(cx, &mut state, *message, keys, grouping, now_ms)
+                }
             }
             InboundBody::Tick(tick) if tick.stage == Self::NAME => {
                 time_passed(cx, &mut state, keys, settings, &key.tenant, now_ms)

@@ -341,3 +341,44 @@ proptest! {
         prop_assert_eq!(numbers.clone(), (1..).take(numbers.len()).collect::<Vec<i64>>());
     }
 }
+
+/// A change of the message the provider calls `about`.
+fn change(n: u8, kind: MessageKind, about: &str, text: &str) -> Message {
+    let mut changed = message(n, text);
+    changed.head.kind = kind;
+    changed.head.reply_to = Some(about.to_owned());
+    changed
+}
+
+/// A message by the name it gets at the door.
+fn named(about: &str, text: &str) -> Message {
+    let mut named = message(1, text);
+    let key = LineKey::parse(&key()).unwrap();
+    let id = crate::door::provider_message(&keys(), "whatsapp_cloud", "1", &key, about);
+    named.head.message_id = id;
+    named.head.text_sealed = Some(keys().seal(id.as_bytes(), text.as_bytes()).unwrap());
+    named
+}
+
+#[test]
+fn a_turn_that_still_grows_is_handed_on_as_it_was_edited() {
+    let mut turns = driver();
+    let changes = |about, text| change(2, MessageKind::Edit, about, text);
+    let mut seen = vec![
+        turns.feed(&key(), 1_000, inbound(named("wamid.1", "minha internet voltou"))),
+        turns.feed(&key(), 2_000, inbound(changes("wamid.1", "minha internet caiu"))),
+        turns.feed(&key(), 3_000, inbound(message(3, "me ajuda"))),
+        turns.feed(&key(), 4_000, inbound(change(4, MessageKind::Delete, "other", ""))),
+    ];
+    seen.extend(turns.pass(20_000));
+    let late = change(6, MessageKind::Edit, "wamid.1", "outra coisa");
+    seen.push(turns.feed(&key(), 21_000, inbound(late)));
+    insta::assert_snapshot!(told(&seen), @r#"
+    received minha internet voltou
+    received minha internet caiu
+    received me ajuda
+    received 
+    turn 1 of 2 closed by Window: "minha internet caiu\nme ajuda"
+    received outra coisa
+    "#);
+}

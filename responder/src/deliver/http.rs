@@ -26,7 +26,7 @@ pub(super) fn client() -> Result<reqwest::Client, String> {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
-    body: Bytes,
+    pub(super) body: Bytes,
 }
 
 impl Answer {

@@ -9,6 +9,9 @@ pub mod email;
 mod http;
 mod pace;
 mod sender;
+pub mod telegram;
+pub mod twilio;
+pub mod whatsapp_cloud;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -148,6 +151,7 @@ impl Deliver {
             tenant: key.tenant,
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
+            channel: due.address.channel,
             account: due.address.account.clone(),
             reply_window_until_ms: due.address.reply_window_until_ms,
             contact: keys

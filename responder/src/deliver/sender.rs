@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use schemas::ids::ConversationId;
-use schemas::message::{Button, Contact};
+use schemas::message::{Button, Channel, Contact};
 use schemas::thread::Thread;
 
 /// A reply as a channel needs it. Holds plain text: never logged.
@@ -18,6 +18,8 @@ pub struct Outgoing {
     pub conversation_id: ConversationId,
     /// What the customer quotes.
     pub protocol: String,
+    /// How the customer wrote.
+    pub channel: Channel,
     /// From which of our numbers, inboxes or bots: as the adapter that heard the customer calls it.
     pub account: String,
     /// To whom.
@@ -93,5 +95,54 @@ impl Sender for InProduct {
 
     async fn send(&self, _: &Outgoing) -> Result<Sent, SendError> {
         Ok(Sent::default())
+    }
+}
+
+/// A text with its quick replies as a list, for channels that have no buttons.
+#[must_use]
+pub(super) fn listed(text: &str, buttons: &[Button]) -> String {
+    let lines = buttons.iter().map(|button| format!("\n• {}", button.title));
+    std::iter::once(text.to_owned()).chain(lines).collect()
+}
+
+/// A reply to a customer with every kind of name.
+#[cfg(test)]
+pub(super) fn sample(buttons: usize) -> Outgoing {
+    use schemas::ids::ContactKey;
+    use schemas::message::{ContactId, ContactIdKind};
+
+    let id = |kind, value: &str| ContactId { kind, value: value.to_owned(), scope: None };
+    let ids = vec![
+        id(ContactIdKind::Bsuid, "BR.1"),
+        id(ContactIdKind::WaPhone, "+5511987654321"),
+        id(ContactIdKind::E164, "+5511987654321"),
+        id(ContactIdKind::Telegram, "700001"),
+    ];
+    let button =
+        |n| Button { id: format!("b{n}"), title: format!("Opção {n} com um nome comprido") };
+    Outgoing {
+        id: "c_1/1/answer/0".to_owned(),
+        tenant: "demo".to_owned(),
+        conversation_id: ConversationId::new(ContactKey([1; 16]), 0),
+        protocol: "2026".to_owned(),
+        channel: Channel::Whatsapp,
+        account: "111".to_owned(),
+        contact: Contact { ids, name: None },
+        reply_window_until_ms: None,
+        text: "Olá".to_owned(),
+        buttons: (1..=buttons).map(button).collect(),
+    }
+}
+
+/// How a sender's answer is told in tables of tests.
+#[cfg(test)]
+pub(super) fn told(meaning: &Result<(), SendError>) -> String {
+    match meaning {
+        Ok(()) => "accepted".to_owned(),
+        Err(SendError::NotAccepted { retry_after, .. }) => {
+            format!("again in {:?} s", retry_after.map(|pause| pause.as_secs()))
+        }
+        Err(SendError::Refused(why)) => format!("refused {why}"),
+        Err(SendError::Unknown(_)) => "nobody knows".to_owned(),
     }
 }

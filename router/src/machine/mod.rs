@@ -97,6 +97,9 @@ impl Router {
             return Ok(case);
         }
         match &input.body.body {
+            ClassifiedBody::Received(received) if turns::changes_another(&received.head) => {
+                Err(Begun::Over(Verdict::Drop(DropReason::Irrelevant)))
+            }
             ClassifiedBody::Received(received) => {
                 let keys = self
                     .keyring

@@ -7,7 +7,7 @@ use schemas::conversation::{
 use schemas::message::{
     ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus, ReplyPurpose,
 };
-use schemas::state::PendingTurn;
+use schemas::state::{PendingTurn, ToldStatus};
 
 use super::case::{Case, With};
 use super::checks;
@@ -136,16 +136,34 @@ pub(super) fn resolve(case: &mut Case<'_>, by: Option<String>) {
     case.tell(event, With { visible: true, ..With::default() });
 }
 
-/// A provider told what became of a message of ours.
+/// Messages of ours whose last status is remembered.
+const STATUSES_MAX: usize = 32;
+
+/// A provider told what became of a message of ours. Statuses come in any order: what has been read is not
+/// told as delivered afterwards.
 pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
-    case.tell(
-        ConversationEvent::StatusChanged(StatusChanged {
-            provider_message_id: status.provider_message_id,
-            status: status.status,
-            error_code: status.error_code,
-        }),
-        With::default(),
-    );
+    let ProviderStatus { provider_message_id, status, error_code, callback, .. } = status;
+    let ours = format!("{}/", case.state.conversation_id);
+    let reply = callback.as_deref().and_then(|id| id.strip_prefix(&ours)).map(str::to_owned);
+    if callback.is_some() && reply.is_none() {
+        return Verdict::Drop(DropReason::Irrelevant); // of an earlier conversation
+    }
+    let statuses = &mut case.state.statuses;
+    let known = statuses.iter().position(|told| told.provider_message_id == provider_message_id);
+    let before = known.map(|at| statuses.remove(at).status);
+    let is_news = before.is_none_or(|before| status.is_news_after(before));
+    if statuses.len() >= STATUSES_MAX {
+        statuses.remove(0);
+    }
+    statuses.push(ToldStatus {
+        provider_message_id: provider_message_id.clone(),
+        status: before.filter(|_| !is_news).unwrap_or(status),
+    });
+    if !is_news {
+        return Verdict::Drop(DropReason::Duplicate);
+    }
+    let changed = StatusChanged { provider_message_id, status, error_code, reply };
+    case.tell(ConversationEvent::StatusChanged(changed), With::default());
     Verdict::Done
 }
 

@@ -5,7 +5,7 @@ use schemas::conversation::{
     Settlement, TurnDecided,
 };
 use schemas::line::{Classification, ClassifiedTurn, Received, Sentiment};
-use schemas::message::{AnswerVia, ReplyPurpose};
+use schemas::message::{AnswerVia, MessageHead, MessageKind, ReplyPurpose};
 use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
 
@@ -14,8 +14,19 @@ use crate::decide::{Decision, decide};
 use crate::out::RouterOut;
 use crate::settings::Settings;
 
+/// An edit or a deletion: history tells it, and nothing else follows from it.
+pub(super) fn changes_another(head: &MessageHead) -> bool {
+    matches!(head.kind, MessageKind::Edit | MessageKind::Delete)
+}
+
 /// A message came.
 pub(super) fn received(case: &mut Case<'_>, received: Received) {
+    if changes_another(&received.head) {
+        let event = MessageReceived { head: received.head };
+        let with = With { visible: true, ..With::default() };
+        case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);
+        return;
+    }
     // What a machine wrote is noted, and wakes nobody.
     if case.state.state == ConversationState::Resolved && !received.head.auto_generated {
         case.state.state = ConversationState::Triage;

@@ -247,6 +247,7 @@ fn events() -> Vec<ConversationEvent> {
             provider_message_id: "wamid.x".into(),
             status: ProviderStatusKind::Read,
             error_code: None,
+            reply: Some("1/answer/0".into()),
         }),
         E::Labeled(labeled()),
     ]
@@ -434,6 +435,10 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             replies_seen: vec!["3/answer/0".into()],
             to_check: vec![3],
             answered_threads: vec![AnsweredThread { thread_key: "1f".into(), turn: 3, at_ms: 1 }],
+            statuses: vec![ToldStatus {
+                provider_message_id: "wamid.9".into(),
+                status: ProviderStatusKind::Read,
+            }],
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),

@@ -1,0 +1,46 @@
+//! Telegram: the updates of a bot.
+
+mod adapt;
+mod verify;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use super::webhook::{Denied, Request, Webhook};
+use crate::door::{Event, Malformed};
+
+/// Name of the adapter.
+pub const PROVIDER: &str = "telegram";
+
+const SECRET: &str = "x-telegram-bot-api-secret-token";
+
+/// One bot.
+#[derive(Clone)]
+pub struct Account {
+    /// Its name in the configuration: updates do not tell which bot they are for.
+    pub name: String,
+    /// Whose customers write.
+    pub tenant: String,
+    /// The secret given to `setWebhook`.
+    pub secret_token: String,
+}
+
+impl Webhook for Account {
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// None is kept: the only one there is is the secret itself.
+    fn headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {
+        let ours = verify::is_ours(&self.secret_token, request.header(SECRET));
+        if ours { Ok(()) } else { Err(Denied::Signature("X-Telegram-Bot-Api-Secret-Token")) }
+    }
+
+    fn adapt(&self, _: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<Event>, Malformed> {
+        adapt::adapt(&self.name, body)
+    }
+}

@@ -1,0 +1,39 @@
+use schemas::message::Channel;
+
+use super::*;
+use crate::deliver::http::Answer;
+use crate::deliver::sender::{sample, told};
+
+#[test]
+fn a_reply_goes_out_on_the_channel_it_came_by() {
+    let mut outgoing = sample(1);
+    outgoing.account = "whatsapp:+551140000000".to_owned();
+    let form = request::form(&outgoing, "https://isp.example/t").unwrap();
+    assert_eq!(form[0], ("To", "whatsapp:+5511987654321".to_owned()));
+    assert_eq!(form[1], ("From", "whatsapp:+551140000000".to_owned()));
+    assert_eq!(form[2], ("Body", "Olá\n• Opção 1 com um nome comprido".to_owned()));
+    outgoing.channel = Channel::Sms;
+    assert_eq!(request::form(&outgoing, "").unwrap()[0].1, "+5511987654321");
+    outgoing.text = "a".repeat(1_601);
+    assert!(matches!(request::form(&outgoing, ""), Err(SendError::Refused(_))));
+}
+
+#[test]
+fn codes_mean_what_the_provider_says() {
+    let table = [
+        (201, None, "accepted"),
+        (429, Some(20_429), "again in Some(2) s"),
+        (400, Some(63_016), "refused window_closed"),
+        (400, Some(21_610), "refused recipient_unreachable"),
+        (401, Some(20_003), "again in Some(30) s"),
+        (400, Some(21_617), "refused code 21617"),
+        (500, Some(20_500), "nobody knows"),
+        (503, None, "again in None s"),
+    ];
+    for (status, code, expected) in table {
+        let body = code.map(|code: i64| serde_json::json!({ "code": code }).to_string());
+        let body = body.unwrap_or_default().into();
+        let meaning = errors::meaning(&Answer { status, retry_after: None, body });
+        assert_eq!(told(&meaning), expected, "{status} {code:?}");
+    }
+}

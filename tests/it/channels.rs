@@ -1,0 +1,316 @@
+//! Channels in both directions, against a provider of our own making that answers as it is told.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use data_encoding::{BASE64, HEXLOWER};
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use sha1::Sha1;
+use sha2::Sha256;
+use tests::api::Api;
+use tests::server::{Options, Server};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
+const TWILIO: &str = "/v1/channels/twilio/principal";
+const TELEGRAM: &str = "/v1/channels/telegram/robo";
+const TWILIO_URL: &str = "https://isp.example/v1/channels/twilio/principal";
+
+/// What the provider does with a request.
+enum Turn {
+    Says(u16, Value),
+    /// Takes it and never answers.
+    Hangs,
+}
+
+/// What it was asked: path and body.
+#[derive(Clone, Default)]
+struct Provider {
+    asked: Arc<Mutex<Vec<(String, String)>>>,
+    turns: Arc<Mutex<VecDeque<Turn>>>,
+}
+
+async fn answer(State(provider): State<Provider>, uri: Uri, body: Bytes) -> Response {
+    let number = {
+        let mut asked = provider.asked.lock();
+        asked.push((uri.path().to_owned(), String::from_utf8_lossy(&body).into_owned()));
+        asked.len()
+    };
+    let turn = provider.turns.lock().pop_front();
+    match turn {
+        Some(Turn::Hangs) => std::future::pending().await,
+        Some(Turn::Says(status, body)) => {
+            (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
+        }
+        None => json!({
+            "messages": [{ "id": format!("wamid.out.{number}") }],
+            "sid": format!("SMout{number}"),
+            "ok": true, "result": { "message_id": number },
+        })
+        .to_string()
+        .into_response(),
+    }
+}
+
+impl Provider {
+    async fn start() -> (Self, String) {
+        let provider = Self::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = axum::Router::new().fallback(answer).with_state(provider.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (provider, url)
+    }
+
+    /// Waits until it was asked so often.
+    async fn asked(&self, times: usize) -> Vec<(String, String)> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let asked = self.asked.lock().clone();
+            if asked.len() >= times {
+                return asked;
+            }
+            assert!(Instant::now() < until, "asked {} times of {times}", asked.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
+    let (whatsapp, twilio, telegram) = (
+        "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL",
+        "CHANNELS__TWILIO__PRINCIPAL",
+        "CHANNELS__TELEGRAM__ROBO",
+    );
+    let graph = format!("{provider}/graph");
+    [
+        (whatsapp, "TENANT", "demo"),
+        (whatsapp, "APP_SECRET", "app_secret"),
+        (whatsapp, "VERIFY_TOKEN", "T"),
+        (whatsapp, "ACCESS_TOKEN", "token"),
+        (whatsapp, "API_URL", &graph),
+        (twilio, "TENANT", "demo"),
+        (twilio, "ACCOUNT_SID", "AC1"),
+        (twilio, "AUTH_TOKEN", "auth"),
+        (twilio, "PUBLIC_URL", TWILIO_URL),
+        (twilio, "API_URL", provider),
+        (telegram, "TENANT", "demo"),
+        (telegram, "SECRET_TOKEN", "psst"),
+        (telegram, "BOT_TOKEN", "900:abc"),
+        (telegram, "API_URL", provider),
+    ]
+    .into_iter()
+    .fold(Options::at(dir.path()), |options, (account, key, value)| {
+        options.with(&format!("{account}__{key}"), value)
+    })
+}
+
+/// Posts to the WhatsApp webhook, signed.
+async fn whatsapp(api: &Api, value: Value) -> u16 {
+    let body = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
+    signed(api, &body).await
+}
+
+async fn signed(api: &Api, body: &str) -> u16 {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"app_secret").unwrap();
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    let headers = [("x-hub-signature-256", signature.as_str())];
+    api.post_raw(WHATSAPP, &headers, body.as_bytes().to_vec()).await.unwrap().status
+}
+
+fn written(id: &str, kind: &str, part: Value) -> Value {
+    let mut message = json!({ "from": "5511911112222", "id": id, "type": kind });
+    message[kind] = part;
+    json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] })
+}
+
+fn told(id: &str, status: &str, callback: &str) -> Value {
+    let status = json!({ "id": id, "status": status, "recipient_id": "5511911112222",
+        "timestamp": "1763740800", "biz_opaque_callback_data": callback });
+    json!({ "metadata": { "phone_number_id": "111" }, "statuses": [status] })
+}
+
+/// Every line of every history.
+async fn lines(api: &Api) -> Vec<Value> {
+    let list = api.get("/v1/conversations?limit=200").await.unwrap();
+    let mut found = Vec::new();
+    for conversation in list.body["conversations"].as_array().unwrap() {
+        let id = conversation["conversation_id"].as_str().unwrap();
+        let events = api.get(&format!("/v1/conversations/{id}/events")).await.unwrap();
+        found.extend(events.body["events"].as_array().unwrap().iter().cloned());
+    }
+    found
+}
+
+/// Waits until `enough` of the lines.
+async fn until(api: &Api, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let found = lines(api).await;
+        if enough(&found) {
+            return found;
+        }
+        assert!(Instant::now() < until, "never became so: {found:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["event"] == event).collect()
+}
+
+#[tokio::test]
+async fn cases_8_and_10_whatsapp_waits_its_turn_and_statuses_only_go_forward() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    provider.turns.lock().push_back(Turn::Says(429, json!({ "error": { "code": 130_429 } })));
+    let server = Server::start(options(&dir, &url)).await.unwrap();
+    let api = server.api();
+    let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
+    for _ in 0..5 {
+        assert_eq!(whatsapp(&api, message.clone()).await, 200);
+    }
+    let asked = provider.asked(2).await;
+    assert_eq!(asked[0], asked[1], "the same reply again, with the same id of ours");
+    assert_eq!(asked[0].0, "/graph/111/messages");
+    let sent: Value = serde_json::from_str(&asked[1].1).unwrap();
+    assert_eq!(sent["to"], "5511911112222");
+    let ours = sent["biz_opaque_callback_data"].as_str().unwrap();
+    let found = until(&api, |lines| !of(lines, "reply_sent").is_empty()).await;
+    assert_eq!(of(&found, "reply_sent")[0]["detail"]["result"], "sent");
+    assert_eq!(of(&found, "message_received").len(), 1, "five deliveries, one message");
+    for status in ["read", "delivered", "sent"] {
+        assert_eq!(whatsapp(&api, told("wamid.out.2", status, ours)).await, 200);
+    }
+    // In the order of the contact, so what comes behind the statuses tells that they have passed.
+    let reaction = written("wamid.2", "reaction", json!({ "message_id": "x", "emoji": "👍" }));
+    assert_eq!(whatsapp(&api, reaction).await, 200);
+    let found = until(&api, |lines| of(lines, "message_received").len() == 2).await;
+    let statuses = of(&found, "status_changed");
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+    assert_eq!(statuses[0]["detail"]["status"], "read");
+    assert_eq!(provider.asked.lock().len(), 2, "one reply");
+}
+
+#[tokio::test]
+async fn what_may_have_gone_out_is_not_sent_again_and_a_status_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    provider.turns.lock().push_back(Turn::Hangs);
+    let server = Server::start(options(&dir, &url)).await.unwrap();
+    let api = server.api();
+    let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
+    assert_eq!(whatsapp(&api, message).await, 200);
+    let asked = provider.asked(1).await;
+    let sent: Value = serde_json::from_str(&asked[0].1).unwrap();
+    let ours = sent["biz_opaque_callback_data"].as_str().unwrap().to_owned();
+    let found = until(&api, |lines| !of(lines, "reply_sent").is_empty()).await;
+    assert_eq!(of(&found, "reply_sent")[0]["detail"]["result"], "uncertain");
+    assert_eq!(whatsapp(&api, told("wamid.late", "delivered", &ours)).await, 200);
+    let found = until(&api, |lines| !of(lines, "status_changed").is_empty()).await;
+    let reply = of(&found, "status_changed")[0]["detail"]["reply"].as_str().unwrap();
+    assert!(ours.ends_with(reply), "{reply} is the end of {ours}");
+    assert_eq!(provider.asked.lock().len(), 1, "never sent again");
+}
+
+#[tokio::test]
+async fn case_9_what_is_edited_or_deleted_is_not_decided_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_provider, url) = Provider::start().await;
+    let server = Server::start(options(&dir, &url)).await.unwrap();
+    let api = server.api();
+    let message = written("wamid.1", "text", json!({ "body": "minha internet caiu" }));
+    assert_eq!(whatsapp(&api, message).await, 200);
+    until(&api, |lines| !of(lines, "turn_decided").is_empty()).await;
+    let edit = json!({ "original_message_id": "wamid.1",
+        "message": { "type": "text", "text": { "body": "minha internet voltou" } } });
+    assert_eq!(whatsapp(&api, written("wamid.2", "edit", edit)).await, 200);
+    let gone = json!({ "original_message_id": "wamid.1" });
+    assert_eq!(whatsapp(&api, written("wamid.3", "revoke", gone)).await, 200);
+    let next = written("wamid.4", "text", json!({ "body": "quero falar com atendente" }));
+    assert_eq!(whatsapp(&api, next).await, 200);
+    let found = until(&api, |lines| of(lines, "turn_decided").len() == 2).await;
+    assert_eq!(of(&found, "message_received").len(), 4);
+    let kinds: Vec<&str> = of(&found, "message_received")
+        .iter()
+        .map(|line| line["detail"]["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["text", "edit", "delete", "text"]);
+}
+
+#[tokio::test]
+async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    let server = Server::start(options(&dir, &url)).await.unwrap();
+    let api = server.api();
+    let form = "Body=falar+com+atendente&From=whatsapp%3A%2B5511933334444&MessageSid=SM1&New=1\
+                &To=whatsapp%3A%2B551140000000";
+    let mut mac = <Hmac<Sha1> as KeyInit>::new_from_slice(b"auth").unwrap();
+    mac.update(TWILIO_URL.as_bytes());
+    mac.update(b"Bodyfalar com atendenteFromwhatsapp:+5511933334444MessageSidSM1New1Towhatsapp:+551140000000");
+    let signature = BASE64.encode(&mac.finalize().into_bytes());
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let good = [kind, ("x-twilio-signature", signature.as_str())];
+    let taken = api.post_raw(TWILIO, &good, form.into()).await.unwrap();
+    assert_eq!((taken.status, taken.text.as_str()), (200, "<Response/>"));
+    let forged = api.post_raw(TWILIO, &[kind, ("x-twilio-signature", "AAAA")], form.into()).await;
+    assert_eq!(forged.unwrap().status, 401);
+    let asked = provider.asked(1).await;
+    assert_eq!(asked[0].0, "/2010-04-01/Accounts/AC1/Messages.json");
+    assert!(asked[0].1.contains("To=whatsapp%3A%2B5511933334444"), "{}", asked[0].1);
+    assert!(asked[0].1.contains("From=whatsapp%3A%2B551140000000"), "{}", asked[0].1);
+
+    let update = json!({ "update_id": 1, "message": { "message_id": 41, "date": 1_763_740_800,
+        "from": { "id": 7, "is_bot": false, "first_name": "João" },
+        "chat": { "id": 7, "type": "private" }, "text": "falar com atendente" } });
+    let secret = |value| [("x-telegram-bot-api-secret-token", value)];
+    let body = update.to_string();
+    let wrong = api.post_raw(TELEGRAM, &secret("other"), body.clone().into()).await.unwrap();
+    assert_eq!(wrong.status, 401);
+    for _ in 0..3 {
+        let right = api.post_raw(TELEGRAM, &secret("psst"), body.clone().into()).await.unwrap();
+        assert_eq!(right.status, 200);
+    }
+    let asked = provider.asked(2).await;
+    assert_eq!(asked[1].0, "/bot900:abc/sendMessage");
+    let sent: Value = serde_json::from_str(&asked[1].1).unwrap();
+    assert_eq!(sent["chat_id"], "7");
+    let found = until(&api, |lines| of(lines, "reply_sent").len() == 2).await;
+    assert_eq!(of(&found, "message_received").len(), 2);
+}
+
+#[tokio::test]
+async fn case_31_what_cannot_be_read_is_set_aside_and_what_was_heard_can_be_heard_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_provider, url) = Provider::start().await;
+    let options = options(&dir, &url);
+    let server = Server::start(options.clone()).await.unwrap();
+    let api = server.api();
+    let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
+    assert_eq!(whatsapp(&api, message).await, 200);
+    assert_eq!(signed(&api, "{\"entry\":").await, 400);
+    assert_eq!(signed(&api, &"x".repeat(10 << 20)).await, 413);
+    until(&api, |lines| !of(lines, "reply_sent").is_empty()).await;
+    server.stop().await.unwrap();
+    let letters = options.run(&["dead-letters", "list"]).unwrap();
+    assert_eq!(letters.matches(" door ").count(), 1, "{letters}");
+    let replay = ["raw", "replay", "--channel", "whatsapp_cloud", "--account", "principal"];
+    let told = options.run(&replay).unwrap();
+    assert!(told.contains("2 requests told 1 messages"), "{told}");
+    assert!(told.contains("1 were unreadable"), "{told}");
+    let server = Server::start(options).await.unwrap();
+    let api = server.api();
+    let next = written("wamid.2", "text", json!({ "body": "oi" }));
+    assert_eq!(whatsapp(&api, next).await, 200);
+    let found = until(&api, |lines| of(lines, "message_received").len() >= 2).await;
+    assert_eq!(of(&found, "message_received").len(), 2, "heard again is not heard twice");
+}
