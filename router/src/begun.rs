@@ -42,5 +42,9 @@ pub fn begun() -> RouterState {
         commands: Vec::new(),
         replies_seen: Vec::new(),
         to_check: Vec::new(),
+        resolution_due_ms: None,
+        resolution_left_ms: None,
+        resolution_breached: false,
+        snoozed_until_ms: None,
     }
 }

@@ -153,6 +153,15 @@ pub struct RouterState {
     /// Turns answered automatically that a person is to look at, oldest first.
     #[serde(default)]
     pub to_check: Vec<i64>,
+    /// When people should be done (Unix, ms); absent while the customer is waited for.
+    pub resolution_due_ms: Option<i64>,
+    /// What is left of that time while the customer is waited for.
+    pub resolution_left_ms: Option<i64>,
+    /// That breach has been told.
+    #[serde(default)]
+    pub resolution_breached: bool,
+    /// Its owner has put it aside until then (Unix, ms).
+    pub snoozed_until_ms: Option<i64>,
 }
 
 /// What happened in one minute, as counted on one partition of `conversations`. Absolute.

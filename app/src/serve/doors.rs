@@ -29,7 +29,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     ears: &Ears,
-    board: Arc<desk::Board>,
+    (board, suggests): (Arc<desk::Board>, Arc<dyn desk::Suggests>),
     (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
@@ -52,6 +52,7 @@ pub(super) fn routes(
         keyring: Arc::clone(&backend.keyring),
         clock: Arc::clone(&backend.clock),
         floor: Arc::clone(&ears.floor),
+        suggests,
         board,
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),

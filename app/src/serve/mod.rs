@@ -13,6 +13,7 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod suggesting;
 mod watching;
 
 use std::io::Write;
@@ -31,6 +32,7 @@ use self::health::Health;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
+use self::suggesting::Planner;
 use self::watching::{Gauges, Watching};
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
@@ -148,6 +150,7 @@ async fn start(
     let (paths, closings) = Paths::open(&*backend.log, inputs.policy, now_ms).await?;
     inputs.policy = paths.policy();
     let intent_groups = inputs.intent_groups.clone();
+    let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
     let setup = Setup {
         log: Arc::clone(&backend.log),
         clock: Arc::clone(&backend.clock),
@@ -194,7 +197,8 @@ async fn start(
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        doors::routes(backend, settings, &ears, paths.board(), (intent_groups, known), stop)
+        let told = (paths.board(), Arc::new(planner) as Arc<dyn desk::Suggests>);
+        doors::routes(backend, settings, &ears, told, (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })

@@ -125,6 +125,9 @@ fn command() -> Command {
             predicted_sentiment: Sentiment::Negativo,
             route: Route::Auto,
         }),
+        queue: Some("vendas".into()),
+        to_agent: Some("Bia".into()),
+        until_ms: Some(9),
     }
 }
 
@@ -223,6 +226,27 @@ fn events() -> Vec<ConversationEvent> {
             text_masked: Some("oi".into()),
             buttons: vec![],
         })),
+        E::Resolved(Resolved { by: None }),
+        E::Reopened(Reopened {}),
+        E::Closed(Closed {}),
+        E::SlaBreached(SlaBreached { due_ms: 9, resolution: true }),
+        E::StatusChanged(StatusChanged {
+            provider_message_id: "wamid.x".into(),
+            status: ProviderStatusKind::Read,
+            error_code: None,
+        }),
+        E::Labeled(labeled()),
+    ]
+}
+
+fn of_the_team() -> Vec<ConversationEvent> {
+    use ConversationEvent as E;
+    vec![
+        E::Refused(Refused {
+            agent: "Bia".into(),
+            action: CommandAction::Claim,
+            reason: "owned".into(),
+        }),
         E::Assigned(Assigned { agent: "Ana".into() }),
         E::AgentReplied(AgentReplied {
             agent: "Ana".into(),
@@ -230,21 +254,20 @@ fn events() -> Vec<ConversationEvent> {
             text_sealed: sealed(),
             text_masked: "oi".into(),
         }),
-        E::Resolved(Resolved { by: None }),
-        E::Reopened(Reopened {}),
-        E::Closed(Closed {}),
-        E::Refused(Refused {
-            agent: "Bia".into(),
-            action: CommandAction::Claim,
-            reason: "owned".into(),
+        E::Transferred(Transferred {
+            agent: "Ana".into(),
+            queue: Some("vendas".into()),
+            to_agent: None,
+            note_sealed: Some(sealed()),
+            note_masked: Some("quer o plano maior".into()),
         }),
-        E::SlaBreached(SlaBreached { due_ms: 9 }),
-        E::StatusChanged(StatusChanged {
-            provider_message_id: "wamid.x".into(),
-            status: ProviderStatusKind::Read,
-            error_code: None,
+        E::Noted(Noted {
+            agent: "Ana".into(),
+            text_sealed: sealed(),
+            text_masked: "ligar amanhã".into(),
         }),
-        E::Labeled(labeled()),
+        E::Snoozed(Snoozed { agent: "Ana".into(), until_ms: 9 }),
+        E::Woken(Woken {}),
     ]
 }
 
@@ -289,7 +312,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         name: Some("Ana".into()),
     })];
     all.extend(line());
-    all.extend(events().into_iter().map(|event| whole(&conversation(event))));
+    all.extend(events().into_iter().chain(of_the_team()).map(|event| whole(&conversation(event))));
     all.extend(work());
     all.extend(states());
     all.extend(ops());
@@ -429,6 +452,10 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             commands: vec![CommandId([3; 16])],
             replies_seen: vec!["3/answer/0".into()],
             to_check: vec![3],
+            resolution_due_ms: Some(8),
+            resolution_left_ms: None,
+            resolution_breached: false,
+            snoozed_until_ms: Some(9),
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
