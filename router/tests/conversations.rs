@@ -306,7 +306,7 @@ fn line_of(record: &Conversation) -> String {
             line += &format!(" by {} to {}", transferred.agent, to.unwrap());
         }
         ConversationEvent::SlaBreached(SlaBreached { resolution: true, .. }) => {
-            line += " resolution"
+            line += " resolution";
         }
         _ => {}
     }
