@@ -2,25 +2,18 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::stream::{self, Stream};
+use pipeline::Log;
 use pipeline::clock::Clock;
-use pipeline::{Log, Record};
-use schemas::Avro;
-use schemas::conversation::{ConversationEvent, ConversationState};
-use schemas::ids::{CommandId, ConversationId, LineKey};
-use schemas::line::{Inbound, InboundBody};
-use schemas::masking::mask;
-use schemas::message::{Command, CommandAction};
+use schemas::conversation::ConversationState;
+use schemas::ids::ConversationId;
+use schemas::message::CommandAction;
 use schemas::sealed::{Keyring, TenantKeys};
-use schemas::topics::INBOUND;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sink::Store;
@@ -30,16 +23,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::board::Board;
+use crate::commands::asking;
 use crate::floor::Floor;
 use crate::problem::Problem;
+use crate::suggestions::{self, Suggests};
 use crate::views::{self, Text};
 use crate::{labels, metrics, page};
 
-/// How long an agent waits for what comes of a command.
-const COMMAND_WITHIN: Duration = Duration::from_secs(3);
-/// Longest agent names and replies, in bytes.
-const AGENT_BYTES_MAX: usize = 80;
-const REPLY_BYTES_MAX: usize = 16 << 10;
 /// Lines of a history shown at once.
 pub(crate) const HISTORY_LINES_MAX: usize = 1_000;
 /// Conversations listed at once.
@@ -58,6 +48,8 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// What happens now.
     pub floor: Arc<Floor>,
+    /// What the machine would say.
+    pub suggests: Arc<dyn Suggests>,
     /// How the models do.
     pub board: Arc<Board>,
     /// Whose desk it is when nobody says.
@@ -77,6 +69,10 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/release", asking(CommandAction::Release))
         .route("/v1/conversations/{id}/reply", asking(CommandAction::Reply))
         .route("/v1/conversations/{id}/resolve", asking(CommandAction::Resolve))
+        .route("/v1/conversations/{id}/transfer", asking(CommandAction::Transfer))
+        .route("/v1/conversations/{id}/note", asking(CommandAction::Note))
+        .route("/v1/conversations/{id}/snooze", asking(CommandAction::Snooze))
+        .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
         .route("/v1/conversations/{id}/label", post(labels::label))
         .route("/v1/checks", get(labels::checks))
         .route("/v1/metrics/summary", get(summary))
@@ -218,127 +214,6 @@ async fn history(
         .map(|(at_ms, record)| views::line(keys, *at_ms, record, Text::Whole))
         .collect();
     Ok(Json(json!({ "events": shown })))
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    agent: String,
-    text: Option<String>,
-    /// The program's own id of the command: asked again, it is the same command.
-    command_id: Option<String>,
-}
-
-/// The route of one action.
-fn asking(action: CommandAction) -> MethodRouter<Desk> {
-    post(move |desk: State<Desk>, id: Path<String>, asked: Json<Asked>| {
-        command(desk, id, asked, action)
-    })
-}
-
-/// Appends what an agent asks and answers with what the router made of it.
-async fn command(
-    State(desk): State<Desk>,
-    Path(id): Path<String>,
-    Json(asked): Json<Asked>,
-    action: CommandAction,
-) -> Result<Response, Problem> {
-    let row = desk.row(&id).await?;
-    let (keys, tenant) = desk.keys(Some(&row.tenant))?;
-    let agent = agent_name(&asked.agent)?;
-    let text = asked.text.filter(|_| action == CommandAction::Reply);
-    if action == CommandAction::Reply
-        && text.as_ref().is_none_or(|text| text.trim().is_empty() || text.len() > REPLY_BYTES_MAX)
-    {
-        return Err(Problem::invalid("bad_text", "text must be 1 to 16384 bytes"));
-    }
-    let command_id = command_id(asked.command_id.as_deref())?;
-    let sealed = text.as_ref().map(|text| keys.seal(command_id.as_bytes(), text.as_bytes()));
-    let command = Command {
-        command_id,
-        conversation_id: row.conversation_id,
-        agent,
-        action,
-        text_sealed: sealed.transpose()?,
-        text_masked: text.as_deref().map(mask),
-        label: None,
-    };
-    append_command(&desk, keys, &tenant, command).await
-}
-
-/// The name of an agent, as it is kept.
-pub(crate) fn agent_name(asked: &str) -> Result<String, Problem> {
-    let agent = asked.trim();
-    if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
-        return Err(Problem::invalid("bad_agent", "agent must be 1 to 80 bytes"));
-    }
-    Ok(agent.to_owned())
-}
-
-/// The program's own id of a command, or a new one.
-pub(crate) fn command_id(asked: Option<&str>) -> Result<CommandId, Problem> {
-    match asked {
-        Some(id) => id.parse().map_err(|_| {
-            Problem::invalid("bad_command_id", "command_id must be of the form cmd_…")
-        }),
-        None => Ok(CommandId(random()?)),
-    }
-}
-
-/// Appends a command and waits for what the router makes of it.
-pub(crate) async fn append_command(
-    desk: &Desk,
-    keys: &TenantKeys,
-    tenant: &str,
-    command: Command,
-) -> Result<Response, Problem> {
-    let command_id = command.command_id;
-    let key = LineKey::new(tenant, command.conversation_id.contact());
-    let value = Inbound { body: InboundBody::Command(command) }
-        .to_bytes()
-        .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
-    let told = desk.floor.expect(command_id);
-    desk.log.append(vec![Record::new(INBOUND, key.to_bytes(), value, desk.clock.now_ms())]).await?;
-    let Ok(Ok(line)) = tokio::time::timeout(COMMAND_WITHIN, told).await else {
-        desk.floor.forget(command_id);
-        let later = json!({ "command_id": command_id, "status": "accepted" });
-        return Ok((StatusCode::ACCEPTED, Json(later)).into_response());
-    };
-    let (at_ms, record) = line.as_ref();
-    if let ConversationEvent::Refused(refused) = &record.event {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            &refused.reason,
-            why(&refused.reason, record.owner.as_deref()),
-        ));
-    }
-    let mut shown = views::line(keys, *at_ms, record, Text::Whole);
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("command_id".to_owned(), json!(command_id));
-    }
-    Ok(Json(shown).into_response())
-}
-
-/// A refusal in words an agent reads.
-fn why(reason: &str, owner: Option<&str>) -> String {
-    match reason {
-        "owned_by_another" => {
-            format!("a conversa está com {}", owner.unwrap_or("outra pessoa"))
-        }
-        "not_claimed" => "assuma a conversa primeiro".to_owned(),
-        "resolved" => "a conversa já foi resolvida".to_owned(),
-        "not_open" => "a conversa já foi encerrada".to_owned(),
-        "empty_text" => "escreva uma resposta".to_owned(),
-        "bad_intent" => "escolha uma intenção".to_owned(),
-        _ => "não é possível agora".to_owned(),
-    }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Problem> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string())
-    })?;
-    Ok(bytes)
 }
 
 #[derive(Deserialize)]

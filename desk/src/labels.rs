@@ -18,7 +18,8 @@ use schemas::topics::AUTOMATIC_PATHS;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{Desk, HISTORY_LINES_MAX, OfTenant, agent_name, append_command, command_id};
+use crate::api::{Desk, HISTORY_LINES_MAX, OfTenant};
+use crate::commands::{agent_name, append_command, command_id};
 use crate::problem::Problem;
 use crate::views::{self, Text};
 
@@ -127,6 +128,9 @@ pub(crate) async fn label(
         text_sealed: None,
         text_masked: Some(text),
         label: Some(label),
+        queue: None,
+        to_agent: None,
+        until_ms: None,
     };
     append_command(&desk, keys, &tenant, command).await
 }

@@ -7,14 +7,17 @@
 mod access;
 mod api;
 mod board;
+mod commands;
 mod floor;
 mod labels;
 mod metrics;
 mod page;
 mod problem;
+mod suggestions;
 mod views;
 
 pub use access::Access;
 pub use api::{Desk, routes};
 pub use board::Board;
 pub use floor::Floor;
+pub use suggestions::{Suggestion, Suggests};

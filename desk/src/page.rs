@@ -40,6 +40,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/conversation.js", JS, include_str!("../web/conversation.js")),
     ("/desk/timeline.js", JS, include_str!("../web/timeline.js")),
     ("/desk/composer.js", JS, include_str!("../web/composer.js")),
+    ("/desk/suggested.js", JS, include_str!("../web/suggested.js")),
+    ("/desk/handling.js", JS, include_str!("../web/handling.js")),
     ("/desk/numbers.js", JS, include_str!("../web/numbers.js")),
     ("/desk/checks.js", JS, include_str!("../web/checks.js")),
     ("/desk/verdict.js", JS, include_str!("../web/verdict.js")),

@@ -130,18 +130,10 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "text": text(keys, sent.text_sealed.as_ref(), how),
             "buttons": sent.buttons,
         }),
-        ConversationEvent::Assigned(assigned) => json!({ "agent": assigned.agent }),
-        ConversationEvent::AgentReplied(replied) => json!({
-            "agent": replied.agent,
-            "text": text(keys, Some(&replied.text_sealed), how),
-        }),
         ConversationEvent::Resolved(resolved) => json!({ "by": resolved.by }),
-        ConversationEvent::Refused(refused) => json!({
-            "agent": refused.agent,
-            "action": refused.action,
-            "reason": refused.reason,
-        }),
-        ConversationEvent::SlaBreached(breached) => json!({ "due_ms": breached.due_ms }),
+        ConversationEvent::SlaBreached(breached) => {
+            json!({ "due_ms": breached.due_ms, "resolution": breached.resolution })
+        }
         ConversationEvent::StatusChanged(changed) => json!({
             "provider_message_id": changed.provider_message_id,
             "status": changed.status,
@@ -159,7 +151,37 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "model_version": labeled.model_version,
             "route": labeled.route,
         }),
-        ConversationEvent::Reopened(_) | ConversationEvent::Closed(_) => json!({}),
+        event => of_the_team(keys, event, how),
+    }
+}
+
+/// What agents did.
+fn of_the_team(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
+    match event {
+        ConversationEvent::Refused(refused) => json!({
+            "agent": refused.agent,
+            "action": refused.action,
+            "reason": refused.reason,
+        }),
+        ConversationEvent::Assigned(assigned) => json!({ "agent": assigned.agent }),
+        ConversationEvent::AgentReplied(replied) => json!({
+            "agent": replied.agent,
+            "text": text(keys, Some(&replied.text_sealed), how),
+        }),
+        ConversationEvent::Transferred(transferred) => json!({
+            "agent": transferred.agent,
+            "queue": transferred.queue,
+            "to_agent": transferred.to_agent,
+            "note": text(keys, transferred.note_sealed.as_ref(), how),
+        }),
+        ConversationEvent::Noted(noted) => json!({
+            "agent": noted.agent,
+            "text": text(keys, Some(&noted.text_sealed), how),
+        }),
+        ConversationEvent::Snoozed(snoozed) => {
+            json!({ "agent": snoozed.agent, "until_ms": snoozed.until_ms })
+        }
+        _ => json!({}), // nothing more to tell than its name
     }
 }
 

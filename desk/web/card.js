@@ -83,6 +83,10 @@ const LEARN = {
     card.reply = { purpose, result, agent, afterMs: since ? line.at_ms - since : null };
   },
   assigned() {},
+  transferred() {},
+  noted() {},
+  snoozed() {},
+  woken() {},
   agent_replied(card, { agent }) {
     card.agentWrote = agent;
   },

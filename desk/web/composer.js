@@ -37,6 +37,14 @@ export function compose(conversation) {
   grow();
 }
 
+/** Puts a text into the box, behind what is there. */
+export function suggest(text) {
+  field.value = field.value.trim() ? `${field.value.trimEnd()}\n\n${text}` : text;
+  keep();
+  grow();
+  field.focus();
+}
+
 /** Opens the box to whoever has the conversation, and tells others what stands in the way. */
 export function advise({ state, owner }, agent) {
   const mine = owner !== null && owner === agent;

@@ -4,9 +4,11 @@ import { Problem, call, command } from "./api.js";
 import { advise, compose, onSend } from "./composer.js";
 import { announce, byId, emptyState, gather, h, icon, skeletons } from "./dom.js";
 import { customerName, nameOf } from "./format.js";
+import { offer, start as startHandling } from "./handling.js";
 import { agentName, knownAgent, onAgent } from "./people.js";
 import { nextInLine, row, slaBar } from "./queues.js";
 import { closeConversation, onRoute } from "./routes.js";
+import { offerSuggestion } from "./suggested.js";
 import { Timeline } from "./timeline.js";
 import { words } from "./words.js";
 
@@ -63,6 +65,14 @@ const idsOf = ({ customer }) => (customer?.ids ?? [])
   .filter(({ kind }) => kind !== "web_chat")
   .map(({ kind, value }) => h("span", { class: "contact" }, h("small", null, nameOf(words.contactKinds, kind)), value));
 
+/** The last line of the history that may change what the machine would say. */
+let askedAt = 0;
+
+function suggestNext() {
+  const mine = current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
+  offerSuggestion(mine ? id : null, askedAt).catch(() => {});
+}
+
 function showHead() {
   const channel = nameOf(words.channels, current.channel);
   const waits = current.state === "queued";
@@ -84,6 +94,8 @@ function showHead() {
     buttons(current));
   if (focused) head.querySelector(`[data-testid="${focused}"]:not(:disabled)`)?.focus();
   advise(current, agentName());
+  offer(current, agentName());
+  suggestNext();
 }
 
 // ---- history ---------------------------------------------------------------------------------
@@ -102,6 +114,11 @@ function grow(lines) {
   const before = timeline.seq;
   timeline.add(lines);
   if (timeline.seq === before) return;
+  const turns = lines.filter(({ event }) => event === "turn_decided" || event === "action_done");
+  if (turns.length > 0) {
+    askedAt = turns.at(-1).seq;
+    if (current) suggestNext();
+  }
   if (following) toEnd();
   else news.hidden = false;
 }
@@ -131,6 +148,8 @@ export function hear(line) {
 
 function showEmpty() {
   current = null;
+  offer(null, "");
+  offerSuggestion(null);
   timeline.clear();
   compose(null);
   alert.textContent = "";
@@ -152,6 +171,8 @@ async function offerNext() {
 async function show(opened) {
   id = opened;
   current = null;
+  offer(null, "");
+  offerSuggestion(null);
   alert.textContent = "";
   timeline.clear();
   compose(null);
@@ -217,6 +238,7 @@ async function act(name, more = {}) {
 }
 
 export function start() {
+  startHandling(act);
   onSend((text, command_id) => act("reply", { text, command_id }));
   news.addEventListener("click", toEnd);
   box.addEventListener("scroll", () => {

@@ -126,7 +126,18 @@ const SHOW = {
     const text = said.events.refused(agent, nameOf(words.commands, action), nameOf(words.refusals, reason));
     return thin("alert", text, line);
   },
-  sla_breached: (_, detail, line) => thin("alert", said.events.sla_breached(atClock(detail.due_ms)), line, "bad"),
+  sla_breached(_, { due_ms, resolution }, line) {
+    const told = resolution ? said.events.resolution_breached : said.events.sla_breached;
+    return thin("alert", told(atClock(due_ms)), line, "bad");
+  },
+  transferred(_, { agent, queue, to_agent, note }, line) {
+    const told = said.events.transferred(agent, to_agent ?? nameOf(words.queueNames, queue));
+    return note ? bubble("note", told, note, line) : thin("out", told, line);
+  },
+  noted: (_, { agent, text }, line) => bubble("note", said.events.noted(agent), text, line),
+  snoozed: (_, { agent, until_ms }, line) =>
+    thin("clock", said.events.snoozed(agent, `${day(until_ms, serverNow())}, ${atClock(until_ms)}`), line),
+  woken: (_, __, line) => thin("clock", said.events.woken, line),
   labeled(_, { agent, intent, predicted }, line) {
     const name = nameOf(words.intents, intent);
     const told = intent === predicted ? said.events.labeledRight : said.events.labeled;

@@ -14,6 +14,9 @@ pub const BUILT_IN: &str = include_str!("../catalogue.toml");
 /// Longest text with buttons that every channel takes, in characters.
 const TEXT_WITH_BUTTONS_MAX: usize = 1_024;
 const BUTTONS_MAX: usize = 3;
+/// Words that claim something of a customer's own affairs: only what was looked up or done may say so.
+const CLAIMS: &[&str] =
+    &["em dia", "está liberad", "foi liberad", "agendei", "está agendad", "está suspens"];
 /// Placeholders every answer may use.
 const ALWAYS: &[&str] = &["protocolo", "nome", "fila", "data", "data_efetiva"];
 
@@ -229,6 +232,11 @@ fn mistakes(file: &File) -> Vec<String> {
                 wrong.push(format!("{id}: nothing gives a value to {{{name}}}"));
             }
         }
+        let text = answer.text.to_lowercase();
+        let claim = CLAIMS.iter().find(|claim| answer.finding.is_none() && text.contains(**claim));
+        if let Some(claim) = claim {
+            wrong.push(format!("{id}: says '{claim}', which only an answer with a finding may"));
+        }
         if answer.text.matches('{').count() != answer.placeholders().count() {
             wrong.push(format!("{id}: a placeholder is not closed"));
         }
@@ -329,9 +337,10 @@ mod tests {
             .replace("id = \"b\"", "id = \"a\"")
             .replace("finding = \"open\"", "finding = \"closed\"")
             .replace("padrão", "padrão {ninguem}")
+            .replace("pix sem consulta", "sua conta está em dia")
             .replace("fila {fila}", "fila {fila");
         let Err(CatalogueError::Wrong(wrong)) = Catalogue::parse(&text) else { panic!() };
-        assert_eq!(wrong.len(), 6, "{wrong:#?}");
+        assert_eq!(wrong.len(), 7, "{wrong:#?}");
         assert!(matches!(Catalogue::parse("x = 1"), Err(CatalogueError::Unreadable(_))));
     }
 }

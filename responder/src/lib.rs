@@ -9,8 +9,10 @@ pub mod deliver;
 mod once;
 mod outcome;
 pub mod plan;
+mod suggest;
 
 pub use act::Act;
 pub use catalogue::Catalogue;
 pub use deliver::Deliver;
 pub use plan::{Plan, PlanOut};
+pub use suggest::Suggestion;

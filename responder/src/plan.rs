@@ -26,7 +26,7 @@ const NOTICE_CERTAIN: f64 = 0.95;
 
 /// The stage.
 pub struct Plan {
-    keyring: Arc<Keyring>,
+    pub(crate) keyring: Arc<Keyring>,
     /// By tenant.
     utc_offset_minutes: BTreeMap<String, i32>,
 }
@@ -80,8 +80,9 @@ impl Stage for Plan {
                 return Ok(None);
             };
             if due.tell_protocol {
-                let line =
-                    catalogue.protocol(&self.values(keys, catalogue, &record, &due, input.time_ms));
+                let contact = Some(&due.address.contact_sealed);
+                let values = self.values(keys, catalogue, &record, contact, input.time_ms);
+                let line = catalogue.protocol(&values);
                 if let Some(line) = line {
                     said.text = format!("{}\n\n{line}", said.text);
                 }
@@ -109,7 +110,8 @@ impl Plan {
         due: &AnswerDue,
         now_ms: i64,
     ) -> Result<Option<Said>, SealError> {
-        let mut values = self.values(keys, catalogue, record, due, now_ms);
+        let contact = Some(&due.address.contact_sealed);
+        let mut values = self.values(keys, catalogue, record, contact, now_ms);
         let mut occasion = Occasion {
             purpose: Use::Answer,
             intent: None,
@@ -163,12 +165,12 @@ impl Plan {
     }
 
     /// Values every answer may use.
-    fn values(
+    pub(crate) fn values(
         &self,
         keys: &TenantKeys,
         catalogue: &Catalogue,
         record: &Conversation,
-        due: &AnswerDue,
+        contact: Option<&SealedText>,
         now_ms: i64,
     ) -> BTreeMap<String, String> {
         let queue = record.queue.as_deref().unwrap_or("geral");
@@ -176,7 +178,8 @@ impl Plan {
             ("protocolo".to_owned(), record.protocol.clone()),
             ("fila".to_owned(), catalogue.queue_name(queue).to_owned()),
         ]);
-        let name = keys.open_contact(&due.address.contact_sealed).ok().and_then(|c| c.name);
+        let contact = contact.and_then(|sealed| keys.open_contact(sealed).ok());
+        let name = contact.and_then(|contact| contact.name);
         if let Some(first) = name.as_deref().and_then(|name| name.split_whitespace().next()) {
             values.insert("nome".to_owned(), first.to_owned());
         }
@@ -206,7 +209,7 @@ fn dates(now_ms: i64, utc_offset_minutes: i32) -> Option<(String, String)> {
     Some((text(today), text(effective)))
 }
 
-fn open_fields(
+pub(crate) fn open_fields(
     keys: &TenantKeys,
     sealed: &SealedText,
 ) -> Result<BTreeMap<String, String>, SealError> {

@@ -46,5 +46,9 @@ pub fn begun() -> RouterState {
         to_check: Vec::new(),
         answered_threads: Vec::new(),
         statuses: Vec::new(),
+        resolution_due_ms: None,
+        resolution_left_ms: None,
+        resolution_breached: false,
+        snoozed_until_ms: None,
     }
 }

@@ -7,6 +7,7 @@
 mod begun;
 pub mod closings;
 pub mod decide;
+pub mod hours;
 mod machine;
 mod out;
 pub mod protocol;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::conversation::Priority;
 use serde::{Deserialize, Serialize};
 
+use crate::hours::Hours;
+
 /// The built-in policy.
 const BUILT_IN: &str = include_str!("../policy.toml");
 
@@ -33,6 +35,13 @@ pub struct Settings {
     pub default_queue: String,
     /// Minutes until a person should have answered, by queue.
     pub first_response_minutes: BTreeMap<String, i64>,
+    /// Minutes of work until people should be done, by queue; a queue without has all the time. Not
+    /// counted while the customer is waited for.
+    #[serde(default)]
+    pub resolution_minutes: BTreeMap<String, i64>,
+    /// When people work, by tenant, `*` for those that are not named. Without, they always do.
+    #[serde(default)]
+    pub business_hours: BTreeMap<String, Hours>,
     /// How long everybody has.
     pub times: Times,
     /// When the machine steps back.
@@ -169,10 +178,17 @@ impl Settings {
                 wrong.push(missing);
             }
         }
-        for (queue, minutes) in &self.first_response_minutes {
-            if !(1..=60 * 24 * 30).contains(minutes) {
-                wrong.push(format!("first_response_minutes.{queue} must be 1 to 43200"));
+        for (name, table) in [
+            ("first_response_minutes", &self.first_response_minutes),
+            ("resolution_minutes", &self.resolution_minutes),
+        ] {
+            for (queue, _) in table.iter().filter(|(_, n)| !(1..=60 * 24 * 30).contains(*n)) {
+                wrong.push(format!("{name}.{queue} must be 1 to 43200"));
             }
+        }
+        for (tenant, hours) in &self.business_hours {
+            let told = hours.mistakes();
+            wrong.extend(told.map(|wrong| format!("business_hours.{tenant}: {wrong}")));
         }
         let Times {
             action_s,
@@ -231,20 +247,42 @@ impl Settings {
         self.utc_offset_minutes.get(tenant).copied().unwrap_or(-180)
     }
 
+    /// Whether there is such a queue.
+    #[must_use]
+    pub fn has_queue(&self, queue: &str) -> bool {
+        self.first_response_minutes.contains_key(queue)
+    }
+
     /// When a person should have answered what came to `queue` at `now_ms` with `priority`: high
     /// halves the time, urgent quarters it, low doubles it.
     #[must_use]
-    pub fn sla_due_ms(&self, queue: &str, priority: Priority, now_ms: i64) -> i64 {
+    pub fn sla_due_ms(&self, tenant: &str, queue: &str, priority: Priority, now_ms: i64) -> i64 {
         let minutes = self.first_response_minutes.get(queue).copied().unwrap_or(60);
-        let quarter_ms = minutes * 15_000;
-        now_ms
-            + quarter_ms
-                * match priority {
-                    Priority::Low => 8,
-                    Priority::Normal => 4,
-                    Priority::High => 2,
-                    Priority::Urgent => 1,
-                }
+        let quarters = match priority {
+            Priority::Low => 8,
+            Priority::Normal => 4,
+            Priority::High => 2,
+            Priority::Urgent => 1,
+        };
+        self.after(tenant, now_ms, minutes * 15_000 * quarters)
+    }
+
+    /// The moment at which `tenant`'s people have worked for `ms` since `from_ms`.
+    #[must_use]
+    pub fn after(&self, tenant: &str, from_ms: i64, ms: i64) -> i64 {
+        let offset = self.utc_offset_minutes(tenant);
+        self.hours(tenant).map_or(from_ms + ms, |hours| hours.after(offset, from_ms, ms))
+    }
+
+    /// How long `tenant`'s people work between two moments; less than nothing when `to_ms` is past.
+    #[must_use]
+    pub fn working_ms(&self, tenant: &str, from_ms: i64, to_ms: i64) -> i64 {
+        let offset = self.utc_offset_minutes(tenant);
+        self.hours(tenant).map_or(to_ms - from_ms, |hours| hours.between(offset, from_ms, to_ms))
+    }
+
+    fn hours(&self, tenant: &str) -> Option<&Hours> {
+        self.business_hours.get(tenant).or_else(|| self.business_hours.get("*"))
     }
 }
 
@@ -277,7 +315,7 @@ mod tests {
     #[test]
     fn priority_shortens_the_time() {
         let settings = Settings::built_in().unwrap();
-        let minutes = |priority| settings.sla_due_ms("suporte", priority, 0) / 60_000;
+        let minutes = |priority| settings.sla_due_ms("demo", "suporte", priority, 0) / 60_000;
         assert_eq!(minutes(Priority::Normal), 15);
         assert_eq!(minutes(Priority::Low), 30);
         assert_eq!(minutes(Priority::Urgent), 3);

@@ -182,9 +182,18 @@ impl Story {
     }
 
     fn asks(&mut self, agent: &str, action: CommandAction) -> &mut Self {
+        self.asks_with(agent, action, |_| {})
+    }
+
+    fn asks_with(
+        &mut self,
+        agent: &str,
+        action: CommandAction,
+        change: impl Fn(&mut Command),
+    ) -> &mut Self {
         self.command += 1;
         let text = (action == CommandAction::Reply).then(|| "já vou ver".to_owned());
-        let command = Command {
+        let mut command = Command {
             command_id: CommandId([self.command; 16]),
             conversation_id: self.conversation(),
             agent: agent.into(),
@@ -192,8 +201,32 @@ impl Story {
             text_sealed: text.as_deref().map(sealed),
             text_masked: text,
             label: None,
+            queue: None,
+            to_agent: None,
+            until_ms: None,
         };
+        change(&mut command);
         self.feed(ClassifiedBody::Command(command))
+    }
+
+    fn transfers(&mut self, agent: &str, queue: Option<&str>, to_agent: Option<&str>) -> &mut Self {
+        self.asks_with(agent, CommandAction::Transfer, |command| {
+            command.queue = queue.map(str::to_owned);
+            command.to_agent = to_agent.map(str::to_owned);
+            command.text_sealed = Some(sealed("quer o plano maior"));
+            command.text_masked = Some("quer o plano maior".into());
+        })
+    }
+
+    fn snoozes(&mut self, agent: &str, ms: i64) -> &mut Self {
+        let until_ms = self.now_ms + ms;
+        self.asks_with(agent, CommandAction::Snooze, |command| command.until_ms = Some(until_ms))
+    }
+
+    /// Minutes from the story's begin to what the last record says is due.
+    fn due_minutes(&self) -> Option<i64> {
+        let due_ms = self.records().last().and_then(|record| record.sla_due_ms)?;
+        Some((due_ms - START_MS) / MINUTE_MS)
     }
 
     /// An agent says that turn `turn`, taken for `predicted`, was about `intent`.
@@ -219,6 +252,9 @@ impl Story {
             text_sealed: None,
             text_masked: Some("meu CPF é [cpf]".into()),
             label: Some(label),
+            queue: None,
+            to_agent: None,
+            until_ms: None,
         }))
     }
 
@@ -276,6 +312,13 @@ fn line_of(record: &Conversation) -> String {
         }
         ConversationEvent::ActionDone(done) => {
             line += &format!(" {:?} {}", done.result, done.finding);
+        }
+        ConversationEvent::Transferred(transferred) => {
+            let to = transferred.queue.as_ref().or(transferred.to_agent.as_ref());
+            line += &format!(" by {} to {}", transferred.agent, to.unwrap());
+        }
+        ConversationEvent::SlaBreached(SlaBreached { resolution: true, .. }) => {
+            line += " resolution";
         }
         _ => {}
     }
@@ -787,6 +830,130 @@ fn a_machine_is_never_answered() {
     ");
 }
 
+#[test]
+fn a_transfer_keeps_the_clock_and_brings_its_note() {
+    let mut story = Story::new();
+    story.says("internet lenta", scored("lentidao", 0.5));
+    assert_eq!(story.due_minutes(), Some(15));
+    story
+        .after(5 * MINUTE_MS)
+        .asks("Ana", CommandAction::Claim)
+        .transfers("Bia", Some("vendas"), None)
+        .transfers("Ana", Some("diretoria"), None)
+        .transfers("Ana", Some("vendas"), None);
+    assert_eq!(story.due_minutes(), Some(15), "the clock of who waits, not of the queue");
+    story.transfers("Caio", None, Some("Bia"));
+    assert_eq!(story.due_minutes(), Some(15));
+    // Given back by silence, it is still due when it was.
+    story.after(16 * MINUTE_MS);
+    assert_eq!(story.due_minutes(), Some(15));
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Human LowConfidence -> queued | due HandoffNotice with protocol | settled 1 Human
+      asks people in suporte (Normal) because LowConfidence
+    4 assigned -> assigned of Ana
+    5 refused Bia Transfer: owned_by_another -> assigned of Ana
+    6 refused Ana Transfer: unknown_queue -> assigned of Ana
+    7 transferred by Ana to vendas -> queued
+    8 queued Transferred -> queued
+      asks people in vendas (Normal) because Transferred
+    9 transferred by Caio to Bia -> assigned of Bia
+    10 assigned -> assigned of Bia
+    11 sla_breached -> assigned of Bia
+    12 queued AgentSilent -> queued
+      asks people in vendas (Normal) because AgentSilent
+    ");
+    let noted = story.records().into_iter().find_map(|record| match &record.event {
+        ConversationEvent::Transferred(transferred) => transferred.note_masked.clone(),
+        _ => None,
+    });
+    assert_eq!(noted.as_deref(), Some("quer o plano maior"));
+}
+
+#[test]
+fn what_is_put_aside_comes_back_and_the_customer_brings_it_back_sooner() {
+    let mut story = Story::new();
+    story
+        .says("quero negociar", sure("negociar_divida"))
+        .asks("Ana", CommandAction::Claim)
+        .asks("Ana", CommandAction::Reply)
+        .snoozes("Bia", MINUTE_MS)
+        .snoozes("Ana", -MINUTE_MS)
+        .snoozes("Ana", 3 * 24 * 60 * MINUTE_MS)
+        .after(2 * 24 * 60 * MINUTE_MS)
+        .after(24 * 60 * MINUTE_MS)
+        .asks("Ana", CommandAction::Reply)
+        .snoozes("Ana", 60 * MINUTE_MS)
+        .says("e aí?", None)
+        .after(16 * MINUTE_MS);
+    insta::assert_snapshot!(story.told(), @r"
+    1 opened -> triage
+    2 message_received -> triage
+    3 turn_decided Human Policy -> queued | due HandoffNotice with protocol | settled 1 Human
+      asks people in financeiro (Normal) because Policy
+    4 assigned -> assigned of Ana
+    5 agent_replied -> waiting_customer of Ana | due AgentReply
+    6 refused Bia Snooze: owned_by_another -> waiting_customer of Ana
+    7 refused Ana Snooze: bad_time -> waiting_customer of Ana
+    8 snoozed -> waiting_customer of Ana
+    9 woken -> assigned of Ana
+    10 agent_replied -> waiting_customer of Ana | due AgentReply
+    11 snoozed -> waiting_customer of Ana
+    12 message_received -> waiting_customer of Ana
+    13 turn_decided Owned Owned -> assigned of Ana | settled 2 Owned
+    14 queued AgentSilent -> queued
+      asks people in financeiro (Normal) because AgentSilent
+    ");
+}
+
+#[test]
+fn the_time_to_be_done_stands_still_while_the_customer_is_waited_for() {
+    let mut story = Story::new();
+    story
+        .says("quero negociar", sure("negociar_divida"))
+        .after(10 * MINUTE_MS)
+        .asks("Ana", CommandAction::Claim)
+        .asks("Ana", CommandAction::Reply);
+    assert_eq!(story.due_minutes(), None, "nothing is owed");
+    story.after(300 * MINUTE_MS).says("pode ser", None);
+    assert_eq!(story.due_minutes(), Some(240 + 300), "four hours of work, less ten minutes");
+    story.snoozes("Ana", 300 * MINUTE_MS).after(235 * MINUTE_MS);
+    let last = story.records().last().map(|record| record.event.clone());
+    let due_ms = START_MS + 540 * MINUTE_MS;
+    let told = ConversationEvent::SlaBreached(SlaBreached { due_ms, resolution: true });
+    assert_eq!(last, Some(told), "putting it aside does not stop it: {}", story.told());
+}
+
+#[test]
+fn clocks_stand_still_at_lunch_and_on_holidays() {
+    // START_MS is a Saturday, 09:00 in Brasília.
+    let hours = r#"saturday = ["08:00-09:10", "10:00-11:00"]
+        sunday = ["08:00-20:00"]
+        monday = ["08:00-18:00"]
+        holidays = ["2026-11-22"]"#;
+    let mut story = Story::with(story_settings(hours));
+    story.says("internet lenta", scored("lentidao", 0.5));
+    assert_eq!(story.due_minutes(), Some(65), "ten minutes before lunch, five after");
+    story
+        .after(5 * MINUTE_MS)
+        .asks("Ana", CommandAction::Claim)
+        .after(56 * MINUTE_MS)
+        .asks("Ana", CommandAction::Release);
+    let silent = story.told().contains("AgentSilent");
+    assert!(!silent, "lunch is no silence: {}", story.told());
+    let mut late = Story::with(story_settings(hours));
+    late.after(115 * MINUTE_MS).says("internet lenta", scored("lentidao", 0.5));
+    let monday = 47 * 60 + 10;
+    assert_eq!(late.due_minutes(), Some(monday), "five minutes on Saturday, ten on Monday");
+}
+
+fn story_settings(hours: &str) -> Settings {
+    let mut settings = Settings::built_in().unwrap();
+    settings.business_hours.insert("demo".to_owned(), toml::from_str(hours).unwrap());
+    settings
+}
+
 #[derive(Debug, Clone)]
 enum Move {
     Says(usize, u32),
@@ -801,9 +968,13 @@ fn a_move() -> impl Strategy<Value = Move> {
         (0usize..8, 0u32..100).prop_map(|(intent, sure)| Move::Says(intent, sure)),
         (0u8..5).prop_map(Move::Action),
         (0i64..12, 0u8..12).prop_map(|(turn, what)| Move::Delivered(turn, what)),
-        (0u8..2, 0u8..4).prop_map(|(agent, action)| Move::Asks(agent, action)),
+        (0u8..2, 0u8..7).prop_map(|(agent, action)| Move::Asks(agent, action)),
         prop_oneof![0i64..60_000, 0i64..90_000_000, Just(300_000_000i64)].prop_map(Move::Waits),
     ]
+}
+
+fn is_even(command: &Command) -> bool {
+    command.command_id.as_bytes()[0].is_multiple_of(2)
 }
 
 fn play(moves: &[Move]) -> Story {
@@ -848,8 +1019,18 @@ fn play(moves: &[Move]) -> Story {
                     CommandAction::Release,
                     CommandAction::Reply,
                     CommandAction::Resolve,
+                    CommandAction::Transfer,
+                    CommandAction::Snooze,
+                    CommandAction::Note,
                 ][usize::from(*action)];
-                story.asks(["Ana", "Bia"][usize::from(*agent)], action);
+                let until_ms = story.now_ms + 86_400_000;
+                story.asks_with(["Ana", "Bia"][usize::from(*agent)], action, |command| {
+                    // Every other transfer is to the colleague.
+                    let to_agent = is_even(command).then(|| "Bia".to_owned());
+                    command.queue = to_agent.is_none().then(|| "vendas".to_owned());
+                    command.to_agent = to_agent;
+                    command.until_ms = Some(until_ms);
+                });
             }
             Move::Waits(ms) => {
                 story.after(*ms);

@@ -9,11 +9,12 @@ use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
 pub use crate::message::StatusChanged;
 use crate::message::{
-    ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
-    ProviderStatusKind, ReplyPurpose,
+    ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ProviderStatusKind,
+    ReplyPurpose,
 };
 use crate::names::named;
 use crate::sealed::SealedText;
+pub use crate::team::{AgentReplied, Assigned, Noted, Refused, Snoozed, Transferred, Woken};
 
 named! {
     /// Where a conversation stands.
@@ -113,6 +114,8 @@ named! {
         Suspended = "suspended",
         /// The machine has written in this e-mail thread within a day.
         ThreadAnswered = "thread_answered",
+        /// An agent passed it on.
+        Transferred = "transferred",
     }
 }
 
@@ -192,7 +195,7 @@ pub struct Conversation {
     pub queue: Option<String>,
     /// How soon.
     pub priority: Priority,
-    /// When a person should have answered (Unix, ms).
+    /// When people should have answered or, once they have, be done (Unix, ms).
     pub sla_due_ms: Option<i64>,
     /// When it began (Unix, ms).
     pub opened_at_ms: i64,
@@ -228,6 +231,10 @@ pub enum ConversationEvent {
     SlaBreached(SlaBreached),
     StatusChanged(StatusChanged),
     Labeled(Labeled),
+    Transferred(Transferred),
+    Noted(Noted),
+    Snoozed(Snoozed),
+    Woken(Woken),
 }
 
 impl ConversationEvent {
@@ -250,6 +257,10 @@ impl ConversationEvent {
             Self::SlaBreached(_) => "sla_breached",
             Self::StatusChanged(_) => "status_changed",
             Self::Labeled(_) => "labeled",
+            Self::Transferred(_) => "transferred",
+            Self::Noted(_) => "noted",
+            Self::Snoozed(_) => "snoozed",
+            Self::Woken(_) => "woken",
         }
     }
 }
@@ -345,23 +356,6 @@ pub struct ReplySent {
     pub buttons: Vec<Button>,
 }
 
-/// An agent took the conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Assigned {
-    /// Who.
-    pub agent: String,
-}
-
-/// An agent wrote; delivery follows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)] // as in `ReplySent`
-pub struct AgentReplied {
-    pub agent: String,
-    pub part: i32,
-    pub text_sealed: SealedText,
-    pub text_masked: String,
-}
-
 /// Considered done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
@@ -377,22 +371,14 @@ pub struct Reopened {}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {}
 
-/// A command was not granted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
-    /// Who asked.
-    pub agent: String,
-    /// What was asked.
-    pub action: CommandAction,
-    /// Why not, a short code.
-    pub reason: String,
-}
-
-/// Nobody answered in time.
+/// People did not answer in time, or were not done in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlaBreached {
-    /// When somebody should have (Unix, ms).
+    /// When they should have (Unix, ms).
     pub due_ms: i64,
+    /// They answered, and are not done.
+    #[serde(default)]
+    pub resolution: bool,
 }
 
 avro!(Conversation);

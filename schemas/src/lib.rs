@@ -21,6 +21,7 @@ mod released;
 pub mod sealed;
 mod sources;
 pub mod state;
+pub mod team;
 pub mod thread;
 pub mod topics;
 pub mod work;

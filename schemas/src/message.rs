@@ -190,6 +190,12 @@ named! {
         Resolve = "resolve",
         /// Say what a turn was about.
         Label = "label",
+        /// Pass it on, to a queue or to a colleague.
+        Transfer = "transfer",
+        /// Write something for colleagues.
+        Note = "note",
+        /// Put it aside for a while.
+        Snooze = "snooze",
     }
 }
 
@@ -204,12 +210,18 @@ pub struct Command {
     pub agent: String,
     /// What is asked.
     pub action: CommandAction,
-    /// The text of a reply, sealed.
+    /// The text of a reply or a note, sealed.
     pub text_sealed: Option<SealedText>,
-    /// The text of a reply, or of the turn that is labelled, masked.
+    /// The text of a reply, a note, or of the turn that is labelled, masked.
     pub text_masked: Option<String>,
     /// What is said of a turn.
     pub label: Option<LabelGiven>,
+    /// Where to, of a transfer.
+    pub queue: Option<String>,
+    /// To whom, of a transfer.
+    pub to_agent: Option<String>,
+    /// Until when, of a snooze (Unix, ms).
+    pub until_ms: Option<i64>,
 }
 
 named! {

@@ -69,6 +69,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("ModelsChange", include_str!("../avro/models_change.avsc")),
     ("ModelsInUse", include_str!("../avro/models_in_use.avsc")),
     ("NgramWeight", include_str!("../avro/ngram_weight.avsc")),
+    ("Noted", include_str!("../avro/noted.avsc")),
     ("OpenMessage", include_str!("../avro/open_message.avsc")),
     ("OpenTurn", include_str!("../avro/open_turn.avsc")),
     ("Opened", include_str!("../avro/opened.avsc")),
@@ -98,16 +99,19 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("ShadowVerdict", include_str!("../avro/shadow_verdict.avsc")),
     ("Site", include_str!("../avro/site.avsc")),
     ("SlaBreached", include_str!("../avro/sla_breached.avsc")),
+    ("Snoozed", include_str!("../avro/snoozed.avsc")),
     ("StatusChanged", include_str!("../avro/status_changed.avsc")),
     ("Thread", include_str!("../avro/thread.avsc")),
     ("Tick", include_str!("../avro/tick.avsc")),
     ("ToldStatus", include_str!("../avro/told_status.avsc")),
+    ("Transferred", include_str!("../avro/transferred.avsc")),
     ("Turn", include_str!("../avro/turn.avsc")),
     ("TurnClosedBy", include_str!("../avro/turn_closed_by.avsc")),
     ("TurnDecided", include_str!("../avro/turn_decided.avsc")),
     ("TurnMessage", include_str!("../avro/turn_message.avsc")),
     ("Turns", include_str!("../avro/turns.avsc")),
     ("TurnsState", include_str!("../avro/turns_state.avsc")),
+    ("Woken", include_str!("../avro/woken.avsc")),
 ];
 
 /// The namespace of all our types.

@@ -159,6 +159,15 @@ pub struct RouterState {
     /// What providers told of our latest messages, latest last.
     #[serde(default)]
     pub statuses: Vec<ToldStatus>,
+    /// When people should be done (Unix, ms); absent while the customer is waited for.
+    pub resolution_due_ms: Option<i64>,
+    /// What is left of that time while the customer is waited for.
+    pub resolution_left_ms: Option<i64>,
+    /// That breach has been told.
+    #[serde(default)]
+    pub resolution_breached: bool,
+    /// Its owner has put it aside until then (Unix, ms).
+    pub snoozed_until_ms: Option<i64>,
 }
 
 /// The machine has written in an e-mail thread.

@@ -218,6 +218,8 @@ fn unreadable(record: &Conversation) -> Conversation {
         ConversationEvent::MessageReceived(received) => received.head.text_masked = None,
         ConversationEvent::ReplySent(sent) => sent.text_masked = None,
         ConversationEvent::AgentReplied(replied) => replied.text_masked.clear(),
+        ConversationEvent::Noted(noted) => noted.text_masked.clear(),
+        ConversationEvent::Transferred(transferred) => transferred.note_masked = None,
         _ => {}
     }
     // That a text is still to come is of use to a reader of the history; where it goes is not.

@@ -93,6 +93,65 @@ async fn a_person_takes_over_and_the_machine_is_silent() {
     assert_eq!(ask(&api, &id, "reply", "Bruno", Some("mais uma")).await.status, 409);
 }
 
+#[tokio::test]
+async fn a_conversation_is_passed_on_with_its_note_put_aside_and_keeps_its_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Options::at(dir.path())).await.unwrap();
+    let api = server.api();
+    let id = waiting(&api, "C1").await;
+    let path = format!("/v1/conversations/{id}");
+    let due = api.get(&path).await.unwrap().body["sla_due_ms"].clone();
+    assert!(due.is_i64());
+    let post = async |action: &str, body: Value| {
+        api.post(&format!("{path}/{action}"), &body).await.unwrap()
+    };
+    let note = "Ligou antes, telefone 11 98765-4321.";
+    let passed = post("transfer", json!({ "agent": "Ana", "queue": "vendas", "text": note })).await;
+    assert_eq!((passed.status, passed.str("/event")), (200, "transferred"), "{}", passed.text);
+    assert_eq!(passed.body["sla_due_ms"], due, "{}", passed.text);
+    let unknown = post("transfer", json!({ "agent": "Ana", "queue": "diretoria" })).await;
+    assert_eq!((unknown.status, unknown.str("/code")), (409, "unknown_queue"));
+    assert_eq!(ask(&api, &id, "claim", "Bruno", None).await.status, 200);
+    let given = post("transfer", json!({ "agent": "Bruno", "to_agent": "Carla" })).await;
+    assert_eq!((given.status, given.str("/owner")), (200, "Carla"), "{}", given.text);
+    assert_eq!(given.body["sla_due_ms"], due);
+    assert_eq!(ask(&api, &id, "note", "Bruno", Some("prefere à tarde")).await.status, 200);
+    assert_eq!(ask(&api, &id, "note", "Bruno", None).await.status, 422);
+    let until_ms = due.as_i64().unwrap() + 3_600_000;
+    let aside = post("snooze", json!({ "agent": "Carla", "until_ms": until_ms })).await;
+    assert_eq!(aside.status, 200, "{}", aside.text);
+    let past = post("snooze", json!({ "agent": "Carla", "until_ms": 1 })).await;
+    assert_eq!((past.status, past.str("/code")), (409, "bad_time"));
+    let told = |answer: &tests::api::Answer| !lines(&answer.body, "snoozed").is_empty();
+    let shown = api.until(&path, PATIENCE, told).await.unwrap();
+    let noted = lines(&shown.body, "transferred");
+    assert_eq!(noted[0]["detail"]["note"], note, "whole to those who work on it");
+    assert_eq!(lines(&shown.body, "queued")[0]["detail"]["reason"], "transferred");
+    assert_eq!(lines(&shown.body, "noted")[0]["detail"]["text"], "prefere à tarde");
+}
+
+#[tokio::test]
+async fn the_desk_suggests_what_the_machine_would_have_said_and_sends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Options::at(dir.path())).await.unwrap();
+    let api = server.api();
+    let id = waiting(&api, "C1").await;
+    let path = format!("/v1/conversations/{id}");
+    let suggestion = format!("{path}/suggestion");
+    let none = api.get(&suggestion).await.unwrap();
+    assert_eq!((none.status, &none.body["suggestion"]), (200, &Value::Null), "{}", none.text);
+    ask(&api, &id, "claim", "Ana", None).await;
+    let body = json!({
+        "channel": "api", "customer": { "id": "C1" }, "text": "qual a senha do meu wifi?",
+    });
+    api.post("/v1/messages", &body).await.unwrap();
+    let there = |answer: &tests::api::Answer| answer.body["suggestion"].is_object();
+    let found = api.until(&suggestion, PATIENCE, there).await.unwrap();
+    assert_eq!(found.str("/suggestion/answer_id"), "senha_wifi.guia", "{}", found.text);
+    let shown = api.get(&path).await.unwrap();
+    assert!(lines(&shown.body, "agent_replied").is_empty(), "{}", shown.text);
+}
+
 fn lines<'a>(shown: &'a Value, event: &str) -> Vec<&'a Value> {
     let history = shown["history"].as_array();
     history.into_iter().flatten().filter(|line| line["event"] == event).collect()

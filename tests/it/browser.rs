@@ -168,6 +168,20 @@ async fn an_agent_takes_a_conversation_and_answers_on_a_phone() {
     see(&desk, &id("reply-text")).await.send_keys("Oi! Já estou vendo.").await.unwrap();
     click(&desk, &id("reply-send")).await;
     reads(&chat, &id("agent-message"), "já estou vendo").await;
+    // Passed on with a note that the customer does not see, and taken back from there.
+    click(&desk, &id("handling")).await;
+    see(&desk, &id("note-text")).await.send_keys("quer o plano maior").await.unwrap();
+    see(&desk, &id("transfer-to")).await.select_by_value("vendas").await.unwrap();
+    click(&desk, &id("transfer")).await;
+    reads(&desk, ".bubble.note", "quer o plano maior").await;
+    assert!(!chat.source().await.unwrap().contains("plano maior"));
+    click(&desk, &id("claim")).await;
+    // What the machine would say of the next message is put into the box by a click.
+    see(&chat, &id("chat-input")).await.send_keys("qual a senha do meu wifi?").await.unwrap();
+    click(&chat, &id("chat-send")).await;
+    click(&desk, &id("use-suggestion")).await;
+    let typed = see(&desk, &id("reply-text")).await.prop("value").await.unwrap();
+    assert!(typed.unwrap_or_default().contains("etiqueta do roteador"));
     click(&desk, &id("resolve")).await;
     see(&chat, "[data-testid=notice][data-kind=over]").await;
     // Nothing is wider than the phone.

@@ -44,7 +44,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     (ears, door): (&Ears, Door),
-    board: Arc<desk::Board>,
+    (board, suggests): (Arc<desk::Board>, Arc<dyn desk::Suggests>),
     (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
@@ -56,6 +56,7 @@ pub(super) fn routes(
         keyring: Arc::clone(&backend.keyring),
         clock: Arc::clone(&backend.clock),
         floor: Arc::clone(&ears.floor),
+        suggests,
         board,
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),

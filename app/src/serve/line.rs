@@ -1,5 +1,6 @@
 //! The line put together: stages, effects, and what each of them reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -183,6 +184,12 @@ fn stages(
     })
 }
 
+/// The tenants' clocks, in minutes ahead of UTC.
+pub(super) fn utc_offsets(settings: &Settings) -> BTreeMap<String, i32> {
+    let tenants = settings.tenants.iter();
+    tenants.map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes)).collect()
+}
+
 /// The stages from a message to its answer, in the layout that is configured; without models, all but
 /// `classify`.
 fn answering(
@@ -194,11 +201,7 @@ fn answering(
     let keyring = || Arc::clone(keyring);
     let (grouping, models) = (inputs.grouping.clone(), models.cloned());
     let (policy, catalogue) = (inputs.policy.clone(), inputs.catalogue.clone());
-    let offsets = settings
-        .tenants
-        .iter()
-        .map(|(name, tenant)| (name.clone(), tenant.utc_offset_minutes))
-        .collect();
+    let offsets = utc_offsets(settings);
     let (turns, classify) = (Turns::new(keyring()), Classify::default());
     let (route, plan) = (Router::new(keyring()), Plan::new(keyring(), offsets));
     let layout = settings.line.layout;
@@ -256,7 +259,7 @@ fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
     let crm = &settings.crm;
     let latency = std::time::Duration::from_millis(crm.latency_ms_p50);
     Arc::new(Act::new(
-        Arc::new(DemoCrm::new(latency, crm.errors_per_mille)),
+        Arc::new(DemoCrm::new(latency, crm.errors_per_mille, Arc::clone(&parts.clock))),
         parts.ledger(Act::NAME),
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),

@@ -14,6 +14,7 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod suggesting;
 mod watching;
 
 use std::io::Write;
@@ -32,6 +33,7 @@ use self::health::Health;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
+use self::suggesting::Planner;
 use self::watching::{Gauges, Watching};
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
@@ -149,6 +151,7 @@ async fn start(
     let (paths, closings) = Paths::open(&*backend.log, inputs.policy, now_ms).await?;
     inputs.policy = paths.policy();
     let intent_groups = inputs.intent_groups.clone();
+    let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
     let setup = Setup {
         log: Arc::clone(&backend.log),
         clock: Arc::clone(&backend.clock),
@@ -197,8 +200,8 @@ async fn start(
     let doors = ears.map_or_else(axum::Router::new, |ears| {
         let door = doors::door(backend, settings, &ears);
         tasks.spawn(mail::read(backend, settings, door.clone(), stop));
-        let heard = (&ears, door);
-        doors::routes(backend, settings, heard, paths.board(), (intent_groups, known), stop)
+        let told = (paths.board(), Arc::new(planner) as Arc<dyn desk::Suggests>);
+        doors::routes(backend, settings, (&ears, door), told, (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })

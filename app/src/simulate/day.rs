@@ -1,5 +1,6 @@
 //! A provider's day, for `serve --demo`: customers come at the pace of the hour, write in several
-//! pieces, come back, and a team of agents looks after the queues.
+//! pieces, come back, and a team of agents looks after the queues. Now and then one district loses its
+//! connection, and everybody who lives there writes within minutes.
 
 use std::time::Duration;
 
@@ -18,6 +19,15 @@ const BUSY: [f64; 24] = [
 const BUSIEST_A_SECOND: f64 = 0.8;
 /// A simulated hour takes so long.
 const HOUR: Duration = Duration::from_secs(60);
+/// The first outage comes so long after the beginning, the others so long after each other.
+const FIRST_OUTAGE: Duration = Duration::from_secs(60);
+const OUTAGE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// Customers whose number leaves 5 divided by 20 live where the outage is: what the demo CRM says too.
+const DISTRICT_EVERY: u64 = 20;
+const DISTRICT: u64 = 5;
+/// So many of them write, with such a pause between two of them.
+const VICTIMS: u64 = 40;
+const VICTIM_EVERY: Duration = Duration::from_secs(3);
 /// How often an agent looks for work.
 const AGENT_EVERY: Duration = Duration::from_secs(2);
 const CHANNELS: [&str; 6] = ["whatsapp", "whatsapp", "whatsapp", "web_chat", "email", "sms"];
@@ -46,10 +56,11 @@ impl Demo {
 pub async fn live(demo: Demo, stop: CancellationToken) -> anyhow::Result<()> {
     let client = Client::new(&demo.url, &demo.token)?;
     let texts = Texts::load()?;
+    let outages = stop.run_until_cancelled(outages(client.clone()));
     let customers = stop.run_until_cancelled(customers(client.clone(), texts));
     let agents = AGENTS.iter().zip(11..).map(|(name, seed)| agent(client.clone(), name, seed));
     let agents = stop.run_until_cancelled(futures::future::join_all(agents));
-    tokio::join!(customers, agents);
+    tokio::join!(customers, outages, agents);
     Ok(())
 }
 
@@ -72,6 +83,25 @@ async fn customers(client: Client, texts: Texts) {
             let own = Dice::new(dice.next());
             tokio::spawn(async move { customer(client, &texts, own, n).await });
         }
+    }
+}
+
+/// One district after another loses its connection; always the same one, as far as the CRM is concerned.
+async fn outages(client: Client) {
+    let mut dice = Dice::new(20);
+    tokio::time::sleep(FIRST_OUTAGE).await;
+    for outage in 0u64.. {
+        for victim in 0..VICTIMS {
+            let text = Texts::of_outage(&mut dice);
+            let key = format!("outage-{outage}-{victim}");
+            let customer = (outage * VICTIMS + victim) * DISTRICT_EVERY + DISTRICT;
+            let message = Outgoing { channel: "whatsapp", customer, text, key: &key, wait: false };
+            if let Err(error) = client.send(&message).await {
+                tracing::debug!(%error, "a simulated customer was not heard");
+            }
+            tokio::time::sleep(VICTIM_EVERY.mul_f64(0.5 + dice.share())).await;
+        }
+        tokio::time::sleep(OUTAGE_EVERY).await;
     }
 }
 

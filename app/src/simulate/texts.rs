@@ -25,13 +25,30 @@ impl Dice {
         self.next().checked_rem(end).unwrap_or(0)
     }
 
+    /// A share, from 0 to less than 1.
+    pub fn share(&mut self) -> f64 {
+        #[allow(clippy::cast_precision_loss)] // 53 bits are plenty
+        let share = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        share
+    }
+
     /// Whether something of probability `share` happens.
     pub fn happens(&mut self, share: f64) -> bool {
-        #[allow(clippy::cast_precision_loss)] // 53 bits are plenty
-        let roll = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
-        roll < share
+        self.share() < share
     }
 }
+
+/// What people write who have just lost their connection.
+const OUTAGE: [&str; 8] = [
+    "minha internet caiu",
+    "estou sem internet desde agora há pouco",
+    "caiu a internet aqui no bairro todo",
+    "sem sinal aqui, caiu do nada",
+    "a internet parou de funcionar",
+    "internet fora do ar, meu vizinho também está sem",
+    "não tenho conexão, o que aconteceu?",
+    "caiu tudo aqui, preciso trabalhar",
+];
 
 /// What customers may write.
 pub struct Texts(Vec<String>);
@@ -42,6 +59,12 @@ impl Texts {
         let rows = corpus::training()?;
         // Rows written to be hard are for training: no provider's day is made of them.
         Ok(Self(rows.into_iter().filter(|row| !row.hard).map(|row| row.text).collect()))
+    }
+
+    /// What somebody writes whose district has an outage.
+    pub fn of_outage(dice: &mut Dice) -> &'static str {
+        let at = usize::try_from(dice.below(OUTAGE.len() as u64)).unwrap_or_default();
+        OUTAGE.get(at).copied().unwrap_or("minha internet caiu")
     }
 
     /// One of them.

@@ -307,18 +307,25 @@ fn commanded(
     command: Command,
     keys: &TenantKeys,
 ) -> Result<(), SealError> {
-    let action = command.action;
+    let (action, to_colleague) = (command.action, command.to_agent.is_some());
     tell(cx, TurnsBody::Command(command));
     match action {
+        CommandAction::Transfer if to_colleague => {
+            state.owned = true;
+            close(cx, state, TurnClosedBy::Owner, None, keys)
+        }
         CommandAction::Claim | CommandAction::Reply => {
             state.owned = true;
             close(cx, state, TurnClosedBy::Owner, None, keys)
         }
-        CommandAction::Release | CommandAction::Resolve => {
+        CommandAction::Release | CommandAction::Resolve | CommandAction::Transfer => {
             state.owned = false;
             Ok(())
         }
-        CommandAction::Label | CommandAction::Unknown => Ok(()),
+        CommandAction::Label
+        | CommandAction::Note
+        | CommandAction::Snooze
+        | CommandAction::Unknown => Ok(()),
     }
 }
 

@@ -73,6 +73,9 @@ fn claim() -> Inbound {
             text_sealed: None,
             text_masked: None,
             label: None,
+            queue: None,
+            to_agent: None,
+            until_ms: None,
         }),
     }
 }

@@ -1,39 +1,40 @@
 //! A CRM to try the product with: made-up customers, real waiting and real failures.
 //!
 //! It knows customers by CRM ids of the form `C<number>` when the caller vouches for them, and by
-//! WhatsApp or telephone numbers with an even last digit. What it finds depends only on the number.
+//! WhatsApp or telephone numbers with an even last digit. What it finds depends on the number, and on what
+//! it was asked to do (`orders.rs`).
+
+mod orders;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pipeline::clock::Clock;
 use schemas::message::{ActionResult, Contact, ContactIdKind};
 
+use self::orders::Orders;
 use super::crm::{Crm, CrmAnswer, CrmError, CrmRequest};
 
 /// The made-up CRM.
-#[derive(Debug)]
 pub struct DemoCrm {
     /// About half of all answers come within this.
     latency_p50: Duration,
     /// Of a thousand questions so many fail.
     errors_per_mille: u64,
     calls: AtomicU64,
-}
-
-impl Default for DemoCrm {
-    fn default() -> Self {
-        Self::new(Duration::from_millis(80), 20)
-    }
+    orders: Orders,
 }
 
 impl DemoCrm {
     /// A CRM that answers half of all questions within `latency_p50` and fails `errors_per_mille` of
-    /// a thousand.
+    /// a thousand. By `clock` it tells how long what it grants holds.
     #[must_use]
-    pub fn new(latency_p50: Duration, errors_per_mille: u64) -> Self {
-        Self { latency_p50, errors_per_mille, calls: AtomicU64::new(0) }
+    pub fn new(latency_p50: Duration, errors_per_mille: u64, clock: Arc<dyn Clock>) -> Self {
+        let orders = Orders::new(clock);
+        Self { latency_p50, errors_per_mille, calls: AtomicU64::new(0), orders }
     }
 
     /// Half to twice the usual time, and five times as long now and then.
@@ -54,9 +55,9 @@ fn scramble(n: u64) -> u64 {
 
 #[async_trait]
 impl Crm for DemoCrm {
-    /// It only looks things up.
-    fn is_idempotent(&self, _: &str) -> bool {
-        true
+    /// Looking things up is; unlocking and booking are not.
+    fn is_idempotent(&self, action: &str) -> bool {
+        !matches!(action, "trust_unlock" | "schedule_visit")
     }
 
     async fn perform(&self, request: &CrmRequest) -> Result<CrmAnswer, CrmError> {
@@ -70,7 +71,13 @@ impl Crm for DemoCrm {
         };
         match request.action.as_str() {
             "open_invoice" => Ok(open_invoice(customer)),
-            "line_check" => Ok(line_check(customer)),
+            "line_check" => Ok(line_check(customer, self.orders.is_unlocked(customer))),
+            "trust_unlock" if is_suspended(customer) => self.orders.unlock(customer),
+            "trust_unlock" => Ok(found(ActionResult::NotFound, "not_suspended", &[], &[])),
+            "schedule_visit" => self.orders.schedule_visit(customer),
+            "visit_status" => self.orders.visit_status(customer),
+            "plan_upgrade" => Ok(plan_upgrade(customer)),
+            "due_date" => Ok(due_date(customer)),
             other => Err(CrmError::Permanent(format!("no action '{other}'"))),
         }
     }
@@ -115,6 +122,36 @@ fn plan(customer: u64) -> (&'static str, u64) {
     PLANS.get(at).copied().unwrap_or(("Fibra 300", 79))
 }
 
+fn due_day(customer: u64) -> u64 {
+    5 + customer % 4 * 5
+}
+
+fn is_suspended(customer: u64) -> bool {
+    customer % 10 == 8
+}
+
+/// What the customer has, and the next bigger plan.
+fn plan_upgrade(customer: u64) -> CrmAnswer {
+    let (name, reais) = plan(customer);
+    let mut fields = vec![("plano", name.to_owned()), ("mensalidade", format!("R$ {reais},90"))];
+    let bigger = PLANS.iter().find(|(_, price)| *price > reais);
+    let Some((next, price)) = bigger else {
+        return found(ActionResult::Done, "biggest_plan", &fields, &[]);
+    };
+    fields.push(("plano_maior", (*next).to_owned()));
+    fields.push(("diferenca", format!("R$ {},00", price - reais)));
+    found(ActionResult::Done, "upgrade_offer", &fields, &[])
+}
+
+/// When the invoice is due, and when it could be instead.
+fn due_date(customer: u64) -> CrmAnswer {
+    let day = due_day(customer);
+    let others: Vec<String> =
+        (1..=5).map(|n| n * 5).filter(|other| *other != day).map(|n| format!("{n:02}")).collect();
+    let fields = [("vencimento", format!("dia {day:02}")), ("outros_dias", others.join(", "))];
+    found(ActionResult::Done, "due_dates", &fields, &[])
+}
+
 /// Three of four customers owe this month's invoice.
 fn open_invoice(customer: u64) -> CrmAnswer {
     if customer.is_multiple_of(4) {
@@ -123,7 +160,7 @@ fn open_invoice(customer: u64) -> CrmAnswer {
     }
     let (_, reais) = plan(customer);
     let code = scramble(customer);
-    let due_day = 5 + customer % 4 * 5;
+    let due_day = due_day(customer);
     let line = format!(
         "00190.00009 {:05}.{:06} {:05}.{:06} 1 00000000{:02}9000",
         code % 100_000,
@@ -151,26 +188,32 @@ fn open_invoice(customer: u64) -> CrmAnswer {
 }
 
 /// Of ten lines, six are fine.
-fn line_check(customer: u64) -> CrmAnswer {
+fn line_check(customer: u64, is_unlocked: bool) -> CrmAnswer {
     let (name, _) = plan(customer);
     let finding = match customer % 10 {
+        5 if customer % 20 == 5 => "district_outage",
         5 => "line_offline",
         6 => "line_los",
         7 => "line_weak",
-        8 => "suspended",
+        8 if !is_unlocked => "suspended",
         _ => "line_ok",
     };
-    let is_down = matches!(finding, "line_offline" | "line_los" | "suspended");
+    let is_down = matches!(finding, "district_outage" | "line_offline" | "line_los" | "suspended");
     let mut facts = vec![("line_down", is_down)];
-    if finding == "line_offline" {
-        facts.push(("district_incident", customer % 20 == 5));
+    let mut fields = vec![("plano", name.to_owned())];
+    if finding == "district_outage" {
+        facts.push(("district_incident", true));
+        fields.push(("bairro", "Jardim das Flores".to_owned()));
+    } else if finding == "line_offline" {
+        facts.push(("district_incident", false));
     }
-    found(ActionResult::Done, finding, &[("plano", name.to_owned())], &facts)
+    found(ActionResult::Done, finding, &fields, &facts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::clock::SystemClock;
     use schemas::message::ContactId;
 
     fn contact(kind: ContactIdKind, value: &str) -> Contact {
@@ -190,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn takes_time_fails_sometimes_and_finds_the_same_each_time() {
-        let crm = DemoCrm::new(Duration::from_micros(50), 200);
+        let crm = DemoCrm::new(Duration::from_micros(50), 200, Arc::new(SystemClock));
         let request = CrmRequest {
             tenant: "demo".to_owned(),
             action: "line_check".to_owned(),

@@ -11,6 +11,7 @@ use schemas::sealed::TenantKeys;
 use schemas::state::RouterState;
 use schemas::work::Handoff;
 
+use super::clocks;
 use crate::begun::begun;
 use crate::out::RouterOut;
 use crate::protocol::protocol;
@@ -105,7 +106,7 @@ impl<'a> Case<'a> {
             owner: state.owner.clone(),
             queue: state.queue.clone(),
             priority: state.priority,
-            sla_due_ms: state.sla_due_ms,
+            sla_due_ms: clocks::due_ms(state),
             opened_at_ms: state.opened_at_ms,
             command_id: self.command_id,
             settled: with.settled,
@@ -153,18 +154,33 @@ impl<'a> Case<'a> {
 
     /// Puts the conversation into `queue`; the soonest priority and deadline win.
     pub(super) fn enqueue(&mut self, queue: String, priority: Priority) {
-        let due_ms = self.settings.sla_due_ms(&queue, priority, self.now_ms);
+        let due_ms = self.settings.sla_due_ms(self.tenant, &queue, priority, self.now_ms);
+        self.owe_answer(&queue, due_ms);
         let state = &mut self.state;
-        let waits_already = state.state == ConversationState::Queued;
+        // Who has been given a promise is not to wait longer because somebody gave the case back.
+        state.sla_due_ms = state.sla_due_ms.map(|at| at.min(due_ms));
         state.priority = state.priority.max(priority);
-        state.sla_due_ms =
-            Some(state.sla_due_ms.filter(|_| waits_already).map_or(due_ms, |at| at.min(due_ms)));
-        state.sla_breached &= waits_already;
+        self.put_into(queue);
+    }
+
+    /// Puts the conversation into `queue`; whatever clocks run go on.
+    pub(super) fn put_into(&mut self, queue: String) {
+        let state = &mut self.state;
         state.queue = Some(queue);
         state.state = ConversationState::Queued;
         state.owner = None;
         state.agent_deadline_ms = None;
+        state.snoozed_until_ms = None;
         state.changed_at_ms = self.now_ms;
+    }
+
+    /// Gives the conversation to `agent`, who is to write soon.
+    pub(super) fn give_to(&mut self, agent: &str) {
+        self.state.owner = Some(agent.to_owned());
+        self.state.state = ConversationState::Assigned;
+        self.state.snoozed_until_ms = None;
+        self.state.changed_at_ms = self.now_ms;
+        self.expect_agent();
     }
 
     /// Hands the conversation to people after its turn had been decided otherwise.
@@ -214,7 +230,7 @@ impl<'a> Case<'a> {
             sentiment: classification.map(|c| c.sentiment),
             frustrated: classification.is_some_and(|c| c.frustrated),
             urgent: classification.is_some_and(|c| c.urgent),
-            sla_due_ms: state.sla_due_ms.unwrap_or_default(),
+            sla_due_ms: clocks::due_ms(state).unwrap_or_default(),
             text_masked,
         })));
     }
@@ -236,6 +252,11 @@ impl<'a> Case<'a> {
     /// A person has the conversation.
     pub(super) fn is_owned(&self) -> bool {
         matches!(self.state.state, ConversationState::Assigned | ConversationState::WaitingCustomer)
+    }
+
+    /// It waits for people.
+    pub(super) fn waits(&self) -> bool {
+        self.state.state == ConversationState::Queued
     }
 
     /// A person has it, or was done with it: the machine says nothing any more.

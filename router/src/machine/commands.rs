@@ -10,6 +10,7 @@ use schemas::message::{AnswerVia, Channel, Command, CommandAction, ReplyPurpose}
 use super::case::{Case, With};
 use super::checks;
 use super::outcomes::resolve;
+use super::team;
 use crate::out::RouterOut;
 use pipeline::{DropReason, Verdict};
 
@@ -62,13 +63,21 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
             resolve(case, Some(agent.clone()));
             Ok(())
         }
-        CommandAction::Release | CommandAction::Reply | CommandAction::Resolve => {
-            Err(match owner {
-                _ if case.state.state == ConversationState::Resolved => "resolved",
-                Some(_) => "owned_by_another",
-                None => "not_claimed",
-            })
+        CommandAction::Snooze if owns && case.is_owned() => team::snooze(case, command),
+        // What waits in the wrong queue is passed on without being taken first.
+        CommandAction::Transfer if (owns && case.is_owned()) || case.waits() => {
+            team::transfer(case, command)
         }
+        CommandAction::Release
+        | CommandAction::Reply
+        | CommandAction::Resolve
+        | CommandAction::Snooze
+        | CommandAction::Transfer => Err(match owner {
+            _ if case.state.state == ConversationState::Resolved => "resolved",
+            Some(_) => "owned_by_another",
+            None => "not_claimed",
+        }),
+        CommandAction::Note => team::note(case, command),
         // Whoever sees a turn may say what it was about: it changes nothing for anybody.
         CommandAction::Label => checks::label(case, command),
         CommandAction::Unknown => Err("unknown_action"),
@@ -76,13 +85,10 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
 }
 
 fn claim(case: &mut Case<'_>, agent: &str) {
-    let state = &mut case.state;
-    if state.state != ConversationState::WaitingCustomer {
-        state.state = ConversationState::Assigned;
-        state.agent_deadline_ms = Some(case.now_ms + case.settings.times.agent_silent_s * 1000);
+    // Asked for what they have already, nothing is to change but who hears of it.
+    if !case.is_owned() {
+        case.give_to(agent);
     }
-    state.owner = Some(agent.to_owned());
-    state.changed_at_ms = case.now_ms;
     let assigned = ConversationEvent::Assigned(Assigned { agent: agent.to_owned() });
     case.tell(assigned, With { visible: true, ..With::default() });
 }
@@ -93,11 +99,10 @@ fn reply(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
     else {
         return Err("empty_text");
     };
+    case.wait_for_customer();
     let state = &mut case.state;
     state.agent_replies += 1;
     state.state = ConversationState::WaitingCustomer;
-    state.sla_due_ms = None;
-    state.agent_deadline_ms = None;
     state.changed_at_ms = case.now_ms;
     let part = state.agent_replies;
     // A person writes to the customer, not to whichever program asked last.

@@ -6,8 +6,10 @@
 
 mod case;
 mod checks;
+mod clocks;
 mod commands;
 mod outcomes;
+mod team;
 mod threads;
 mod time;
 mod turns;

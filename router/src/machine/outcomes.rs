@@ -129,9 +129,8 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
 pub(super) fn resolve(case: &mut Case<'_>, by: Option<String>) {
     case.state.state = ConversationState::Resolved;
     case.state.resolved_at_ms = Some(case.now_ms);
-    case.state.sla_due_ms = None;
-    case.state.agent_deadline_ms = None;
     case.state.changed_at_ms = case.now_ms;
+    case.stop_clocks();
     let event = ConversationEvent::Resolved(Resolved { by });
     case.tell(event, With { visible: true, ..With::default() });
 }

@@ -7,17 +7,25 @@ use schemas::state::RouterState;
 
 use super::case::{Case, With};
 use super::outcomes::{overdue, resolve};
+use super::team;
 use crate::settings::Times;
 
 /// The next moment at which something is to be done about `state` (Unix, ms).
 pub(super) fn next_deadline(state: &RouterState, times: &Times) -> Option<i64> {
     let pending = state.pending.iter().filter_map(|pending| pending.action_deadline_ms).min();
-    let sla = state.sla_due_ms.filter(|_| !state.sla_breached);
+    let answer = state.sla_due_ms.filter(|_| !state.sla_breached);
+    let end = state.resolution_due_ms.filter(|_| !state.resolution_breached);
+    let sla = [answer, end].into_iter().flatten().min();
     let after_s = |from_ms: i64, seconds: i64| Some(from_ms + seconds * 1000);
     let by_state = match state.state {
         ConversationState::Triage
         | ConversationState::BotAnswered
         | ConversationState::IncidentAttached => after_s(state.changed_at_ms, times.bot_answered_s),
+        ConversationState::Assigned | ConversationState::WaitingCustomer
+            if state.snoozed_until_ms.is_some() =>
+        {
+            state.snoozed_until_ms
+        }
         ConversationState::Queued => after_s(state.changed_at_ms, times.queued_s_max),
         ConversationState::Assigned => state.agent_deadline_ms,
         ConversationState::WaitingCustomer => {
@@ -47,23 +55,19 @@ pub(super) fn pass(case: &mut Case<'_>) {
         let pending = case.state.pending.remove(at);
         overdue(case, &pending);
     }
-    let state = &case.state;
-    let waits_for_people =
-        matches!(state.state, ConversationState::Queued | ConversationState::Assigned);
-    if let Some(due_ms) = state.sla_due_ms.filter(|due| *due <= now_ms)
-        && waits_for_people
-        && !state.sla_breached
-    {
-        case.state.sla_breached = true;
-        case.tell(ConversationEvent::SlaBreached(SlaBreached { due_ms }), With::default());
-    }
+    breach(case);
     let mut rest = case.state.clone();
     rest.pending.clear();
-    rest.sla_breached = true;
+    (rest.sla_breached, rest.resolution_breached) = (true, true);
     if next_deadline(&rest, &case.settings.times).is_none_or(|at| at > now_ms) {
         return;
     }
     match case.state.state {
+        ConversationState::Assigned | ConversationState::WaitingCustomer
+            if case.state.snoozed_until_ms.is_some() =>
+        {
+            team::wake(case);
+        }
         ConversationState::Triage
         | ConversationState::BotAnswered
         | ConversationState::IncidentAttached
@@ -79,6 +83,27 @@ pub(super) fn pass(case: &mut Case<'_>) {
         ConversationState::Queued => end(case, ConversationState::Abandoned),
         ConversationState::Resolved => end(case, ConversationState::Closed),
         ConversationState::Closed | ConversationState::Abandoned | ConversationState::Blocked => {}
+    }
+}
+
+/// Tells once of each promise that was not kept.
+fn breach(case: &mut Case<'_>) {
+    let state = &case.state;
+    if !matches!(state.state, ConversationState::Queued | ConversationState::Assigned) {
+        return;
+    }
+    let clocks = [
+        (state.sla_due_ms, state.sla_breached, false),
+        (state.resolution_due_ms, state.resolution_breached, true),
+    ];
+    for (due_ms, told, resolution) in clocks {
+        let Some(due_ms) = due_ms.filter(|due_ms| !told && *due_ms <= case.now_ms) else {
+            continue;
+        };
+        case.state.sla_breached |= !resolution;
+        case.state.resolution_breached |= resolution;
+        let breached = SlaBreached { due_ms, resolution };
+        case.tell(ConversationEvent::SlaBreached(breached), With::default());
     }
 }
 

@@ -74,8 +74,9 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
         }
         Decision::Owned => {
             case.state.state = ConversationState::Assigned;
-            case.state.agent_deadline_ms =
-                Some(case.now_ms + case.settings.times.agent_silent_s * 1000);
+            case.state.snoozed_until_ms = None;
+            case.resume_resolution();
+            case.expect_agent();
             let reason = RouteReason::Owned;
             let with = With { settled: settled(Route::Owned, reason), ..With::default() };
             case.tell(event(Route::Owned, reason, None, classification), with);

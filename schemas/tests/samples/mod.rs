@@ -129,6 +129,9 @@ fn command() -> Command {
             predicted_sentiment: Sentiment::Negativo,
             route: Route::Auto,
         }),
+        queue: Some("vendas".into()),
+        to_agent: Some("Bia".into()),
+        until_ms: Some(9),
     }
 }
 
@@ -227,22 +230,10 @@ fn events() -> Vec<ConversationEvent> {
             text_masked: Some("oi".into()),
             buttons: vec![],
         })),
-        E::Assigned(Assigned { agent: "Ana".into() }),
-        E::AgentReplied(AgentReplied {
-            agent: "Ana".into(),
-            part: 1,
-            text_sealed: sealed(),
-            text_masked: "oi".into(),
-        }),
         E::Resolved(Resolved { by: None }),
         E::Reopened(Reopened {}),
         E::Closed(Closed {}),
-        E::Refused(Refused {
-            agent: "Bia".into(),
-            action: CommandAction::Claim,
-            reason: "owned".into(),
-        }),
-        E::SlaBreached(SlaBreached { due_ms: 9 }),
+        E::SlaBreached(SlaBreached { due_ms: 9, resolution: true }),
         E::StatusChanged(StatusChanged {
             provider_message_id: "wamid.x".into(),
             status: ProviderStatusKind::Read,
@@ -250,6 +241,38 @@ fn events() -> Vec<ConversationEvent> {
             reply: Some("1/answer/0".into()),
         }),
         E::Labeled(labeled()),
+    ]
+}
+
+fn of_the_team() -> Vec<ConversationEvent> {
+    use ConversationEvent as E;
+    vec![
+        E::Refused(Refused {
+            agent: "Bia".into(),
+            action: CommandAction::Claim,
+            reason: "owned".into(),
+        }),
+        E::Assigned(Assigned { agent: "Ana".into() }),
+        E::AgentReplied(AgentReplied {
+            agent: "Ana".into(),
+            part: 1,
+            text_sealed: sealed(),
+            text_masked: "oi".into(),
+        }),
+        E::Transferred(Transferred {
+            agent: "Ana".into(),
+            queue: Some("vendas".into()),
+            to_agent: None,
+            note_sealed: Some(sealed()),
+            note_masked: Some("quer o plano maior".into()),
+        }),
+        E::Noted(Noted {
+            agent: "Ana".into(),
+            text_sealed: sealed(),
+            text_masked: "ligar amanhã".into(),
+        }),
+        E::Snoozed(Snoozed { agent: "Ana".into(), until_ms: 9 }),
+        E::Woken(Woken {}),
     ]
 }
 
@@ -294,7 +317,7 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
         name: Some("Ana".into()),
     })];
     all.extend(line());
-    all.extend(events().into_iter().map(|event| whole(&conversation(event))));
+    all.extend(events().into_iter().chain(of_the_team()).map(|event| whole(&conversation(event))));
     all.extend(work());
     all.extend(states());
     all.extend(ops());
@@ -439,6 +462,10 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
                 provider_message_id: "wamid.9".into(),
                 status: ProviderStatusKind::Read,
             }],
+            resolution_due_ms: Some(8),
+            resolution_left_ms: None,
+            resolution_breached: false,
+            snoozed_until_ms: Some(9),
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),

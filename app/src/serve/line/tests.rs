@@ -158,6 +158,9 @@ fn commands(key: &[u8], of: ConversationId, n: u8, at_ms: i64) -> Vec<Record> {
             text_sealed: text.map(|text| keys().seal(&[n, part], text.as_bytes()).unwrap()),
             text_masked: text.map(str::to_owned),
             label: None,
+            queue: None,
+            to_agent: None,
+            until_ms: None,
         };
         record(key.to_vec(), InboundBody::Command(command), at_ms + i64::from(n))
     };

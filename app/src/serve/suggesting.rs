@@ -1,0 +1,37 @@
+//! What the desk suggests: the planner's own answers, by the catalogue in use.
+
+use std::sync::Arc;
+
+use desk::{Suggestion, Suggests};
+use pipeline::broadcast::{Broadcasts, Swapped};
+use responder::{Catalogue, Plan};
+use schemas::conversation::Conversation;
+use schemas::sealed::Keyring;
+
+use super::line::utc_offsets;
+use crate::config::Settings;
+
+/// Asks the planner.
+pub(super) struct Planner {
+    plan: Plan,
+    catalogue: Arc<Swapped<Catalogue>>,
+}
+
+impl Planner {
+    pub(super) fn new(
+        keyring: &Arc<Keyring>,
+        settings: &Settings,
+        catalogue: Arc<Swapped<Catalogue>>,
+    ) -> Self {
+        Self { plan: Plan::new(Arc::clone(keyring), utc_offsets(settings)), catalogue }
+    }
+}
+
+impl Suggests for Planner {
+    fn suggest(&self, lines: &[(i64, Conversation)], now_ms: i64) -> Option<Suggestion> {
+        let catalogue = self.catalogue.latest();
+        let found = self.plan.suggest(&catalogue.content, lines, now_ms)?;
+        let responder::Suggestion { answer_id, text, intent } = found;
+        Some(Suggestion { answer_id, text, intent })
+    }
+}

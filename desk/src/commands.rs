@@ -1,0 +1,173 @@
+//! What agents ask of conversations: appended as commands, answered with what the router made of them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use pipeline::Record;
+use schemas::Avro;
+use schemas::conversation::ConversationEvent;
+use schemas::ids::{CommandId, LineKey};
+use schemas::line::{Inbound, InboundBody};
+use schemas::masking::mask;
+use schemas::message::{Command, CommandAction};
+use schemas::sealed::TenantKeys;
+use schemas::topics::INBOUND;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::api::Desk;
+use crate::problem::Problem;
+use crate::views::{self, Text};
+
+/// How long an agent waits for what comes of a command.
+const COMMAND_WITHIN: Duration = Duration::from_secs(3);
+/// Longest agent names and texts, in bytes.
+const AGENT_BYTES_MAX: usize = 80;
+const TEXT_BYTES_MAX: usize = 16 << 10;
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    agent: String,
+    /// Of a reply or a note; of a transfer what colleagues are to know.
+    text: Option<String>,
+    /// Where a transfer goes: a queue, or an agent.
+    queue: Option<String>,
+    to_agent: Option<String>,
+    /// Until when it is put aside (Unix, ms).
+    until_ms: Option<i64>,
+    /// The program's own id of the command: asked again, it is the same command.
+    command_id: Option<String>,
+}
+
+/// The route of one action.
+pub(crate) fn asking(action: CommandAction) -> MethodRouter<Desk> {
+    post(move |desk: State<Desk>, id: Path<String>, asked: Json<Asked>| {
+        command(desk, id, asked, action)
+    })
+}
+
+/// Appends what an agent asks and answers with what the router made of it.
+async fn command(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Json(asked): Json<Asked>,
+    action: CommandAction,
+) -> Result<Response, Problem> {
+    let row = desk.row(&id).await?;
+    let (keys, tenant) = desk.keys(Some(&row.tenant))?;
+    let agent = agent_name(&asked.agent)?;
+    let text = text_of(action, asked.text)?;
+    let to_agent = asked.to_agent.as_deref().map(agent_name).transpose()?;
+    let command_id = command_id(asked.command_id.as_deref())?;
+    let sealed = text.as_ref().map(|text| keys.seal(command_id.as_bytes(), text.as_bytes()));
+    let command = Command {
+        command_id,
+        conversation_id: row.conversation_id,
+        agent,
+        action,
+        text_sealed: sealed.transpose()?,
+        text_masked: text.as_deref().map(mask),
+        label: None,
+        queue: asked.queue,
+        to_agent,
+        until_ms: asked.until_ms,
+    };
+    append_command(&desk, keys, &tenant, command).await
+}
+
+/// The text that goes with a command: some need one, some may have one.
+fn text_of(action: CommandAction, text: Option<String>) -> Result<Option<String>, Problem> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    let needs = matches!(action, CommandAction::Reply | CommandAction::Note);
+    if !needs && action != CommandAction::Transfer {
+        return Ok(None);
+    }
+    if needs && text.is_none() || text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
+        return Err(Problem::invalid("bad_text", "text must be 1 to 16384 bytes"));
+    }
+    Ok(text)
+}
+
+/// The name of an agent, as it is kept.
+pub(crate) fn agent_name(asked: &str) -> Result<String, Problem> {
+    let agent = asked.trim();
+    if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
+        return Err(Problem::invalid("bad_agent", "agent must be 1 to 80 bytes"));
+    }
+    Ok(agent.to_owned())
+}
+
+/// The program's own id of a command, or a new one.
+pub(crate) fn command_id(asked: Option<&str>) -> Result<CommandId, Problem> {
+    match asked {
+        Some(id) => id.parse().map_err(|_| {
+            Problem::invalid("bad_command_id", "command_id must be of the form cmd_…")
+        }),
+        None => Ok(CommandId(random()?)),
+    }
+}
+
+/// Appends a command and waits for what the router makes of it.
+pub(crate) async fn append_command(
+    desk: &Desk,
+    keys: &TenantKeys,
+    tenant: &str,
+    command: Command,
+) -> Result<Response, Problem> {
+    let command_id = command.command_id;
+    let key = LineKey::new(tenant, command.conversation_id.contact());
+    let value = Inbound { body: InboundBody::Command(command) }
+        .to_bytes()
+        .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
+    let told = desk.floor.expect(command_id);
+    desk.log.append(vec![Record::new(INBOUND, key.to_bytes(), value, desk.clock.now_ms())]).await?;
+    let Ok(Ok(line)) = tokio::time::timeout(COMMAND_WITHIN, told).await else {
+        desk.floor.forget(command_id);
+        let later = json!({ "command_id": command_id, "status": "accepted" });
+        return Ok((StatusCode::ACCEPTED, Json(later)).into_response());
+    };
+    let (at_ms, record) = line.as_ref();
+    if let ConversationEvent::Refused(refused) = &record.event {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            &refused.reason,
+            why(&refused.reason, record.owner.as_deref()),
+        ));
+    }
+    let mut shown = views::line(keys, *at_ms, record, Text::Whole);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("command_id".to_owned(), json!(command_id));
+    }
+    Ok(Json(shown).into_response())
+}
+
+/// A refusal in words an agent reads.
+fn why(reason: &str, owner: Option<&str>) -> String {
+    match reason {
+        "owned_by_another" => {
+            format!("a conversa está com {}", owner.unwrap_or("outra pessoa"))
+        }
+        "not_claimed" => "assuma a conversa primeiro".to_owned(),
+        "resolved" => "a conversa já foi resolvida".to_owned(),
+        "not_open" => "a conversa já foi encerrada".to_owned(),
+        "empty_text" => "escreva uma resposta".to_owned(),
+        "bad_transfer" => "escolha uma fila ou um atendente".to_owned(),
+        "unknown_queue" => "essa fila não existe".to_owned(),
+        "has_it_already" => "a conversa já está com essa pessoa".to_owned(),
+        "bad_time" => "escolha um horário nos próximos 30 dias".to_owned(),
+        "bad_intent" => "escolha uma intenção".to_owned(),
+        _ => "não é possível agora".to_owned(),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Problem> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_randomness", error.to_string())
+    })?;
+    Ok(bytes)
+}
