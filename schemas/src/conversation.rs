@@ -10,7 +10,7 @@ use crate::line::{Classification, Sentiment, TurnClosedBy};
 pub use crate::message::StatusChanged;
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, CommandAction, DeliveryResult, MessageHead,
-    ProviderStatusKind, ReplyPurpose,
+    ReplyPurpose,
 };
 use crate::names::named;
 use crate::sealed::SealedText;
