@@ -9,7 +9,7 @@ use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
 pub use crate::message::StatusChanged;
 use crate::message::{
-    ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ProviderStatusKind,
+    ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead,
     ReplyPurpose,
 };
 use crate::names::named;

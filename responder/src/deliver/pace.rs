@@ -59,9 +59,9 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn waits(taken: Result<(), SendError>) -> Option<Duration> {
+    fn waits(taken: &Result<(), SendError>) -> Option<Duration> {
         match taken {
-            Err(SendError::NotAccepted { retry_after, .. }) => retry_after,
+            Err(SendError::NotAccepted { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }
@@ -70,7 +70,7 @@ mod tests {
     fn one_recipient_waits_and_another_does_not() {
         let pace = Pace::new(NonZeroU32::new(80).unwrap(), Duration::from_secs(6));
         assert_eq!(pace.take("a", "ana"), Ok(()));
-        let again = waits(pace.take("a", "ana")).unwrap();
+        let again = waits(&pace.take("a", "ana")).unwrap();
         assert!(again > Duration::from_secs(5) && again <= Duration::from_secs(6), "{again:?}");
         assert_eq!(pace.take("a", "bia"), Ok(()));
         assert_eq!(pace.take("b", "ana"), Ok(()), "another account is another conversation");
@@ -81,7 +81,7 @@ mod tests {
         let pace = Pace::new(NonZeroU32::new(2).unwrap(), Duration::from_secs(6));
         assert_eq!(pace.take("a", "1"), Ok(()));
         assert_eq!(pace.take("a", "2"), Ok(()));
-        assert!(waits(pace.take("a", "3")).is_some());
+        assert!(waits(&pace.take("a", "3")).is_some());
         assert_eq!(pace.take("b", "3"), Ok(()));
     }
 }

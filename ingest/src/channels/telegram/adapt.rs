@@ -158,7 +158,7 @@ mod tests {
         events.into_iter().map(message).collect()
     }
 
-    fn with(part: Value) -> Value {
+    fn with(part: &Value) -> Value {
         let mut message = json!({ "message_id": 41, "date": 1_795_177_931,
             "from": { "id": 7, "is_bot": false, "first_name": "João" }, "chat": { "id": 7, "type": "private" } });
         message.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
@@ -185,32 +185,33 @@ mod tests {
 
     #[test]
     fn kinds_are_understood() {
-        let voice = heard(&json!({ "update_id": 1, "message": with(json!({
+        let voice = heard(&json!({ "update_id": 1, "message": with(&json!({
             "voice": { "file_id": "F", "mime_type": "audio/ogg", "file_size": 900 } })) }));
         assert_eq!(
             (voice[0].kind, voice[0].attachments[0].reference.as_str()),
             (MessageKind::Audio, "F")
         );
-        let photo = heard(&json!({ "update_id": 2, "message": with(json!({
+        let photo = heard(&json!({ "update_id": 2, "message": with(&json!({
             "photo": [{ "file_id": "small" }, { "file_id": "large" }], "caption": "o roteador" })) }));
         assert_eq!(photo[0].attachments[0].reference, "large");
         assert_eq!(photo[0].text.as_deref(), Some("o roteador"));
         let edited =
-            heard(&json!({ "update_id": 3, "edited_message": with(json!({ "text": "ligou" })) }));
+            heard(&json!({ "update_id": 3, "edited_message": with(&json!({ "text": "ligou" })) }));
         assert_eq!(
             (edited[0].kind, edited[0].reply_to.as_deref()),
             (MessageKind::Edit, Some("41"))
         );
         assert_ne!(edited[0].identity, voice[0].identity, "an edit is a message of its own");
-        let strange = heard(&json!({ "update_id": 4, "message": with(json!({ "hologram": {} })) }));
+        let strange =
+            heard(&json!({ "update_id": 4, "message": with(&json!({ "hologram": {} })) }));
         assert_eq!(strange[0].kind, MessageKind::Unsupported);
     }
 
     #[test]
     fn groups_bots_and_other_updates_are_no_messages() {
-        let mut group = with(json!({ "text": "oi" }));
+        let mut group = with(&json!({ "text": "oi" }));
         group["chat"]["type"] = json!("group");
-        let mut bot = with(json!({ "text": "oi" }));
+        let mut bot = with(&json!({ "text": "oi" }));
         bot["from"]["is_bot"] = json!(true);
         for update in
             [json!({ "message": group }), json!({ "message": bot }), json!({ "poll": {} })]
@@ -231,7 +232,7 @@ mod tests {
         #[test]
         fn no_shape_makes_it_fail(part in "(voice|photo|text|location|caption)", junk in "\\PC{0,20}", n: i64) {
             for value in [json!(null), json!(n), json!(junk), json!([junk]), json!({ "file_id": n })] {
-                let update = json!({ "update_id": n, "message": with(json!({ part.clone(): value, "date": n })) });
+                let update = json!({ "update_id": n, "message": with(&json!({ part.clone(): value, "date": n })) });
                 let _ = adapt("bot", update.to_string().as_bytes());
             }
         }

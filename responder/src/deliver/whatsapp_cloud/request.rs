@@ -3,7 +3,7 @@
 use schemas::message::{Button, ContactIdKind};
 use serde_json::{Value, json};
 
-use crate::deliver::sender::{Outgoing, SendError};
+use crate::deliver::sender::{Outgoing, SendError, listed};
 
 /// Longest texts, in characters: alone, with buttons, of a button, of a row of a list.
 const TEXT_MAX: usize = 4096;
@@ -50,14 +50,14 @@ fn content(outgoing: &Outgoing) -> Result<(&'static str, Value), SendError> {
     let (text, buttons) = (&outgoing.text, &outgoing.buttons);
     let fits = text.chars().count() <= TEXT_WITH_BUTTONS_MAX;
     match buttons.len() {
-        0 => plain(text.clone()),
+        0 => plain(text),
         1..=BUTTONS_MAX if fits => Ok(("interactive", quick_replies(text, buttons))),
         n if n <= ROWS_MAX && fits => Ok(("interactive", list(text, buttons))),
-        _ => plain(super::super::sender::listed(text, buttons)),
+        _ => plain(&listed(text, buttons)),
     }
 }
 
-fn plain(text: String) -> Result<(&'static str, Value), SendError> {
+fn plain(text: &str) -> Result<(&'static str, Value), SendError> {
     if text.chars().count() > TEXT_MAX {
         return Err(SendError::Refused(format!("longer than {TEXT_MAX} characters")));
     }
