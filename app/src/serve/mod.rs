@@ -195,9 +195,8 @@ async fn start(
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        let door = doors::door(backend, settings, &ears);
-        tasks.spawn(mail::read(backend, settings, door.clone(), stop));
-        let heard = (&ears, door);
+        let heard = (&ears, doors::door(backend, settings, &ears));
+        tasks.spawn(mail::read(backend, settings, heard.1.clone(), stop));
         doors::routes(backend, settings, heard, paths.board(), (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
