@@ -19,7 +19,9 @@ use crate::config::{Channels, MailSecurity, Settings};
 /// Every account whose provider calls us.
 pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
     let mut webhooks = Webhooks::default();
-    let Channels { whatsapp_cloud: whatsapp, twilio: sms, telegram: bots } = &settings.channels;
+    let Channels { whatsapp_cloud: whatsapp, twilio: sms, telegram: bots, email: _ } =
+        &settings.channels;
+    mails(settings, &mut webhooks);
     for (name, account) in whatsapp {
         let account = whatsapp_cloud::Account {
             tenant: account.tenant.clone(),
@@ -28,19 +30,6 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         };
         webhooks.add(whatsapp_cloud::PROVIDER, name, Arc::new(account));
     }
-    for (inbox, account) in inboxes(settings) {
-        let name = inbox.name.clone();
-        if let Some(shown) = &account.sendgrid {
-            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
-            webhooks.add("sendgrid", &name, Arc::new(SendGrid { inbox, secret }));
-        }
-        if let Some(shown) = &account.postmark {
-            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
-            webhooks.add("postmark", &name, Arc::new(Postmark { inbox, secret }));
-        }
-        if let Some(signed) = &account.mailgun {
-            webhooks.add("mailgun", &name, Arc::new(Mailgun::new(inbox, &signed.signing_key)));
-        }
     for (name, account) in sms {
         let account = twilio::Account {
             tenant: account.tenant.clone(),
@@ -58,6 +47,24 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         webhooks.add(telegram::PROVIDER, name, Arc::new(account));
     }
     webhooks
+}
+
+/// What providers of inbound mail post.
+fn mails(settings: &Settings, webhooks: &mut Webhooks) {
+    for (inbox, account) in inboxes(settings) {
+        let name = inbox.name.clone();
+        if let Some(shown) = &account.sendgrid {
+            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
+            webhooks.add("sendgrid", &name, Arc::new(SendGrid { inbox, secret }));
+        }
+        if let Some(shown) = &account.postmark {
+            let (inbox, secret) = (inbox.clone(), shown.secret.clone());
+            webhooks.add("postmark", &name, Arc::new(Postmark { inbox, secret }));
+        }
+        if let Some(signed) = &account.mailgun {
+            webhooks.add("mailgun", &name, Arc::new(Mailgun::new(inbox, &signed.signing_key)));
+        }
+    }
 }
 
 /// Every e-mail address of ours.

@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::address::Address;
 use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
 pub use crate::message::StatusChanged;
 use crate::message::{
-    ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead,
-    ReplyPurpose,
+    ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ReplyPurpose,
 };
 use crate::names::named;
 use crate::sealed::SealedText;
@@ -130,25 +130,6 @@ pub struct Settlement {
     pub reason: RouteReason,
     /// How many messages it held.
     pub messages: i32,
-}
-
-/// Where a reply goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    /// How.
-    pub channel: Channel,
-    /// By which adapter.
-    pub provider: String,
-    /// From which of our numbers or inboxes.
-    pub account: String,
-    /// Record [`crate::message::Contact`], sealed.
-    pub contact_sealed: SealedText,
-    /// After this only templates may be sent (Unix, ms).
-    pub reply_window_until_ms: Option<i64>,
-    /// The e-mail thread an answer belongs to: a protocol number, or a keyed digest of the subject.
-    pub thread_key: Option<String>,
-    /// Record [`crate::thread::Thread`], sealed.
-    pub thread_sealed: Option<SealedText>,
 }
 
 /// The planner owes the customer a text.

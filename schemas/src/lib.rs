@@ -5,6 +5,7 @@
 //! customers appears in [`message::Message`] and [`line::Turn`] only, which live on transport
 //! topics.
 
+pub mod address;
 pub mod codec;
 pub mod contact;
 pub mod conversation;

@@ -198,10 +198,10 @@ async fn start(
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
-        let door = doors::door(backend, settings, &ears);
-        tasks.spawn(mail::read(backend, settings, door.clone(), stop));
+        let heard = (&ears, doors::door(backend, settings, &ears));
+        tasks.spawn(mail::read(backend, settings, heard.1.clone(), stop));
         let told = (paths.board(), Arc::new(planner) as Arc<dyn desk::Suggests>);
-        doors::routes(backend, settings, (&ears, door), told, (intent_groups, known), stop)
+        doors::routes(backend, settings, heard, told, (intent_groups, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
