@@ -63,6 +63,7 @@ fn heard(account: &str, contact: Contact, id: String, kind: MessageKind) -> Hear
         attachments: Vec::new(),
         reply_to: None,
         auto_generated: false,
+        thread: None,
         verified: false,
         event_time_ms: None,
         reply_window_ms: None,

@@ -80,6 +80,7 @@ fn message(form: &Form, id: &str) -> Option<HeardMessage> {
         attachments,
         reply_to: form.get("OriginalRepliedMessageSid").map(str::to_owned),
         auto_generated: false,
+        thread: None,
         verified: false,
         event_time_ms: None,
         reply_window_ms: (channel == Channel::Whatsapp).then_some(REPLY_WINDOW_MS),

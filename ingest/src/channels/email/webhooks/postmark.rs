@@ -24,7 +24,7 @@ impl Webhook for Postmark {
     }
 
     fn headers(&self) -> &'static [&'static str] {
-        &["authorization"]
+        &[]
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {

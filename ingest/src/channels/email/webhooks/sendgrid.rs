@@ -25,7 +25,7 @@ impl Webhook for SendGrid {
     }
 
     fn headers(&self) -> &'static [&'static str] {
-        &["authorization", "content-type"]
+        &["content-type"]
     }
 
     fn verify(&self, request: &Request<'_>) -> Result<(), Denied> {
