@@ -73,7 +73,9 @@ export function start(act) {
       else tell();
     });
   }
-  for (const field of [note, to, colleague]) field.addEventListener("input", tell);
+  for (const field of [note, to, colleague]) {
+    for (const event of ["input", "change"]) field.addEventListener(event, tell);
+  }
   box.replaceChildren(h("summary", { "data-testid": "handling" }, said.heading),
     h("div", { class: "handling-body" }, note,
       h("div", { class: "handling-row" }, to, colleague, transfer, leave),
