@@ -168,13 +168,11 @@ pub(super) fn mistakes(accounts: &BTreeMap<String, Email>) -> Vec<String> {
                 );
             }
         }
-        if let Some(smtp) = &account.smtp {
-            if smtp.security == MailSecurity::None && !is_here(&smtp.host) {
-                say(
-                    "smtp.security",
-                    "may be \"none\" on this machine only: mails would go in clear",
-                );
-            }
+        if let Some(smtp) = &account.smtp
+            && smtp.security == MailSecurity::None
+            && !is_here(&smtp.host)
+        {
+            say("smtp.security", "may be \"none\" on this machine only: mails would go in clear");
         }
         let shown =
             [("sendgrid.secret", &account.sendgrid), ("postmark.secret", &account.postmark)];

@@ -18,7 +18,7 @@ impl Case<'_> {
         let today: Vec<_> = all.filter(|answered| self.is_today(answered)).collect();
         let about_another =
             |answered: &&AnsweredThread| answered.turn != turn && answered.thread_key == *thread;
-        today.len() < THREADS_MAX && !today.iter().any(|answered| about_another(&answered))
+        today.len() < THREADS_MAX && !today.iter().any(|answered| about_another(answered))
     }
 
     /// The machine writes about `turn`. What answers it carries the protocol number and is of the same

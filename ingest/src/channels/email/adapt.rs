@@ -99,7 +99,11 @@ fn body(mail: &Mail) -> String {
 
 /// The beginning of a text that is longer than anybody writes.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// The wish: a mail that begins a thread often has it in its subject.
