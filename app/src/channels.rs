@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
 use ingest::channels::webhook::Webhooks;
-use ingest::channels::{email, telegram, twilio, web_chat, whatsapp_cloud};
+use ingest::channels::{chatwoot, email, telegram, twilio, web_chat, whatsapp_cloud};
+use responder::deliver::chatwoot::Chatwoot;
 use responder::deliver::email::{Account, Email, Security, Server};
 use responder::deliver::telegram::Telegram;
 use responder::deliver::twilio::Twilio;
@@ -19,8 +20,13 @@ use crate::config::{Channels, MailSecurity, Settings};
 /// Every account whose provider calls us.
 pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
     let mut webhooks = Webhooks::default();
-    let Channels { whatsapp_cloud: whatsapp, twilio: sms, telegram: bots, email: _ } =
-        &settings.channels;
+    let Channels {
+        whatsapp_cloud: whatsapp,
+        twilio: sms,
+        telegram: bots,
+        chatwoot: desks,
+        email: _,
+    } = &settings.channels;
     mails(settings, &mut webhooks);
     for (name, account) in whatsapp {
         let account = whatsapp_cloud::Account {
@@ -37,6 +43,13 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
             public_url: account.public_url.clone(),
         };
         webhooks.add(twilio::PROVIDER, name, Arc::new(account));
+    }
+    for (name, account) in desks {
+        let account = chatwoot::Account {
+            tenant: account.tenant.clone(),
+            webhook_secret: account.webhook_secret.clone(),
+        };
+        webhooks.add(chatwoot::PROVIDER, name, Arc::new(account));
     }
     for (name, account) in bots {
         let account = telegram::Account {
@@ -147,6 +160,7 @@ pub(crate) fn senders(
     senders.insert(whatsapp_cloud::PROVIDER, Arc::new(whatsapp_out(&settings.channels)?));
     senders.insert(twilio::PROVIDER, Arc::new(twilio_out(&settings.channels)?));
     senders.insert(telegram::PROVIDER, Arc::new(telegram_out(&settings.channels)?));
+    senders.insert(chatwoot::PROVIDER, Arc::new(chatwoot_out(&settings.channels)?));
     Ok(senders)
 }
 
@@ -183,4 +197,18 @@ fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {
         (name.clone(), account)
     });
     Telegram::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+fn chatwoot_out(channels: &Channels) -> anyhow::Result<Chatwoot> {
+    let able = channels.chatwoot.values().filter(|account| !account.access_token.is_empty());
+    let accounts = able.map(|account| {
+        let number = account.account_id.clone();
+        let account = deliver::chatwoot::Account {
+            tenant: account.tenant.clone(),
+            access_token: account.access_token.clone(),
+            api_url: account.api_url.clone(),
+        };
+        (number, account)
+    });
+    Chatwoot::new(accounts.collect()).map_err(anyhow::Error::msg)
 }

@@ -25,6 +25,7 @@ pub struct Channels {
     pub whatsapp_cloud: BTreeMap<String, WhatsappCloud>,
     pub twilio: BTreeMap<String, Twilio>,
     pub telegram: BTreeMap<String, Telegram>,
+    pub chatwoot: BTreeMap<String, Chatwoot>,
 }
 
 accounts! {
@@ -56,6 +57,17 @@ accounts! {
         #[serde(default)]
         bot_token,
         #[serde(default = "telegram")]
+        api_url,
+    }
+    /// `[channels.chatwoot.<account>]`
+    Chatwoot {
+        tenant,
+        webhook_secret,
+        #[serde(default)]
+        account_id,
+        #[serde(default)]
+        access_token,
+        #[serde(default)]
         api_url,
     }
 }
@@ -111,7 +123,12 @@ impl Channels {
             tenant: &account.tenant,
             needed: vec![("secret_token", account.secret_token.as_str())],
         });
-        whatsapp.chain(twilio).chain(telegram).chain(email).collect()
+        let chatwoot = self.chatwoot.iter().map(|(name, account)| Configured {
+            place: format!("channels.chatwoot.{name}"),
+            tenant: &account.tenant,
+            needed: vec![("webhook_secret", account.webhook_secret.as_str())],
+        });
+        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
     }
 
     /// Everything nobody else may see.
@@ -125,6 +142,10 @@ impl Channels {
             .telegram
             .values_mut()
             .flat_map(|account| [&mut account.secret_token, &mut account.bot_token]);
-        whatsapp.chain(twilio).chain(telegram).chain(email).collect()
+        let chatwoot = self
+            .chatwoot
+            .values_mut()
+            .flat_map(|account| [&mut account.webhook_secret, &mut account.access_token]);
+        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
     }
 }

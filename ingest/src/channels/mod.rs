@@ -6,6 +6,7 @@
 //! have routes of their own.
 
 pub mod api;
+pub mod chatwoot;
 pub mod email;
 pub mod telegram;
 pub mod twilio;

@@ -5,6 +5,7 @@
 //! never goes out on a channel.
 
 mod callback;
+pub mod chatwoot;
 pub mod email;
 mod http;
 mod pace;

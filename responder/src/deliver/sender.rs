@@ -129,6 +129,8 @@ pub(super) fn sample(buttons: usize) -> Outgoing {
         account: "111".to_owned(),
         contact: Contact { ids, name: None },
         reply_window_until_ms: None,
+        automatic: true,
+        thread: None,
         text: "Olá".to_owned(),
         buttons: (1..=buttons).map(button).collect(),
     }

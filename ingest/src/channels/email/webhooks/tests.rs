@@ -1,8 +1,7 @@
-use std::collections::BTreeMap;
-
-use axum::http::HeaderMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use axum::http::HeaderMap;
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -142,7 +141,8 @@ fn every_field_of_sendgrid_has_a_charset_of_its_own() {
 }
 
 fn received(headers: &BTreeMap<String, String>) -> HeaderMap {
-    HeaderMap::try_from(headers).unwrap()
+    let headers: HashMap<String, String> = headers.clone().into_iter().collect();
+    HeaderMap::try_from(&headers).unwrap()
 }
 
 #[test]

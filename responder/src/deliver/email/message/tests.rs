@@ -1,5 +1,5 @@
 use schemas::ids::{ContactKey, ConversationId};
-use schemas::message::{Button, Contact, ContactId};
+use schemas::message::{Button, Channel, Contact, ContactId};
 
 use super::*;
 
@@ -11,6 +11,7 @@ fn outgoing(thread: Option<Thread>) -> Outgoing {
         tenant: "demo".to_owned(),
         account: "suporte".to_owned(),
         conversation_id: ConversationId::new(ContactKey([1; 16]), 0),
+        channel: Channel::Email,
         protocol: PROTOCOL.to_owned(),
         contact: contact("maria@cliente.example"),
         reply_window_until_ms: None,
