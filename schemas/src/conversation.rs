@@ -8,11 +8,11 @@ use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
-pub use crate::message::StatusChanged;
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ReplyPurpose,
 };
 use crate::names::named;
+pub use crate::provider_status::StatusChanged;
 use crate::sealed::SealedText;
 pub use crate::team::{AgentReplied, Assigned, Noted, Refused, Snoozed, Transferred, Woken};
 

@@ -18,6 +18,7 @@ pub mod message;
 pub mod models;
 mod names;
 pub mod ops;
+pub mod provider_status;
 mod released;
 pub mod sealed;
 mod sources;

@@ -152,16 +152,8 @@ async fn start(
     inputs.policy = paths.policy();
     let intent_groups = inputs.intent_groups.clone();
     let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
-    let setup = Setup {
-        log: Arc::clone(&backend.log),
-        clock: Arc::clone(&backend.clock),
-        metrics: Arc::clone(&backend.metrics),
-        ticks: Some(line::tick),
-        policy: Policy { commit_every: backend.commit_every, ..Policy::default() },
-        probe: None,
-    };
     let parts = line::Parts {
-        setup: failpoint.iter().fold(setup, |setup, point| point.watch(setup)),
+        setup: failpoint.iter().fold(setup(backend), |setup, point| point.watch(setup)),
         failpoint,
         ledger: Arc::clone(&backend.ledger),
         clock: Arc::clone(&backend.clock),
@@ -205,6 +197,18 @@ async fn start(
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
+}
+
+/// What all runners share.
+fn setup(backend: &Backend) -> Setup {
+    Setup {
+        log: Arc::clone(&backend.log),
+        clock: Arc::clone(&backend.clock),
+        metrics: Arc::clone(&backend.metrics),
+        ticks: Some(line::tick),
+        policy: Policy { commit_every: backend.commit_every, ..Policy::default() },
+        probe: None,
+    }
 }
 
 /// What watches the models.

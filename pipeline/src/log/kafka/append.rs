@@ -68,8 +68,9 @@ impl Appender {
             Ok(Ok(placed)) => Ok(Durable(placed)),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(AppendError::Failed(format!(
-                "the brokers did not confirm it within {} s; it is not known whether they have it",
-                CONFIRMED_WITHIN.as_secs_f64()
+                "the brokers did not confirm it within {} s; it is not known whether they have it{}",
+                CONFIRMED_WITHIN.as_secs_f64(),
+                self.producer.complaint()
             ))),
         }
     }

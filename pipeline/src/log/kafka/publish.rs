@@ -46,8 +46,9 @@ impl Publisher {
         match timeout(CONFIRMED_WITHIN, confirmed).await {
             Ok(done) => done.map(|_| ()).map_err(|error| failed(&error)),
             Err(_) => Err(LogError::Redeliver(format!(
-                "publish: the brokers did not confirm outputs within {} s",
-                CONFIRMED_WITHIN.as_secs()
+                "publish: the brokers did not confirm outputs within {} s{}",
+                CONFIRMED_WITHIN.as_secs(),
+                self.producer.complaint()
             ))),
         }
     }
