@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
 const TWILIO: &str = "/v1/channels/twilio/principal";
 const TELEGRAM: &str = "/v1/channels/telegram/robo";
+const CHATWOOT: &str = "/v1/channels/chatwoot/desk";
 const TWILIO_URL: &str = "https://isp.example/v1/channels/twilio/principal";
 
 /// What the provider does with a request.
@@ -53,6 +54,7 @@ async fn answer(State(provider): State<Provider>, uri: Uri, body: Bytes) -> Resp
             "messages": [{ "id": format!("wamid.out.{number}") }],
             "sid": format!("SMout{number}"),
             "ok": true, "result": { "message_id": number },
+            "id": number,
         })
         .to_string()
         .into_response(),
@@ -84,10 +86,11 @@ impl Provider {
 }
 
 fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
-    let (whatsapp, twilio, telegram) = (
+    let (whatsapp, twilio, telegram, chatwoot) = (
         "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL",
         "CHANNELS__TWILIO__PRINCIPAL",
         "CHANNELS__TELEGRAM__ROBO",
+        "CHANNELS__CHATWOOT__DESK",
     );
     let graph = format!("{provider}/graph");
     [
@@ -105,6 +108,11 @@ fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
         (telegram, "SECRET_TOKEN", "psst"),
         (telegram, "BOT_TOKEN", "900:abc"),
         (telegram, "API_URL", provider),
+        (chatwoot, "TENANT", "demo"),
+        (chatwoot, "WEBHOOK_SECRET", "hook"),
+        (chatwoot, "ACCOUNT_ID", "1"),
+        (chatwoot, "ACCESS_TOKEN", "bot"),
+        (chatwoot, "API_URL", provider),
     ]
     .into_iter()
     .fold(Options::at(dir.path()), |options, (account, key, value)| {
@@ -286,6 +294,70 @@ async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
     assert_eq!(sent["chat_id"], "7");
     let found = until(&api, |lines| of(lines, "reply_sent").len() == 2).await;
     assert_eq!(of(&found, "message_received").len(), 2);
+}
+
+/// Posts what Chatwoot tells of a message in the conversation of one customer, signed.
+async fn chatwoot(api: &Api, id: i64, kind: &str, text: &str, attributes: Value) -> u16 {
+    let body = json!({
+        "event": "message_created", "id": id, "content": text, "message_type": kind,
+        "content_attributes": attributes, "account": { "id": 1 }, "inbox": { "id": 3 },
+        "sender": { "id": 9, "name": "Maria" },
+        "conversation": { "id": 88, "channel": "Channel::Api",
+            "meta": { "sender": { "id": 9, "name": "Maria" } } },
+    })
+    .to_string();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let timestamp = now.as_secs().to_string();
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"hook").unwrap();
+    mac.update(format!("{timestamp}.{body}").as_bytes());
+    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    let headers = [
+        ("x-chatwoot-signature", signature.as_str()),
+        ("x-chatwoot-timestamp", timestamp.as_str()),
+    ];
+    api.post_raw(CHATWOOT, &headers, body.into_bytes()).await.unwrap().status
+}
+
+#[tokio::test]
+async fn case_21_chatwoots_customers_are_answered_and_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    let server = Server::start(options(&dir, &url)).await.unwrap();
+    let api = server.api();
+    let unsigned = api.post_raw(CHATWOOT, &[], b"{}".to_vec()).await.unwrap();
+    assert_eq!(unsigned.status, 401);
+    let wish = "quero a segunda via do boleto";
+    for _ in 0..3 {
+        assert_eq!(chatwoot(&api, 1, "incoming", wish, json!({})).await, 200);
+    }
+    let (path, body) = provider.asked(1).await.remove(0);
+    assert_eq!(path, "/api/v1/accounts/1/conversations/88/messages");
+    let sent: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (sent["message_type"].as_str(), sent["private"].as_bool()),
+        (Some("outgoing"), Some(false))
+    );
+    // Everything that is written there comes back, ours and the robots' too.
+    let text = sent["content"].as_str().unwrap();
+    for (id, kind, attributes) in [
+        (2, "outgoing", sent["content_attributes"].clone()),
+        (3, "template", json!({})),
+        (4, "outgoing", json!({})),
+    ] {
+        assert_eq!(chatwoot(&api, id, kind, text, attributes).await, 200);
+    }
+    let found = until(&api, |lines| of(lines, "message_received").len() > 1).await;
+    assert_eq!(
+        of(&found, "message_received").len(),
+        2,
+        "the customer's and the agent's: {found:?}"
+    );
+    // What is decided after them shows that nothing before was.
+    assert_eq!(chatwoot(&api, 5, "incoming", "obrigada", json!({})).await, 200);
+    until(&api, |lines| of(lines, "turn_decided").len() == 2).await;
+    let asked = provider.asked.lock().clone();
+    assert!(asked.iter().all(|(path, _)| path.ends_with("/conversations/88/messages")));
+    assert!(asked.len() <= 2, "one answer a turn: {asked:?}");
 }
 
 #[tokio::test]
