@@ -8,14 +8,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha1::Sha1;
-use sha2::Sha256;
 use tests::api::Api;
 use tests::server::{Options, Server};
+use tests::whatsapp::signature;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
@@ -127,9 +127,7 @@ async fn whatsapp(api: &Api, value: Value) -> u16 {
 }
 
 async fn signed(api: &Api, body: &str) -> u16 {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"app_secret").unwrap();
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    let signature = signature("app_secret", body.as_bytes()).unwrap();
     let headers = [("x-hub-signature-256", signature.as_str())];
     api.post_raw(WHATSAPP, &headers, body.as_bytes().to_vec()).await.unwrap().status
 }
@@ -308,9 +306,7 @@ async fn chatwoot(api: &Api, id: i64, kind: &str, text: &str, attributes: Value)
     .to_string();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let timestamp = now.as_secs().to_string();
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"hook").unwrap();
-    mac.update(format!("{timestamp}.{body}").as_bytes());
-    let signature = format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()));
+    let signature = signature("hook", format!("{timestamp}.{body}").as_bytes()).unwrap();
     let headers = [
         ("x-chatwoot-signature", signature.as_str()),
         ("x-chatwoot-timestamp", timestamp.as_str()),

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod chatwoot;
 pub mod email;
+mod signed;
 pub mod telegram;
 pub mod twilio;
 pub mod web_chat;

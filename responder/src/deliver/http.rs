@@ -10,6 +10,9 @@ use super::sender::SendError;
 /// How long a provider may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Somebody has to renew a token: no use in asking often.
+pub(super) const ACCESS: Duration = Duration::from_secs(30);
+
 /// A client for senders: one answer, no redirects, no patience beyond [`TIMEOUT`].
 ///
 /// # Errors
@@ -33,6 +36,12 @@ impl Answer {
     /// The body as JSON; null when it is not.
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Not taken: again when the provider wants it, or after `pause`.
+    pub(super) fn later(&self, why: &str, pause: Duration) -> Result<(), SendError> {
+        let retry_after = Some(self.retry_after.unwrap_or(pause));
+        Err(SendError::NotAccepted { why: why.to_owned(), retry_after })
     }
 
     /// What the status alone says: 2xx accepted; 429 and 503 not accepted, worth another try; other 4xx

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::http::{Answer, ask, client};
+use super::http::{ACCESS, Answer, ask, client};
 use super::pace::Pace;
 use super::sender::{Outgoing, SendError, Sender, Sent};
 
@@ -19,8 +19,6 @@ use super::sender::{Outgoing, SendError, Sender, Sent};
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(39);
 /// Between two messages to one customer: they arrive in order.
 const BETWEEN: Duration = Duration::from_millis(500);
-/// Somebody has to renew a token: no use in asking often.
-const ACCESS: Duration = Duration::from_secs(30);
 
 /// One account at a Chatwoot server.
 #[derive(Clone)]

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use crate::deliver::http::Answer;
+use crate::deliver::http::{ACCESS, Answer};
 use crate::deliver::sender::SendError;
-
-/// Somebody has to renew a token: no use in asking often.
-const ACCESS: Duration = Duration::from_secs(30);
 
 /// What an answer says of the message.
 pub(super) fn meaning(answer: &Answer) -> Result<(), SendError> {

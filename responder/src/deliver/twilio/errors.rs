@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use crate::deliver::http::Answer;
+use crate::deliver::http::{ACCESS, Answer};
 use crate::deliver::sender::SendError;
 
 /// The provider has no room.
 const BUSY: Duration = Duration::from_secs(2);
-/// Somebody has to renew a token: no use in asking often.
-const ACCESS: Duration = Duration::from_secs(30);
 
 /// What an answer says of the message.
 pub(super) fn meaning(answer: &Answer) -> Result<(), SendError> {
@@ -18,10 +16,7 @@ pub(super) fn meaning(answer: &Answer) -> Result<(), SendError> {
         return answer.by_status();
     };
     let why = format!("code {code}");
-    let later = |pause| {
-        let retry_after = Some(answer.retry_after.unwrap_or(pause));
-        Err(SendError::NotAccepted { why: why.clone(), retry_after })
-    };
+    let later = |pause| answer.later(&why, pause);
     let refused = |why: &str| Err(SendError::Refused(why.to_owned()));
     match code {
         20_429 | 63_018 | 14_107 => later(BUSY),

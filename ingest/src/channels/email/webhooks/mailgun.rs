@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use data_encoding::HEXLOWER_PERMISSIVE;
-use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -13,6 +11,7 @@ use super::super::mime::parse;
 use super::Inbox;
 use super::form::Form;
 use super::sendgrid::sender;
+use crate::channels::signed;
 use crate::channels::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
 
@@ -104,13 +103,7 @@ impl Taken {
 
 /// `hex(HMAC-SHA256(key, timestamp + token))`.
 fn is_signed(key: &str, time: &str, token: &str, signature: &str) -> bool {
-    let Ok(signature) = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()) else { return false };
-    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes()) else {
-        return false;
-    };
-    mac.update(time.as_bytes());
-    mac.update(token.as_bytes());
-    !key.is_empty() && !token.is_empty() && mac.verify_slice(&signature).is_ok()
+    !token.is_empty() && signed::fits(key, &[time.as_bytes(), token.as_bytes()], signature)
 }
 
 fn is_fresh(time: &str, now_ms: i64) -> bool {

@@ -24,7 +24,8 @@ const SAMPLED_EVERY: Duration = Duration::from_millis(50);
 const STORM_EVERY: Duration = Duration::from_secs(2);
 const STORM: Duration = Duration::from_secs(30);
 
-fn stages() -> &'static [&'static str] {
+/// What the process of the stages runs.
+pub(super) fn stages() -> &'static [&'static str] {
     ROLES.iter().find(|(name, _)| *name == STAGES).map_or(&[], |role| role.1)
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::super::installation::{ROLES, STAGES};
+use super::super::installation::STAGES;
 use super::super::registry::Mood;
+use super::members::stages;
 use super::{Scene, Struck};
 
 /// Between two kills of the broker.
@@ -74,7 +75,6 @@ pub(super) async fn store_cut(scene: &Scene<'_>) -> anyhow::Result<Struck> {
 /// with nothing takes its share and waits.
 pub(super) async fn registry_down(scene: &Scene<'_>) -> anyhow::Result<Struck> {
     let registry = scene.registry.context("there is no registry: ask for one with --registry")?;
-    let parts = ROLES.iter().find(|(name, _)| *name == STAGES).map_or(&[] as &[_], |role| role.1);
     let mut struck = Struck::begins();
     for _ in 0..scene.rounds {
         registry.feels(Mood::Down);
@@ -85,7 +85,7 @@ pub(super) async fn registry_down(scene: &Scene<'_>) -> anyhow::Result<Struck> {
         scene.installation.at_work().await?;
         let back = gone.elapsed();
         struck.notes.push(format!("stages begun again without a registry worked by {back:.1?}"));
-        scene.installation.add(NEWCOMER, parts)?;
+        scene.installation.add(NEWCOMER, stages())?;
         tokio::time::sleep(scene.outage.saturating_sub(back)).await;
         struck.acknowledging.push((gone, Instant::now()));
         registry.feels(Mood::Well);

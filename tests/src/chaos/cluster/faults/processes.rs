@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::installation::{ROLES, STAGES};
 use super::super::process::Signal;
+use super::members::stages;
 use super::{Scene, Struck};
 
 /// Between two kills, in milliseconds: from, to.
@@ -72,9 +73,8 @@ pub(super) async fn sigterm(scene: &Scene<'_>) -> anyhow::Result<Struck> {
 /// they go on as if nothing had been.
 pub(super) async fn zombie(scene: &Scene<'_>) -> anyhow::Result<Struck> {
     let mut struck = Struck::begins();
-    let parts = ROLES.iter().find(|(name, _)| *name == STAGES).map_or(&[] as &[_], |role| role.1);
     for _ in 0..scene.rounds {
-        scene.installation.add(SUCCESSOR, parts)?;
+        scene.installation.add(SUCCESSOR, stages())?;
         scene.installation.at_work().await?;
         scene.installation.signal(STAGES, Signal::Stop)?;
         tokio::time::sleep(STILL).await;
