@@ -131,7 +131,7 @@ impl Trial {
         self.ready.sort_unstable();
         let (violations, planted) = (judge(&facts), planted::missed(&facts));
         let (_, again) = server.stop().await?;
-        planted::plant_in_store(&self.data_dir)?;
+        planted::plant_in_store(&self.data_dir, &facts)?;
         let server = Server::start(again).await?;
         let spoilt = gather(&server.api(), &journal, self.channel.sent_to(&journal)).await?;
         Ok(Report {
