@@ -135,9 +135,9 @@ impl From<HistoryError> for Problem {
 #[derive(Debug, Clone, Copy)]
 struct BodyLimit(usize);
 
-/// A body too large is read on and dropped up to so many times the limit: one that is answered while it
-/// is still being sent never sees the answer.
-const DRAINED_MAX: usize = 8;
+/// Of a body too large so many bytes more are read and dropped: who is answered while still sending may
+/// never see the answer.
+const DRAINED_BYTES_MAX: usize = 16 << 20;
 
 /// Sets the largest body, in bytes, for these extractors and the framework's own.
 pub fn body_limit<S: Clone + Send + Sync + 'static>(
@@ -170,7 +170,7 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
         seen = seen.saturating_add(data.len());
         if seen <= bytes_max {
             bytes.extend_from_slice(data);
-        } else if seen > bytes_max.saturating_mul(DRAINED_MAX) {
+        } else if seen > bytes_max.saturating_add(DRAINED_BYTES_MAX) {
             break;
         }
     }
