@@ -165,25 +165,48 @@ pub(crate) fn senders(
 }
 
 fn whatsapp_out(channels: &Channels) -> anyhow::Result<WhatsappCloud> {
-    let able = channels.whatsapp_cloud.values().filter(|account| !account.access_token.is_empty());
-    let accounts = able.map(|account| deliver::whatsapp_cloud::Account {
-        tenant: account.tenant.clone(),
-        phone_number_id: account.phone_number_id.clone(),
-        access_token: account.access_token.clone(),
-        api_url: account.api_url.clone(),
-    });
+    let accounts = whatsapp_accounts(channels).map(|(_, account)| account);
     WhatsappCloud::new(accounts.collect()).map_err(anyhow::Error::msg)
 }
 
+/// Every account replies go out by, with its name.
+pub(crate) fn whatsapp_accounts(
+    channels: &Channels,
+) -> impl Iterator<Item = (&str, deliver::whatsapp_cloud::Account)> {
+    let able =
+        channels.whatsapp_cloud.iter().filter(|(_, account)| !account.access_token.is_empty());
+    able.map(|(name, account)| {
+        let account = deliver::whatsapp_cloud::Account {
+            tenant: account.tenant.clone(),
+            phone_number_id: account.phone_number_id.clone(),
+            access_token: account.access_token.clone(),
+            api_url: account.api_url.clone(),
+            business_account_id: account.business_account_id.clone(),
+        };
+        (name.as_str(), account)
+    })
+}
+
 fn twilio_out(channels: &Channels) -> anyhow::Result<Twilio> {
-    let accounts = channels.twilio.values().map(|account| deliver::twilio::Account {
-        tenant: account.tenant.clone(),
-        account_sid: account.account_sid.clone(),
-        auth_token: account.auth_token.clone(),
-        status_url: account.public_url.clone(),
-        api_url: account.api_url.clone(),
-    });
+    let accounts = twilio_accounts(channels).map(|(_, account)| account);
     Twilio::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+/// Every account replies go out by, with its name.
+pub(crate) fn twilio_accounts(
+    channels: &Channels,
+) -> impl Iterator<Item = (&str, deliver::twilio::Account)> {
+    channels.twilio.iter().map(|(name, account)| {
+        let account = deliver::twilio::Account {
+            tenant: account.tenant.clone(),
+            account_sid: account.account_sid.clone(),
+            auth_token: account.auth_token.clone(),
+            status_url: account.public_url.clone(),
+            api_url: account.api_url.clone(),
+            content_url: account.content_url.clone(),
+        };
+        (name.as_str(), account)
+    })
 }
 
 fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {

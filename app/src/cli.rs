@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand};
 
 mod labels;
 mod records;
+mod templates;
 
 pub use labels::{AtServer, ExportFormat, Intents, Labels};
 pub use records::{DeadLetters, Raw};
+pub use templates::Templates;
 
 /// Customer contact of an Internet provider: messages in, intent and sentiment scored, answered by
 /// the machine where it is sure and by people where it is not.
@@ -91,6 +93,9 @@ pub enum Command {
     /// Intents that have lost their automatic path.
     #[command(subcommand)]
     Intents(Intents),
+    /// Texts that providers have approved for after the reply window.
+    #[command(subcommand)]
+    Templates(Templates),
     /// Records no stage could use.
     #[command(subcommand)]
     DeadLetters(DeadLetters),

@@ -73,6 +73,7 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/note", asking(CommandAction::Note))
         .route("/v1/conversations/{id}/snooze", asking(CommandAction::Snooze))
         .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
+        .route("/v1/conversations/{id}/templates", get(suggestions::templates))
         .route("/v1/conversations/{id}/label", post(labels::label))
         .route("/v1/checks", get(labels::checks))
         .route("/v1/metrics/summary", get(summary))

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::api::Desk;
 use crate::problem::Problem;
+use crate::suggestions::text_of_template;
 use crate::views::{self, Text};
 
 /// How long an agent waits for what comes of a command.
@@ -34,6 +35,8 @@ pub(crate) struct Asked {
     agent: String,
     /// Of a reply or a note; of a transfer what colleagues are to know.
     text: Option<String>,
+    /// Instead of a reply's text: an answer of the catalogue that providers have approved.
+    template: Option<String>,
     /// Where a transfer goes: a queue, or an agent.
     queue: Option<String>,
     to_agent: Option<String>,
@@ -60,7 +63,11 @@ async fn command(
     let row = desk.row(&id).await?;
     let (keys, tenant) = desk.keys(Some(&row.tenant))?;
     let agent = agent_name(&asked.agent)?;
-    let text = text_of(action, asked.text)?;
+    let template = asked.template.filter(|_| action == CommandAction::Reply);
+    let text = match &template {
+        Some(answer_id) => Some(text_of_template(&desk, &row, answer_id).await?),
+        None => text_of(action, asked.text)?,
+    };
     let to_agent = asked.to_agent.as_deref().map(agent_name).transpose()?;
     let command_id = command_id(asked.command_id.as_deref())?;
     let sealed = text.as_ref().map(|text| keys.seal(command_id.as_bytes(), text.as_bytes()));
@@ -75,6 +82,7 @@ async fn command(
         queue: asked.queue,
         to_agent,
         until_ms: asked.until_ms,
+        answer_id: template,
     };
     append_command(&desk, keys, &tenant, command).await
 }

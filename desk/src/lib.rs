@@ -20,4 +20,4 @@ pub use access::Access;
 pub use api::{Desk, routes};
 pub use board::Board;
 pub use floor::Floor;
-pub use suggestions::{Suggestion, Suggests};
+pub use suggestions::{Suggestion, Suggests, TemplateText};

@@ -9,6 +9,7 @@ import { agentName, knownAgent, onAgent } from "./people.js";
 import { nextInLine, row, slaBar } from "./queues.js";
 import { closeConversation, onRoute } from "./routes.js";
 import { offerSuggestion } from "./suggested.js";
+import { offerTemplates, start as startTemplates } from "./templates.js";
 import { Timeline } from "./timeline.js";
 import { words } from "./words.js";
 
@@ -70,7 +71,9 @@ let askedAt = 0;
 
 function suggestNext() {
   const mine = current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
-  offerSuggestion(mine ? id : null, askedAt).catch(() => {});
+  const to = mine ? id : null;
+  offerSuggestion(to, askedAt).catch(() => {});
+  offerTemplates(to, askedAt).catch(() => {});
 }
 
 function showHead() {
@@ -150,6 +153,7 @@ function showEmpty() {
   current = null;
   offer(null, "");
   offerSuggestion(null);
+  offerTemplates(null);
   timeline.clear();
   compose(null);
   alert.textContent = "";
@@ -173,6 +177,7 @@ async function show(opened) {
   current = null;
   offer(null, "");
   offerSuggestion(null);
+  offerTemplates(null);
   alert.textContent = "";
   timeline.clear();
   compose(null);
@@ -239,6 +244,7 @@ async function act(name, more = {}) {
 
 export function start() {
   startHandling(act);
+  startTemplates(act);
   onSend((text, command_id) => act("reply", { text, command_id }));
   news.addEventListener("click", toEnd);
   box.addEventListener("scroll", () => {

@@ -128,6 +128,11 @@ export const words = {
     ourSide: "Equipe, fora da central",
     position: (n) => `${n}ª da fila`,
     useSuggestion: "Usar sugestão",
+    templates: {
+      closed: "O canal não aceita mais texto livre para este cliente: envie um modelo aprovado.",
+      none: "O canal não aceita mais texto livre para este cliente, e não há modelo aprovado para enviar.",
+      send: "Enviar modelo",
+    },
     buttons: "Opções oferecidas", newBelow: "Novidades abaixo", missing: "Mensagem sem texto",
     today: "Hoje", yesterday: "Ontem",
     reply: "Resposta ao cliente", placeholder: "Escreva para o cliente…",

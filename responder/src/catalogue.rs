@@ -8,12 +8,16 @@ use schemas::message::{Button, Channel};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::template::{Approved, Template};
+
 /// The catalogue that comes with the product.
 pub const BUILT_IN: &str = include_str!("../catalogue.toml");
 
 /// Longest text with buttons that every channel takes, in characters.
 const TEXT_WITH_BUTTONS_MAX: usize = 1_024;
 const BUTTONS_MAX: usize = 3;
+/// Longest title of what opens them, in characters: WhatsApp's.
+const OPTIONS_MAX: usize = 20;
 /// Words that claim something of a customer's own affairs: only what was looked up or done may say so.
 const CLAIMS: &[&str] =
     &["em dia", "está liberad", "foi liberad", "agendei", "está agendad", "está suspens"];
@@ -44,6 +48,8 @@ pub struct Catalogue {
 struct File {
     /// Added to the first answer of a conversation.
     protocol: String,
+    /// Opens the buttons where a channel folds them away.
+    options: String,
     /// What queues are called when customers hear of them.
     queues: BTreeMap<String, String>,
     /// Values that come with what the CRM may find.
@@ -59,6 +65,8 @@ pub enum Use {
     Answer,
     /// Tells that a person will.
     HandoffNotice,
+    /// Said by an agent to whom the channel takes no free text any more; never by itself.
+    Template,
 }
 
 /// One text and when it is said. Conditions left out hold always.
@@ -87,6 +95,8 @@ pub struct Answer {
     /// Offered with it.
     #[serde(default)]
     pub buttons: Vec<Button>,
+    /// What providers know it by: said so when a free text comes too late.
+    pub template: Option<Approved>,
 }
 
 fn answer() -> Use {
@@ -133,6 +143,20 @@ impl Answer {
     fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
     }
+
+    /// How many gaps its template has.
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        let approved = self.template.as_ref();
+        approved.map_or(0, |approved| approved.params(self.placeholders()).len())
+    }
+
+    /// As its provider approved it, filled; `None` where it was not or a value is missing.
+    #[must_use]
+    pub fn approved(&self, values: &BTreeMap<String, String>) -> Option<Template> {
+        let approved = self.template.as_ref()?;
+        approved.fill(&approved.params(self.placeholders()), values)
+    }
 }
 
 impl Catalogue {
@@ -178,10 +202,30 @@ impl Catalogue {
         fitting.into_iter().find_map(|(_, answer)| Some((answer, fill(&answer.text, values)?)))
     }
 
+    /// What agents may say by a template, filled; without those of which a value is missing.
+    pub fn templates<'a>(
+        &'a self,
+        values: &'a BTreeMap<String, String>,
+    ) -> impl Iterator<Item = (&'a Answer, String)> {
+        let offered = self.file.answer.iter().filter(|answer| answer.purpose == Use::Template);
+        offered.filter_map(|answer| Some((answer, fill(&answer.text, values)?)))
+    }
+
+    /// Every answer that has a template, whoever says it.
+    pub fn with_templates(&self) -> impl Iterator<Item = (&Answer, &Approved)> {
+        self.file.answer.iter().filter_map(|answer| Some((answer, answer.template.as_ref()?)))
+    }
+
     /// What tells the protocol number.
     #[must_use]
     pub fn protocol(&self, values: &BTreeMap<String, String>) -> Option<String> {
         fill(&self.file.protocol, values)
+    }
+
+    /// What opens the buttons where a channel folds them away.
+    #[must_use]
+    pub fn options_title(&self) -> &str {
+        &self.file.options
     }
 
     /// What customers call `queue`.
@@ -237,6 +281,7 @@ fn mistakes(file: &File) -> Vec<String> {
         if let Some(claim) = claim {
             wrong.push(format!("{id}: says '{claim}', which only an answer with a finding may"));
         }
+        wrong.extend(wrong_template(answer).map(|why| format!("{id}: {why}")));
         if answer.text.matches('{').count() != answer.placeholders().count() {
             wrong.push(format!("{id}: a placeholder is not closed"));
         }
@@ -246,6 +291,9 @@ fn mistakes(file: &File) -> Vec<String> {
         if !answer.buttons.is_empty() && answer.text.chars().count() > TEXT_WITH_BUTTONS_MAX {
             wrong.push(format!("{id}: more than {TEXT_WITH_BUTTONS_MAX} characters with buttons"));
         }
+    }
+    if file.options.trim().is_empty() || file.options.chars().count() > OPTIONS_MAX {
+        wrong.push(format!("options must be 1 to {OPTIONS_MAX} characters"));
     }
     for purpose in [Use::Answer, Use::HandoffNotice] {
         let bare = Occasion {
@@ -267,6 +315,17 @@ fn mistakes(file: &File) -> Vec<String> {
     wrong
 }
 
+fn wrong_template(answer: &Answer) -> Option<String> {
+    let Some(approved) = &answer.template else {
+        let needs = answer.purpose == Use::Template;
+        return needs.then(|| "one for agents needs what providers know it by".to_owned());
+    };
+    let stray = approved.params(std::iter::empty());
+    let stray = stray.into_iter().find(|name| !answer.placeholders().any(|known| known == *name));
+    let stray = stray.map(|name| format!("the template's {name} does not stand in the text"));
+    approved.mistake().or(stray)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +336,7 @@ mod tests {
 
     const SMALL: &str = r#"
         protocol = "Protocolo {protocolo}."
+        options = "Opções"
         [queues]
         suporte = "suporte técnico"
         [findings]
@@ -342,5 +402,25 @@ mod tests {
         let Err(CatalogueError::Wrong(wrong)) = Catalogue::parse(&text) else { panic!() };
         assert_eq!(wrong.len(), 7, "{wrong:#?}");
         assert!(matches!(Catalogue::parse("x = 1"), Err(CatalogueError::Unreadable(_))));
+    }
+
+    #[test]
+    fn what_agents_say_by_template_is_never_said_by_itself() {
+        let with = |template: &str| {
+            let more =
+                "[[answer]]\nid = \"m\"\nuse = \"template\"\ntext = \"Oi, {nome}: {protocolo}\"";
+            Catalogue::parse(&format!("{SMALL}\n{more}\n{template}"))
+        };
+        let catalogue = with("template = { name = \"retorno\" }").unwrap();
+        let known = values(&[("nome", "Ana"), ("protocolo", "2026")]);
+        let offered: Vec<_> = catalogue.templates(&known).collect();
+        let [(answer, text)] = offered.as_slice() else { panic!("{offered:?}") };
+        assert_eq!((answer.id.as_str(), text.as_str()), ("m", "Oi, Ana: 2026"));
+        assert_eq!(answer.approved(&known).unwrap().params, ["Ana", "2026"]);
+        assert_eq!(catalogue.templates(&values(&[("nome", "Ana")])).count(), 0);
+        for wrong in ["", "template = {}", "template = { name = \"x\", params = [\"valor\"] }"] {
+            let Err(CatalogueError::Wrong(told)) = with(wrong) else { panic!("{wrong}") };
+            assert_eq!(told.len(), 1, "{told:?}");
+        }
     }
 }

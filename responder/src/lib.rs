@@ -10,9 +10,10 @@ mod once;
 mod outcome;
 pub mod plan;
 mod suggest;
+pub mod template;
 
 pub use act::Act;
 pub use catalogue::Catalogue;
 pub use deliver::Deliver;
 pub use plan::{Plan, PlanOut};
-pub use suggest::Suggestion;
+pub use suggest::{Suggestion, TemplateText};

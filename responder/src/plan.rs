@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::Offset;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Stateless, Verdict};
-use schemas::conversation::{AnswerDue, Conversation, ConversationEvent};
+use schemas::conversation::{AgentReplied, AnswerDue, Conversation, ConversationEvent};
 use schemas::line::Classification;
 use schemas::masking::mask;
 use schemas::message::{Button, ReplyPurpose};
@@ -20,6 +20,7 @@ use schemas::work::Reply;
 use schemas::{Avro, CodecError};
 
 use crate::catalogue::{Catalogue, Occasion, Use};
+use crate::template::Template;
 
 /// Confidence from which a notice may name the wish, whatever the intent's own threshold.
 const NOTICE_CERTAIN: f64 = 0.95;
@@ -60,6 +61,7 @@ struct Said {
     agent: Option<String>,
     text: String,
     buttons: Vec<Button>,
+    template: Option<Template>,
 }
 
 impl Stage for Plan {
@@ -122,12 +124,8 @@ impl Plan {
         };
         match (&record.event, due.purpose) {
             (ConversationEvent::AgentReplied(replied), ReplyPurpose::AgentReply) => {
-                return Ok(Some(Said {
-                    answer_id: None,
-                    agent: Some(replied.agent.clone()),
-                    text: keys.open_text(&replied.text_sealed)?,
-                    buttons: Vec::new(),
-                }));
+                let said = by_agent(keys, catalogue, replied, &values)?;
+                return Ok(Some(said));
             }
             (ConversationEvent::TurnDecided(decided), ReplyPurpose::Answer) => {
                 let c = decided.classification.as_ref();
@@ -161,6 +159,7 @@ impl Plan {
             agent: None,
             text,
             buttons: answer.buttons.clone(),
+            template: answer.approved(&values),
         }))
     }
 
@@ -190,6 +189,24 @@ impl Plan {
         }
         values
     }
+}
+
+/// What an agent wrote, or took from what providers have approved.
+fn by_agent(
+    keys: &TenantKeys,
+    catalogue: &Catalogue,
+    replied: &AgentReplied,
+    values: &BTreeMap<String, String>,
+) -> Result<Said, SealError> {
+    let id = replied.answer_id.as_deref();
+    let taken = id.and_then(|id| catalogue.templates(values).find(|(answer, _)| answer.id == id));
+    Ok(Said {
+        answer_id: replied.answer_id.clone(),
+        agent: Some(replied.agent.clone()),
+        text: keys.open_text(&replied.text_sealed)?,
+        buttons: Vec::new(),
+        template: taken.and_then(|(answer, _)| answer.approved(values)),
+    })
 }
 
 /// Today, and two business days later: when a cancellation without an attendant takes effect. Week
@@ -225,6 +242,10 @@ fn sealed(
 ) -> Result<Reply, SealError> {
     let identity =
         format!("{}/{}/{}/{}", record.conversation_id, due.turn, due.purpose.as_str(), due.part);
+    let template = said.template.map(|template| {
+        let plain = serde_json::to_vec(&template).map_err(|_| SealError::Altered)?;
+        keys.seal(format!("{identity}/template").as_bytes(), &plain)
+    });
     Ok(Reply {
         conversation_id: record.conversation_id,
         protocol: record.protocol.clone(),
@@ -235,6 +256,8 @@ fn sealed(
         text_sealed: keys.seal(identity.as_bytes(), said.text.as_bytes())?,
         text_masked: mask(&said.text),
         buttons: said.buttons,
+        options_title: catalogue.options_title().to_owned(),
+        template_sealed: template.transpose()?,
     })
 }
 

@@ -4,7 +4,7 @@
 use schemas::conversation::{ActionDone, Conversation, ConversationEvent, TurnDecided};
 use schemas::sealed::SealedText;
 
-use crate::catalogue::{Catalogue, Occasion, Use};
+use crate::catalogue::{Answer, Catalogue, Occasion, Use};
 use crate::plan::{Plan, open_fields};
 
 /// A text of the catalogue that fits what the customer wants.
@@ -43,7 +43,33 @@ impl<'a> Wish<'a> {
     }
 }
 
+/// A text an agent may send by a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateText {
+    /// Which answer.
+    pub answer_id: String,
+    /// What it says.
+    pub text: String,
+}
+
 impl Plan {
+    /// What agents may send in a conversation where the channel takes no free text any more.
+    #[must_use]
+    pub fn templates(
+        &self,
+        catalogue: &Catalogue,
+        lines: &[(i64, Conversation)],
+        now_ms: i64,
+    ) -> Vec<TemplateText> {
+        let Some((_, last)) = lines.last() else { return Vec::new() };
+        let Ok(keys) = self.keyring.of(&last.tenant) else { return Vec::new() };
+        let values = self.values(keys, catalogue, last, Wish::of(lines).contact, now_ms);
+        let offered = catalogue.templates(&values);
+        let shown =
+            |(answer, text): (&Answer, String)| TemplateText { answer_id: answer.id.clone(), text };
+        offered.map(shown).collect()
+    }
+
     /// What the catalogue would answer to the last turn of a conversation, with what the CRM told; `None`
     /// when only words that fit everything would do.
     #[must_use]

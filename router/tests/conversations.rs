@@ -204,6 +204,7 @@ impl Story {
             queue: None,
             to_agent: None,
             until_ms: None,
+            answer_id: None,
         };
         change(&mut command);
         self.feed(ClassifiedBody::Command(command))
@@ -255,6 +256,7 @@ impl Story {
             queue: None,
             to_agent: None,
             until_ms: None,
+            answer_id: None,
         }))
     }
 

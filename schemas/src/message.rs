@@ -223,6 +223,9 @@ pub struct Command {
     pub to_agent: Option<String>,
     /// Until when, of a snooze (Unix, ms).
     pub until_ms: Option<i64>,
+    /// Which answer of the catalogue a reply was taken from.
+    #[serde(default)]
+    pub answer_id: Option<String>,
 }
 
 named! {

@@ -20,6 +20,9 @@ pub struct AgentReplied {
     pub part: i32,
     pub text_sealed: SealedText,
     pub text_masked: String,
+    /// Taken from this answer of the catalogue, which providers have approved.
+    #[serde(default)]
+    pub answer_id: Option<String>,
 }
 
 /// A command was not granted.

@@ -50,6 +50,12 @@ pub struct Reply {
     /// Quick replies offered.
     #[serde(default)]
     pub buttons: Vec<Button>,
+    /// What opens the quick replies where a channel folds them away.
+    #[serde(default)]
+    pub options_title: String,
+    /// What the provider has approved for after the reply window, with its gaps filled: JSON, sealed.
+    #[serde(default)]
+    pub template_sealed: Option<SealedText>,
 }
 
 /// A conversation waits for people.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -104,6 +104,7 @@ fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
         (twilio, "AUTH_TOKEN", "auth"),
         (twilio, "PUBLIC_URL", TWILIO_URL),
         (twilio, "API_URL", provider),
+        (twilio, "CONTENT_URL", provider),
         (telegram, "TENANT", "demo"),
         (telegram, "SECRET_TOKEN", "psst"),
         (telegram, "BOT_TOKEN", "900:abc"),
@@ -136,6 +137,14 @@ fn written(id: &str, kind: &str, part: Value) -> Value {
     let mut message = json!({ "from": "5511911112222", "id": id, "type": kind });
     message[kind] = part;
     json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] })
+}
+
+/// Written so long ago.
+fn written_ago(id: &str, text: &str, ago: Duration) -> Value {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut value = written(id, "text", json!({ "body": text }));
+    value["messages"][0]["timestamp"] = json!((now - ago).as_secs().to_string());
+    value
 }
 
 fn told(id: &str, status: &str, callback: &str) -> Value {
@@ -304,7 +313,7 @@ async fn chatwoot(api: &Api, id: i64, kind: &str, text: &str, attributes: Value)
             "meta": { "sender": { "id": 9, "name": "Maria" } } },
     })
     .to_string();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let timestamp = now.as_secs().to_string();
     let signature = signature("hook", format!("{timestamp}.{body}").as_bytes()).unwrap();
     let headers = [
@@ -381,4 +390,60 @@ async fn case_31_what_cannot_be_read_is_set_aside_and_what_was_heard_can_be_hear
     assert_eq!(whatsapp(&api, next).await, 200);
     let found = until(&api, |lines| of(lines, "message_received").len() >= 2).await;
     assert_eq!(of(&found, "message_received").len(), 2, "heard again is not heard twice");
+}
+
+#[tokio::test]
+async fn case_10_after_the_window_an_agent_sends_what_was_approved() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    let waba = ("CHANNELS__WHATSAPP_CLOUD__PRINCIPAL__BUSINESS_ACCOUNT_ID", "900");
+    let options = options(&dir, &url).with(waba.0, waba.1);
+    let server = Server::start(options.clone()).await.unwrap();
+    let api = server.api();
+    let day = Duration::from_secs(25 * 3600);
+    let message = written_ago("wamid.1", "quero falar com atendente", day);
+    assert_eq!(whatsapp(&api, message).await, 200);
+    let of_the_notice = |lines: &[Value]| {
+        of(lines, "reply_sent").first().map(|line| line["detail"]["result"].clone())
+    };
+    let found = until(&api, |lines| of_the_notice(lines).is_some()).await;
+    assert_eq!(of_the_notice(&found).unwrap(), "failed", "too late for a free text");
+    assert!(provider.asked.lock().is_empty(), "and the provider was not asked");
+
+    let id = found[0]["conversation_id"].as_str().unwrap().to_owned();
+    let conversation = format!("/v1/conversations/{id}");
+    let offered = api.get(&format!("{conversation}/templates")).await.unwrap().body;
+    assert_eq!(offered["window_open"], false);
+    let template = offered["templates"][0]["answer_id"].as_str().unwrap();
+    let claim = json!({ "agent": "Ana" });
+    assert_eq!(api.post(&format!("{conversation}/claim"), &claim).await.unwrap().status, 200);
+    let reply = format!("{conversation}/reply");
+    let unknown = json!({ "agent": "Ana", "template": "modelo.nenhum" });
+    assert_eq!(api.post(&reply, &unknown).await.unwrap().status, 422);
+    let known = json!({ "agent": "Ana", "template": template });
+    assert_eq!(api.post(&reply, &known).await.unwrap().status, 200);
+    let sent: Value = serde_json::from_str(&provider.asked(1).await[0].1).unwrap();
+    assert_eq!(sent["type"], "template");
+    assert_eq!(sent["template"]["name"], "retorno_atendimento");
+    let gap = &sent["template"]["components"][0]["parameters"][0]["text"];
+    assert_eq!(gap.as_str().unwrap(), found[0]["protocol"].as_str().unwrap());
+    server.stop().await.unwrap();
+
+    // What the provider has, beside what the catalogue says of it.
+    let listed = |status: &str| {
+        let body = json!({ "type": "BODY", "text": "Olá! Protocolo {{1}}." });
+        let entry = json!({ "name": "retorno_atendimento", "language": "pt_BR", "status": status,
+            "components": [body] });
+        Turn::Says(200, json!({ "data": [entry], "paging": { "cursors": { "after": "x" } } }))
+    };
+    let nothing = || Turn::Says(200, json!({ "contents": [] }));
+    provider.turns.lock().extend([listed("APPROVED"), nothing(), listed("PAUSED"), nothing()]);
+    let check = || {
+        let options = options.clone();
+        tokio::task::spawn_blocking(move || options.run(&["templates", "check"]))
+    };
+    let told = check().await.unwrap().unwrap();
+    assert!(told.contains("every template"), "{told}");
+    let refused = check().await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("is paused"), "{refused}");
 }

@@ -18,6 +18,7 @@ mod peek;
 mod raw;
 mod releases;
 mod store;
+mod templates;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -75,6 +76,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Labels(asked) => labels::run(asked, file),
         Command::Intents(asked) => runtime()?.block_on(intents::run(asked)),
         Command::Raw(asked) => raw::run(&asked, file),
+        Command::Templates(asked) => runtime()?.block_on(templates::run(&asked, file)),
         Command::DeadLetters(asked) => dead_letters::run(asked, file),
         Command::Store(cli::Store::Migrate) => cluster::store_migrate(&settings(file, None)?),
         Command::Store(cli::Store::Rebuild { data_dir }) => {

@@ -40,6 +40,8 @@ accounts! {
         access_token,
         #[serde(default = "graph")]
         api_url,
+        #[serde(default)]
+        business_account_id,
     }
     /// `[channels.twilio.<account>]`
     Twilio {
@@ -49,6 +51,8 @@ accounts! {
         public_url,
         #[serde(default = "twilio")]
         api_url,
+        #[serde(default = "twilio_content")]
+        content_url,
     }
     /// `[channels.telegram.<account>]`
     Telegram {
@@ -78,6 +82,10 @@ fn graph() -> String {
 
 fn twilio() -> String {
     "https://api.twilio.com".to_owned()
+}
+
+fn twilio_content() -> String {
+    "https://content.twilio.com".to_owned()
 }
 
 fn telegram() -> String {

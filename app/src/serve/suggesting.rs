@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use desk::{Suggestion, Suggests};
+use desk::{Suggestion, Suggests, TemplateText};
 use pipeline::broadcast::{Broadcasts, Swapped};
 use responder::{Catalogue, Plan};
 use schemas::conversation::Conversation;
@@ -28,6 +28,13 @@ impl Planner {
 }
 
 impl Suggests for Planner {
+    fn templates(&self, lines: &[(i64, Conversation)], now_ms: i64) -> Vec<TemplateText> {
+        let catalogue = self.catalogue.latest();
+        let offered = self.plan.templates(&catalogue.content, lines, now_ms);
+        let shown = |responder::TemplateText { answer_id, text }| TemplateText { answer_id, text };
+        offered.into_iter().map(shown).collect()
+    }
+
     fn suggest(&self, lines: &[(i64, Conversation)], now_ms: i64) -> Option<Suggestion> {
         let catalogue = self.catalogue.latest();
         let found = self.plan.suggest(&catalogue.content, lines, now_ms)?;

@@ -34,6 +34,7 @@ pub use sender::{InProduct, Outgoing, SendError, Sender, Sent};
 
 use crate::once::once;
 use crate::outcome::told;
+use crate::template::Template;
 
 /// First pause before a channel that refused is tried again; doubles.
 const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
@@ -110,18 +111,22 @@ impl Deliver {
         let Some(sender) = self.senders.get(reply.due.address.provider.as_str()) else {
             return Ok(Ended::with(DeliveryResult::Failed, Some("no_sender")));
         };
-        let outgoing = self.open(key, reply)?;
+        let (outgoing, template) = self.open(key, reply)?;
         let try_now = || async {
             if self.clock.now_ms() >= reply.due.expires_at_ms {
                 return Ok(Ended::with(DeliveryResult::Expired, None));
             }
-            if outgoing
-                .reply_window_until_ms
-                .is_some_and(|until_ms| self.clock.now_ms() >= until_ms)
-            {
-                return Ok(Ended::with(DeliveryResult::Failed, Some(WINDOW_CLOSED)));
+            let until_ms = outgoing.reply_window_until_ms;
+            if until_ms.is_none_or(|until_ms| self.clock.now_ms() < until_ms) {
+                return attempt(sender.as_ref(), &outgoing).await;
             }
-            attempt(sender.as_ref(), &outgoing).await
+            match &template {
+                Some(template) if sender.takes_templates() => {
+                    let template = Some(template.clone());
+                    attempt(sender.as_ref(), &Outgoing { template, ..outgoing.clone() }).await
+                }
+                _ => Ok(Ended::with(DeliveryResult::Failed, Some(WINDOW_CLOSED))),
+            }
         };
         if sender.is_idempotent() {
             return try_now().await;
@@ -132,8 +137,8 @@ impl Deliver {
         once(self.ledger.as_ref(), &key, interrupted, try_now()).await
     }
 
-    /// The reply as the channel needs it.
-    fn open(&self, key: &[u8], reply: &Reply) -> Result<Outgoing, Outcome> {
+    /// The reply as the channel needs it, and what goes out instead after the window.
+    fn open(&self, key: &[u8], reply: &Reply) -> Result<(Outgoing, Option<Template>), Outcome> {
         let reject = |why: String| Outcome::Reject(why);
         let key = LineKey::parse(key)
             .ok_or_else(|| reject("the key is not tenant:contact".to_owned()))?;
@@ -141,7 +146,11 @@ impl Deliver {
         let due = &reply.due;
         let thread = due.address.thread_sealed.as_ref().map(|sealed| keys.open_thread(sealed));
         let thread = thread.transpose().map_err(|error| reject(error.to_string()))?;
-        Ok(Outgoing {
+        let template = reply.template_sealed.as_ref().map(|sealed| {
+            let plain = keys.open(sealed).map_err(|error| reject(error.to_string()))?;
+            serde_json::from_slice(&plain).map_err(|error| reject(error.to_string()))
+        });
+        let outgoing = Outgoing {
             id: format!(
                 "{}/{}/{}/{}",
                 reply.conversation_id,
@@ -160,9 +169,12 @@ impl Deliver {
                 .map_err(|error| reject(error.to_string()))?,
             text: keys.open_text(&reply.text_sealed).map_err(|error| reject(error.to_string()))?,
             buttons: reply.buttons.clone(),
+            options_title: reply.options_title.clone(),
             thread,
             automatic: due.purpose != ReplyPurpose::AgentReply,
-        })
+            template: None,
+        };
+        Ok((outgoing, template.transpose()?))
     }
 }
 

@@ -7,6 +7,8 @@ use schemas::ids::ConversationId;
 use schemas::message::{Button, Channel, Contact};
 use schemas::thread::Thread;
 
+use crate::template::Template;
+
 /// A reply as a channel needs it. Holds plain text: never logged.
 #[derive(Clone)]
 pub struct Outgoing {
@@ -30,10 +32,14 @@ pub struct Outgoing {
     pub text: String,
     /// Quick replies offered.
     pub buttons: Vec<Button>,
+    /// What opens them where the channel folds them away.
+    pub options_title: String,
     /// What an answer by e-mail refers to.
     pub thread: Option<Thread>,
     /// The machine wrote it.
     pub automatic: bool,
+    /// Goes out as this instead of its text and buttons: the reply window is closed.
+    pub template: Option<Template>,
 }
 
 /// The channel has it.
@@ -70,6 +76,11 @@ pub trait Sender: Send + Sync {
 
     /// Whether sending the same reply twice shows as once.
     fn is_idempotent(&self) -> bool;
+
+    /// Whether it sends what the provider has approved beforehand.
+    fn takes_templates(&self) -> bool {
+        false
+    }
 
     /// Sends one reply. Never waits for a pace: what is too early is `NotAccepted` until then.
     ///
@@ -131,6 +142,8 @@ pub(super) fn sample(buttons: usize) -> Outgoing {
         reply_window_until_ms: None,
         automatic: true,
         thread: None,
+        template: None,
+        options_title: "Opções".to_owned(),
         text: "Olá".to_owned(),
         buttons: (1..=buttons).map(button).collect(),
     }

@@ -108,7 +108,8 @@ fn reply(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
     // A person writes to the customer, not to whichever program asked last.
     let due = case.due(ReplyPurpose::AgentReply, 0, part, AnswerVia::Channel, None);
     let agent = command.agent.clone();
-    let replied = AgentReplied { agent, part, text_sealed, text_masked };
+    let answer_id = command.answer_id.clone();
+    let replied = AgentReplied { agent, part, text_sealed, text_masked, answer_id };
     let with = With { due: Some(due), ..With::default() };
     case.tell(ConversationEvent::AgentReplied(replied), with);
     Ok(())

@@ -132,6 +132,7 @@ fn command() -> Command {
         queue: Some("vendas".into()),
         to_agent: Some("Bia".into()),
         until_ms: Some(9),
+        answer_id: Some("modelo.retorno".into()),
     }
 }
 
@@ -258,6 +259,7 @@ fn of_the_team() -> Vec<ConversationEvent> {
             part: 1,
             text_sealed: sealed(),
             text_masked: "oi".into(),
+            answer_id: Some("modelo.retorno".into()),
         }),
         E::Transferred(Transferred {
             agent: "Ana".into(),
@@ -384,6 +386,8 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
             text_sealed: sealed(),
             text_masked: "oi".into(),
             buttons: vec![],
+            options_title: "Opções".into(),
+            template_sealed: Some(sealed()),
         }),
         whole(&Handoff {
             tenant: "demo".into(),

@@ -5,6 +5,7 @@
 
 mod errors;
 mod request;
+mod templates;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::http::{ask, client};
 use super::pace::Pace;
 use super::sender::{Outgoing, SendError, Sender, Sent};
+pub use templates::listed;
 
 /// What a number may be handed; Twilio queues what a carrier takes more slowly.
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(79);
@@ -34,6 +36,8 @@ pub struct Account {
     pub status_url: String,
     /// The API without a version.
     pub api_url: String,
+    /// The Content API without a version, which lists templates.
+    pub content_url: String,
 }
 
 /// The sender.
@@ -61,6 +65,10 @@ impl Sender for Twilio {
 
     fn is_idempotent(&self) -> bool {
         false
+    }
+
+    fn takes_templates(&self) -> bool {
+        true
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {

@@ -2,7 +2,9 @@
 
 use schemas::message::{Channel, ContactIdKind};
 
+use crate::deliver::WINDOW_CLOSED;
 use crate::deliver::sender::{Outgoing, SendError, listed};
+use crate::template::Template;
 
 /// Longest body, in characters.
 const TEXT_MAX: usize = 1_600;
@@ -17,16 +19,32 @@ pub(super) fn form(
     outgoing: &Outgoing,
     status_url: &str,
 ) -> Result<Vec<(&'static str, String)>, SendError> {
+    let mut form = vec![
+        ("To", recipient(outgoing)?),
+        ("From", outgoing.account.clone()),
+        ("StatusCallback", status_url.to_owned()),
+    ];
+    if let Some(template) = &outgoing.template {
+        form.extend(approved(template)?);
+        return Ok(form);
+    }
     let text = listed(&outgoing.text, &outgoing.buttons);
     if text.chars().count() > TEXT_MAX {
         return Err(SendError::Refused(format!("longer than {TEXT_MAX} characters")));
     }
-    Ok(vec![
-        ("To", recipient(outgoing)?),
-        ("From", outgoing.account.clone()),
-        ("Body", text),
-        ("StatusCallback", status_url.to_owned()),
-    ])
+    form.push(("Body", text));
+    Ok(form)
+}
+
+/// Its gaps are numbered from 1.
+fn approved(template: &Template) -> Result<[(&'static str, String); 2], SendError> {
+    if template.content_sid.is_empty() {
+        return Err(SendError::Refused(WINDOW_CLOSED.to_owned()));
+    }
+    let numbered = (1..).map(|n: u32| n.to_string()).zip(&template.params);
+    let gaps: serde_json::Map<_, _> = numbered.map(|(n, text)| (n, text.as_str().into())).collect();
+    let gaps = serde_json::Value::Object(gaps).to_string();
+    Ok([("ContentSid", template.content_sid.clone()), ("ContentVariables", gaps)])
 }
 
 /// The customer, by the channel they wrote on.

@@ -11,11 +11,30 @@ fn a_reply_goes_out_on_the_channel_it_came_by() {
     let form = request::form(&outgoing, "https://isp.example/t").unwrap();
     assert_eq!(form[0], ("To", "whatsapp:+5511987654321".to_owned()));
     assert_eq!(form[1], ("From", "whatsapp:+551140000000".to_owned()));
-    assert_eq!(form[2], ("Body", "Olá\n• Opção 1 com um nome comprido".to_owned()));
+    assert_eq!(form[3], ("Body", "Olá\n• Opção 1 com um nome comprido".to_owned()));
     outgoing.channel = Channel::Sms;
     assert_eq!(request::form(&outgoing, "").unwrap()[0].1, "+5511987654321");
     outgoing.text = "a".repeat(1_601);
     assert!(matches!(request::form(&outgoing, ""), Err(SendError::Refused(_))));
+}
+
+#[test]
+fn after_the_window_a_template_goes_out() {
+    let mut outgoing = sample(1);
+    let mut template = crate::template::Template {
+        name: String::new(),
+        language: String::new(),
+        content_sid: "HX0".to_owned(),
+        params: vec!["Ana \"A\"".to_owned(), "2026".to_owned()],
+    };
+    outgoing.template = Some(template.clone());
+    let form = request::form(&outgoing, "").unwrap();
+    assert!(form.iter().all(|(name, _)| *name != "Body"));
+    assert_eq!(form[3], ("ContentSid", "HX0".to_owned()));
+    assert_eq!(form[4], ("ContentVariables", r#"{"1":"Ana \"A\"","2":"2026"}"#.to_owned()));
+    template.content_sid.clear();
+    outgoing.template = Some(template);
+    assert_eq!(request::form(&outgoing, ""), Err(SendError::Refused("window_closed".to_owned())));
 }
 
 #[test]

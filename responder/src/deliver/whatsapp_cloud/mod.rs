@@ -5,6 +5,7 @@
 
 mod errors;
 mod request;
+mod templates;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::http::{ask, client};
 use super::pace::Pace;
 use super::sender::{Outgoing, SendError, Sender, Sent};
+pub use templates::listed;
 
 /// What a number may send, inbound included; the provider raises it by itself and tells when it is less.
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(79);
@@ -32,6 +34,8 @@ pub struct Account {
     pub access_token: String,
     /// The Graph API with its version.
     pub api_url: String,
+    /// The WhatsApp Business Account, whose templates are listed.
+    pub business_account_id: String,
 }
 
 /// The sender.
@@ -74,6 +78,10 @@ impl Sender for WhatsappCloud {
 
     fn is_idempotent(&self) -> bool {
         false
+    }
+
+    fn takes_templates(&self) -> bool {
+        true
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {

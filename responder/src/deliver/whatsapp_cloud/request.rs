@@ -3,7 +3,9 @@
 use schemas::message::{Button, ContactIdKind};
 use serde_json::{Value, json};
 
+use crate::deliver::WINDOW_CLOSED;
 use crate::deliver::sender::{Outgoing, SendError, listed};
+use crate::template::Template;
 
 /// Longest texts, in characters: alone, with buttons, of a button, of a row of a list.
 const TEXT_MAX: usize = 4096;
@@ -47,14 +49,33 @@ pub(super) fn recipient(outgoing: &Outgoing) -> Result<(&'static str, String), S
 }
 
 fn content(outgoing: &Outgoing) -> Result<(&'static str, Value), SendError> {
+    if let Some(approved) = &outgoing.template {
+        return template(approved);
+    }
     let (text, buttons) = (&outgoing.text, &outgoing.buttons);
     let fits = text.chars().count() <= TEXT_WITH_BUTTONS_MAX;
     match buttons.len() {
         0 => plain(text),
         1..=BUTTONS_MAX if fits => Ok(("interactive", quick_replies(text, buttons))),
-        n if n <= ROWS_MAX && fits => Ok(("interactive", list(text, buttons))),
+        n if n <= ROWS_MAX && fits && !outgoing.options_title.is_empty() => {
+            Ok(("interactive", list(text, buttons, &outgoing.options_title)))
+        }
         _ => plain(&listed(text, buttons)),
     }
+}
+
+/// Its language must be one the template was approved in.
+fn template(template: &Template) -> Result<(&'static str, Value), SendError> {
+    if template.name.is_empty() {
+        return Err(SendError::Refused(WINDOW_CLOSED.to_owned()));
+    }
+    let gap = |text: &String| json!({ "type": "text", "text": text });
+    let gaps: Vec<Value> = template.params.iter().map(gap).collect();
+    let body = json!({ "type": "body", "parameters": gaps });
+    let components = if gaps.is_empty() { json!([]) } else { json!([body]) };
+    let language = json!({ "code": template.language });
+    let content = json!({ "name": template.name, "language": language, "components": components });
+    Ok(("template", content))
 }
 
 fn plain(text: &str) -> Result<(&'static str, Value), SendError> {
@@ -70,10 +91,10 @@ fn quick_replies(text: &str, buttons: &[Button]) -> Value {
     json!({ "type": "button", "body": { "text": text }, "action": { "buttons": buttons } })
 }
 
-fn list(text: &str, buttons: &[Button]) -> Value {
+fn list(text: &str, buttons: &[Button], title: &str) -> Value {
     let row = |button: &Button| json!({ "id": button.id, "title": cut(&button.title, ROW_MAX) });
     let rows: Vec<Value> = buttons.iter().map(row).collect();
-    let action = json!({ "button": "Ver opções", "sections": [{ "rows": rows }] });
+    let action = json!({ "button": cut(title, BUTTON_MAX), "sections": [{ "rows": rows }] });
     json!({ "type": "list", "body": { "text": text }, "action": action })
 }
 

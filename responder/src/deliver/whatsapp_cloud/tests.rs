@@ -40,6 +40,24 @@ fn up_to_three_buttons_then_a_list_then_words() {
 }
 
 #[test]
+fn case_10_after_the_window_a_template_goes_out() {
+    let mut outgoing = sample(2);
+    let template = |name: &str, params: &[&str]| crate::template::Template {
+        name: name.to_owned(),
+        language: "pt_BR".to_owned(),
+        content_sid: String::new(),
+        params: params.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    outgoing.template = Some(template("retorno", &["Ana", "2026"]));
+    insta::assert_snapshot!(request::body(&outgoing).unwrap(), @r#"{"biz_opaque_callback_data":"c_1/1/answer/0","messaging_product":"whatsapp","recipient_type":"individual","template":{"components":[{"parameters":[{"text":"Ana","type":"text"},{"text":"2026","type":"text"}],"type":"body"}],"language":{"code":"pt_BR"},"name":"retorno"},"to":"5511987654321","type":"template"}"#);
+    outgoing.template = Some(template("retorno", &[]));
+    assert_eq!(request::body(&outgoing).unwrap()["template"]["components"], serde_json::json!([]));
+    outgoing.template = Some(template("", &[]));
+    let refused = Err(SendError::Refused("window_closed".to_owned()));
+    assert_eq!(request::body(&outgoing), refused, "approved by another provider only");
+}
+
+#[test]
 fn case_10_codes_mean_what_the_provider_says() {
     let table = [
         (200, None, "accepted"),
@@ -71,6 +89,7 @@ fn a_number_is_answered_by_its_tenants_account() {
         phone_number_id: number.to_owned(),
         access_token: number.to_owned(),
         api_url: "http://127.0.0.1:1".to_owned(),
+        business_account_id: String::new(),
     };
     let sender = WhatsappCloud::new(vec![
         account("other", ""),

@@ -1,24 +1,20 @@
-use schemas::ids::{ContactKey, ConversationId};
 use schemas::message::{Button, Channel, Contact, ContactId};
 
 use super::*;
+use crate::deliver::sender::sample;
 
 const PROTOCOL: &str = "202611201234567890";
 
 fn outgoing(thread: Option<Thread>) -> Outgoing {
     Outgoing {
         id: "c/1/answer/0".to_owned(),
-        tenant: "demo".to_owned(),
         account: "suporte".to_owned(),
-        conversation_id: ConversationId::new(ContactKey([1; 16]), 0),
         channel: Channel::Email,
         protocol: PROTOCOL.to_owned(),
         contact: contact("maria@cliente.example"),
-        reply_window_until_ms: None,
         text: "Olá, Maria.".to_owned(),
-        buttons: Vec::new(),
         thread,
-        automatic: true,
+        ..sample(0)
     }
 }
 
