@@ -1,104 +1,28 @@
 //! Channels in both directions, against a provider of our own making that answers as it is told.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha1::Sha1;
 use tests::api::Api;
+use tests::histories::of;
+use tests::provider::{Provider, Turn};
 use tests::server::{Options, Server};
-use tests::whatsapp::signature;
+use tests::whatsapp;
 
 const PATIENCE: Duration = Duration::from_secs(40);
-const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
 const TWILIO: &str = "/v1/channels/twilio/principal";
 const TELEGRAM: &str = "/v1/channels/telegram/robo";
 const CHATWOOT: &str = "/v1/channels/chatwoot/desk";
 const TWILIO_URL: &str = "https://isp.example/v1/channels/twilio/principal";
 
-/// What the provider does with a request.
-enum Turn {
-    Says(u16, Value),
-    /// Takes it and never answers.
-    Hangs,
-}
-
-/// What it was asked: path and body.
-#[derive(Clone, Default)]
-struct Provider {
-    asked: Arc<Mutex<Vec<(String, String)>>>,
-    turns: Arc<Mutex<VecDeque<Turn>>>,
-}
-
-async fn answer(State(provider): State<Provider>, uri: Uri, body: Bytes) -> Response {
-    let number = {
-        let mut asked = provider.asked.lock();
-        asked.push((uri.path().to_owned(), String::from_utf8_lossy(&body).into_owned()));
-        asked.len()
-    };
-    let turn = provider.turns.lock().pop_front();
-    match turn {
-        Some(Turn::Hangs) => std::future::pending().await,
-        Some(Turn::Says(status, body)) => {
-            (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response()
-        }
-        None => json!({
-            "messages": [{ "id": format!("wamid.out.{number}") }],
-            "sid": format!("SMout{number}"),
-            "ok": true, "result": { "message_id": number },
-            "id": number,
-        })
-        .to_string()
-        .into_response(),
-    }
-}
-
-impl Provider {
-    async fn start() -> (Self, String) {
-        let provider = Self::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = axum::Router::new().fallback(answer).with_state(provider.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (provider, url)
-    }
-
-    /// Waits until it was asked so often.
-    async fn asked(&self, times: usize) -> Vec<(String, String)> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let asked = self.asked.lock().clone();
-            if asked.len() >= times {
-                return asked;
-            }
-            assert!(Instant::now() < until, "asked {} times of {times}", asked.len());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
 fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
-    let (whatsapp, twilio, telegram, chatwoot) = (
-        "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL",
-        "CHANNELS__TWILIO__PRINCIPAL",
-        "CHANNELS__TELEGRAM__ROBO",
-        "CHANNELS__CHATWOOT__DESK",
-    );
-    let graph = format!("{provider}/graph");
+    let (twilio, telegram, chatwoot) =
+        ("CHANNELS__TWILIO__PRINCIPAL", "CHANNELS__TELEGRAM__ROBO", "CHANNELS__CHATWOOT__DESK");
+    let options = whatsapp::account(Options::at(dir.path()), &format!("{provider}/graph"));
     [
-        (whatsapp, "TENANT", "demo"),
-        (whatsapp, "APP_SECRET", "app_secret"),
-        (whatsapp, "VERIFY_TOKEN", "T"),
-        (whatsapp, "ACCESS_TOKEN", "token"),
-        (whatsapp, "API_URL", &graph),
         (twilio, "TENANT", "demo"),
         (twilio, "ACCOUNT_SID", "AC1"),
         (twilio, "AUTH_TOKEN", "auth"),
@@ -116,27 +40,13 @@ fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
         (chatwoot, "API_URL", provider),
     ]
     .into_iter()
-    .fold(Options::at(dir.path()), |options, (account, key, value)| {
+    .fold(options, |options, (account, key, value)| {
         options.with(&format!("{account}__{key}"), value)
     })
 }
 
-/// Posts to the WhatsApp webhook, signed.
-async fn whatsapp(api: &Api, value: Value) -> u16 {
-    let body = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
-    signed(api, &body).await
-}
-
-async fn signed(api: &Api, body: &str) -> u16 {
-    let signature = signature("app_secret", body.as_bytes()).unwrap();
-    let headers = [("x-hub-signature-256", signature.as_str())];
-    api.post_raw(WHATSAPP, &headers, body.as_bytes().to_vec()).await.unwrap().status
-}
-
 fn written(id: &str, kind: &str, part: Value) -> Value {
-    let mut message = json!({ "from": "5511911112222", "id": id, "type": kind });
-    message[kind] = part;
-    json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] })
+    whatsapp::written("5511911112222", id, kind, part)
 }
 
 /// Written so long ago.
@@ -153,47 +63,22 @@ fn told(id: &str, status: &str, callback: &str) -> Value {
     json!({ "metadata": { "phone_number_id": "111" }, "statuses": [status] })
 }
 
-/// Every line of every history.
-async fn lines(api: &Api) -> Vec<Value> {
-    let list = api.get("/v1/conversations?limit=200").await.unwrap();
-    let mut found = Vec::new();
-    for conversation in list.body["conversations"].as_array().unwrap() {
-        let id = conversation["conversation_id"].as_str().unwrap();
-        let events = api.get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-        found.extend(events.body["events"].as_array().unwrap().iter().cloned());
-    }
-    found
-}
-
-/// Waits until `enough` of the lines.
 async fn until(api: &Api, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let found = lines(api).await;
-        if enough(&found) {
-            return found;
-        }
-        assert!(Instant::now() < until, "never became so: {found:#?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["event"] == event).collect()
+    api.until_lines(PATIENCE, enough).await.unwrap()
 }
 
 #[tokio::test]
 async fn cases_8_and_10_whatsapp_waits_its_turn_and_statuses_only_go_forward() {
     let dir = tempfile::tempdir().unwrap();
-    let (provider, url) = Provider::start().await;
+    let (provider, url) = Provider::start().await.unwrap();
     provider.turns.lock().push_back(Turn::Says(429, json!({ "error": { "code": 130_429 } })));
     let server = Server::start(options(&dir, &url)).await.unwrap();
     let api = server.api();
     let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
     for _ in 0..5 {
-        assert_eq!(whatsapp(&api, message.clone()).await, 200);
+        assert_eq!(whatsapp::post(&api, &message).await.unwrap(), 200);
     }
-    let asked = provider.asked(2).await;
+    let asked = provider.asked(2).await.unwrap();
     assert_eq!(asked[0], asked[1], "the same reply again, with the same id of ours");
     assert_eq!(asked[0].0, "/graph/111/messages");
     let sent: Value = serde_json::from_str(&asked[1].1).unwrap();
@@ -203,55 +88,55 @@ async fn cases_8_and_10_whatsapp_waits_its_turn_and_statuses_only_go_forward() {
     assert_eq!(of(&found, "reply_sent")[0]["detail"]["result"], "sent");
     assert_eq!(of(&found, "message_received").len(), 1, "five deliveries, one message");
     for status in ["read", "delivered", "sent"] {
-        assert_eq!(whatsapp(&api, told("wamid.out.2", status, ours)).await, 200);
+        assert_eq!(whatsapp::post(&api, &told("wamid.out.2", status, ours)).await.unwrap(), 200);
     }
     // In the order of the contact, so what comes behind the statuses tells that they have passed.
     let reaction = written("wamid.2", "reaction", json!({ "message_id": "x", "emoji": "👍" }));
-    assert_eq!(whatsapp(&api, reaction).await, 200);
+    assert_eq!(whatsapp::post(&api, &reaction).await.unwrap(), 200);
     let found = until(&api, |lines| of(lines, "message_received").len() == 2).await;
     let statuses = of(&found, "status_changed");
     assert_eq!(statuses.len(), 1, "{statuses:?}");
     assert_eq!(statuses[0]["detail"]["status"], "read");
-    assert_eq!(provider.asked.lock().len(), 2, "one reply");
+    assert_eq!(provider.requests.lock().len(), 2, "one reply");
 }
 
 #[tokio::test]
 async fn what_may_have_gone_out_is_not_sent_again_and_a_status_tells() {
     let dir = tempfile::tempdir().unwrap();
-    let (provider, url) = Provider::start().await;
+    let (provider, url) = Provider::start().await.unwrap();
     provider.turns.lock().push_back(Turn::Hangs);
     let server = Server::start(options(&dir, &url)).await.unwrap();
     let api = server.api();
     let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
-    assert_eq!(whatsapp(&api, message).await, 200);
-    let asked = provider.asked(1).await;
+    assert_eq!(whatsapp::post(&api, &message).await.unwrap(), 200);
+    let asked = provider.asked(1).await.unwrap();
     let sent: Value = serde_json::from_str(&asked[0].1).unwrap();
     let ours = sent["biz_opaque_callback_data"].as_str().unwrap().to_owned();
     let found = until(&api, |lines| !of(lines, "reply_sent").is_empty()).await;
     assert_eq!(of(&found, "reply_sent")[0]["detail"]["result"], "uncertain");
-    assert_eq!(whatsapp(&api, told("wamid.late", "delivered", &ours)).await, 200);
+    assert_eq!(whatsapp::post(&api, &told("wamid.late", "delivered", &ours)).await.unwrap(), 200);
     let found = until(&api, |lines| !of(lines, "status_changed").is_empty()).await;
     let reply = of(&found, "status_changed")[0]["detail"]["reply"].as_str().unwrap();
     assert!(ours.ends_with(reply), "{reply} is the end of {ours}");
-    assert_eq!(provider.asked.lock().len(), 1, "never sent again");
+    assert_eq!(provider.requests.lock().len(), 1, "never sent again");
 }
 
 #[tokio::test]
 async fn case_9_what_is_edited_or_deleted_is_not_decided_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let (_provider, url) = Provider::start().await;
+    let (_provider, url) = Provider::start().await.unwrap();
     let server = Server::start(options(&dir, &url)).await.unwrap();
     let api = server.api();
     let message = written("wamid.1", "text", json!({ "body": "minha internet caiu" }));
-    assert_eq!(whatsapp(&api, message).await, 200);
+    assert_eq!(whatsapp::post(&api, &message).await.unwrap(), 200);
     until(&api, |lines| !of(lines, "turn_decided").is_empty()).await;
     let edit = json!({ "original_message_id": "wamid.1",
         "message": { "type": "text", "text": { "body": "minha internet voltou" } } });
-    assert_eq!(whatsapp(&api, written("wamid.2", "edit", edit)).await, 200);
+    assert_eq!(whatsapp::post(&api, &written("wamid.2", "edit", edit)).await.unwrap(), 200);
     let gone = json!({ "original_message_id": "wamid.1" });
-    assert_eq!(whatsapp(&api, written("wamid.3", "revoke", gone)).await, 200);
+    assert_eq!(whatsapp::post(&api, &written("wamid.3", "revoke", gone)).await.unwrap(), 200);
     let next = written("wamid.4", "text", json!({ "body": "quero falar com atendente" }));
-    assert_eq!(whatsapp(&api, next).await, 200);
+    assert_eq!(whatsapp::post(&api, &next).await.unwrap(), 200);
     let found = until(&api, |lines| of(lines, "turn_decided").len() == 2).await;
     assert_eq!(of(&found, "message_received").len(), 4);
     let kinds: Vec<&str> = of(&found, "message_received")
@@ -264,7 +149,7 @@ async fn case_9_what_is_edited_or_deleted_is_not_decided_twice() {
 #[tokio::test]
 async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
     let dir = tempfile::tempdir().unwrap();
-    let (provider, url) = Provider::start().await;
+    let (provider, url) = Provider::start().await.unwrap();
     let server = Server::start(options(&dir, &url)).await.unwrap();
     let api = server.api();
     let form = "Body=falar+com+atendente&From=whatsapp%3A%2B5511933334444&MessageSid=SM1&New=1\
@@ -279,7 +164,7 @@ async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
     assert_eq!((taken.status, taken.text.as_str()), (200, "<Response/>"));
     let forged = api.post_raw(TWILIO, &[kind, ("x-twilio-signature", "AAAA")], form.into()).await;
     assert_eq!(forged.unwrap().status, 401);
-    let asked = provider.asked(1).await;
+    let asked = provider.asked(1).await.unwrap();
     assert_eq!(asked[0].0, "/2010-04-01/Accounts/AC1/Messages.json");
     assert!(asked[0].1.contains("To=whatsapp%3A%2B5511933334444"), "{}", asked[0].1);
     assert!(asked[0].1.contains("From=whatsapp%3A%2B551140000000"), "{}", asked[0].1);
@@ -295,7 +180,7 @@ async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
         let right = api.post_raw(TELEGRAM, &secret("psst"), body.clone().into()).await.unwrap();
         assert_eq!(right.status, 200);
     }
-    let asked = provider.asked(2).await;
+    let asked = provider.asked(2).await.unwrap();
     assert_eq!(asked[1].0, "/bot900:abc/sendMessage");
     let sent: Value = serde_json::from_str(&asked[1].1).unwrap();
     assert_eq!(sent["chat_id"], "7");
@@ -315,7 +200,7 @@ async fn chatwoot(api: &Api, id: i64, kind: &str, text: &str, attributes: Value)
     .to_string();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let timestamp = now.as_secs().to_string();
-    let signature = signature("hook", format!("{timestamp}.{body}").as_bytes()).unwrap();
+    let signature = whatsapp::signature("hook", format!("{timestamp}.{body}").as_bytes()).unwrap();
     let headers = [
         ("x-chatwoot-signature", signature.as_str()),
         ("x-chatwoot-timestamp", timestamp.as_str()),
@@ -326,7 +211,7 @@ async fn chatwoot(api: &Api, id: i64, kind: &str, text: &str, attributes: Value)
 #[tokio::test]
 async fn case_21_chatwoots_customers_are_answered_and_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
-    let (provider, url) = Provider::start().await;
+    let (provider, url) = Provider::start().await.unwrap();
     let server = Server::start(options(&dir, &url)).await.unwrap();
     let api = server.api();
     let unsigned = api.post_raw(CHATWOOT, &[], b"{}".to_vec()).await.unwrap();
@@ -335,7 +220,7 @@ async fn case_21_chatwoots_customers_are_answered_and_nobody_else() {
     for _ in 0..3 {
         assert_eq!(chatwoot(&api, 1, "incoming", wish, json!({})).await, 200);
     }
-    let (path, body) = provider.asked(1).await.remove(0);
+    let (path, body) = provider.asked(1).await.unwrap().remove(0);
     assert_eq!(path, "/api/v1/accounts/1/conversations/88/messages");
     let sent: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(
@@ -360,7 +245,7 @@ async fn case_21_chatwoots_customers_are_answered_and_nobody_else() {
     // What is decided after them shows that nothing before was.
     assert_eq!(chatwoot(&api, 5, "incoming", "obrigada", json!({})).await, 200);
     until(&api, |lines| of(lines, "turn_decided").len() == 2).await;
-    let asked = provider.asked.lock().clone();
+    let asked = provider.requests.lock().clone();
     assert!(asked.iter().all(|(path, _)| path.ends_with("/conversations/88/messages")));
     assert!(asked.len() <= 2, "one answer a turn: {asked:?}");
 }
@@ -368,14 +253,14 @@ async fn case_21_chatwoots_customers_are_answered_and_nobody_else() {
 #[tokio::test]
 async fn case_31_what_cannot_be_read_is_set_aside_and_what_was_heard_can_be_heard_again() {
     let dir = tempfile::tempdir().unwrap();
-    let (_provider, url) = Provider::start().await;
+    let (_provider, url) = Provider::start().await.unwrap();
     let options = options(&dir, &url);
     let server = Server::start(options.clone()).await.unwrap();
     let api = server.api();
     let message = written("wamid.1", "text", json!({ "body": "quero falar com atendente" }));
-    assert_eq!(whatsapp(&api, message).await, 200);
-    assert_eq!(signed(&api, "{\"entry\":").await, 400);
-    assert_eq!(signed(&api, &"x".repeat(10 << 20)).await, 413);
+    assert_eq!(whatsapp::post(&api, &message).await.unwrap(), 200);
+    assert_eq!(whatsapp::post_body(&api, "{\"entry\":".as_bytes()).await.unwrap(), 400);
+    assert_eq!(whatsapp::post_body(&api, "x".repeat(10 << 20).as_bytes()).await.unwrap(), 413);
     until(&api, |lines| !of(lines, "reply_sent").is_empty()).await;
     server.stop().await.unwrap();
     let letters = options.run(&["dead-letters", "list"]).unwrap();
@@ -387,7 +272,7 @@ async fn case_31_what_cannot_be_read_is_set_aside_and_what_was_heard_can_be_hear
     let server = Server::start(options).await.unwrap();
     let api = server.api();
     let next = written("wamid.2", "text", json!({ "body": "oi" }));
-    assert_eq!(whatsapp(&api, next).await, 200);
+    assert_eq!(whatsapp::post(&api, &next).await.unwrap(), 200);
     let found = until(&api, |lines| of(lines, "message_received").len() >= 2).await;
     assert_eq!(of(&found, "message_received").len(), 2, "heard again is not heard twice");
 }
@@ -395,20 +280,20 @@ async fn case_31_what_cannot_be_read_is_set_aside_and_what_was_heard_can_be_hear
 #[tokio::test]
 async fn case_10_after_the_window_an_agent_sends_what_was_approved() {
     let dir = tempfile::tempdir().unwrap();
-    let (provider, url) = Provider::start().await;
+    let (provider, url) = Provider::start().await.unwrap();
     let waba = ("CHANNELS__WHATSAPP_CLOUD__PRINCIPAL__BUSINESS_ACCOUNT_ID", "900");
     let options = options(&dir, &url).with(waba.0, waba.1);
     let server = Server::start(options.clone()).await.unwrap();
     let api = server.api();
     let day = Duration::from_secs(25 * 3600);
     let message = written_ago("wamid.1", "quero falar com atendente", day);
-    assert_eq!(whatsapp(&api, message).await, 200);
+    assert_eq!(whatsapp::post(&api, &message).await.unwrap(), 200);
     let of_the_notice = |lines: &[Value]| {
         of(lines, "reply_sent").first().map(|line| line["detail"]["result"].clone())
     };
     let found = until(&api, |lines| of_the_notice(lines).is_some()).await;
     assert_eq!(of_the_notice(&found).unwrap(), "failed", "too late for a free text");
-    assert!(provider.asked.lock().is_empty(), "and the provider was not asked");
+    assert!(provider.requests.lock().is_empty(), "and the provider was not asked");
 
     let id = found[0]["conversation_id"].as_str().unwrap().to_owned();
     let conversation = format!("/v1/conversations/{id}");
@@ -422,7 +307,7 @@ async fn case_10_after_the_window_an_agent_sends_what_was_approved() {
     assert_eq!(api.post(&reply, &unknown).await.unwrap().status, 422);
     let known = json!({ "agent": "Ana", "template": template });
     assert_eq!(api.post(&reply, &known).await.unwrap().status, 200);
-    let sent: Value = serde_json::from_str(&provider.asked(1).await[0].1).unwrap();
+    let sent: Value = serde_json::from_str(&provider.asked(1).await.unwrap()[0].1).unwrap();
     assert_eq!(sent["type"], "template");
     assert_eq!(sent["template"]["name"], "retorno_atendimento");
     let gap = &sent["template"]["components"][0]["parameters"][0]["text"];

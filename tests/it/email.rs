@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tests::api::Api;
+use tests::histories::of;
 use tests::server::{Options, Server};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,32 +121,15 @@ fn options(mail: &Mail, dir: &tempfile::TempDir, address: &str) -> Options {
     })
 }
 
-/// Texts of all messages heard.
-async fn heard(api: &Api) -> Vec<String> {
-    let list = api.get("/v1/conversations?limit=200").await.unwrap();
-    let mut found = Vec::new();
-    for conversation in list.body["conversations"].as_array().unwrap() {
-        let id = conversation["conversation_id"].as_str().unwrap();
-        let events = api.get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-        let lines = events.body["events"].as_array().unwrap().iter();
-        let received = lines.filter(|line| line["event"] == "message_received");
-        let text = |line: &Value| line["detail"]["text"].as_str().map(str::to_owned);
-        found.extend(received.filter_map(text));
-    }
+/// Texts of all messages, once so many were heard.
+async fn until_heard(api: &Api, count: usize) -> Vec<String> {
+    let enough = |lines: &[Value]| of(lines, "message_received").len() >= count;
+    let lines = api.until_lines(PATIENCE, enough).await.unwrap();
+    let text = |line: &Value| line["detail"]["text"].as_str().map(str::to_owned);
+    let mut found: Vec<String> =
+        of(&lines, "message_received").into_iter().filter_map(text).collect();
     found.sort();
     found
-}
-
-async fn until_heard(api: &Api, count: usize) -> Vec<String> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let found = heard(api).await;
-        if found.len() >= count {
-            return found;
-        }
-        assert!(Instant::now() < until, "{count} were never heard: {found:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]

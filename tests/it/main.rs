@@ -9,6 +9,7 @@
     clippy::print_stderr
 )] // a test fails loudly, and says what it skips
 
+mod acceptance;
 mod agents;
 mod browser;
 mod channels;

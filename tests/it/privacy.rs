@@ -3,13 +3,34 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tests::histories::of;
 use tests::server::{Options, Server};
+use tests::whatsapp::{account, post, post_body, written};
 
 const CPF: &str = "529.982.247-25";
 const PHONE: &str = "(11) 98765-4321";
 const EMAIL: &str = "canario.da.silva@exemplo.com.br";
+const CNPJ: &str = "11.222.333/0001-81";
+const CARD: &str = "4111 1111 1111 1111";
 const WORD: &str = "xilofonista";
+
+/// How each may be written.
+const WRITTEN: &[&str] = &[
+    CPF,
+    "52998224725",
+    PHONE,
+    "98765-4321",
+    EMAIL,
+    CNPJ,
+    "11222333000181",
+    CARD,
+    "4111111111111111",
+    WHATSAPP,
+    "987654321",
+];
+/// The number a customer writes from.
+const WHATSAPP: &str = "5511987654321";
 
 /// Files of a directory that hold `needle`, its WAL files included.
 fn holding(dir: &Path, needle: &str) -> Vec<String> {
@@ -63,7 +84,7 @@ async fn a_customers_numbers_are_nowhere_they_must_not_be() {
         .unwrap();
     assert_eq!(refused.status, 422);
     let (said, _) = server.stop().await.unwrap();
-    for needle in [CPF, "52998224725", PHONE, "98765-4321", EMAIL] {
+    for needle in WRITTEN {
         for (place, content) in
             [("list", &list), ("live page", &live), ("metrics", &metrics), ("log", &said)]
         {
@@ -77,4 +98,76 @@ async fn a_customers_numbers_are_nowhere_they_must_not_be() {
     }
     assert!(!said.contains(WORD), "no text of a message in the log");
     assert!(!metrics.contains(WORD));
+}
+
+/// Kept for days and read by nobody outside: requests as they came, texts on their way to the models, and
+/// what nobody could read.
+const TRANSPORT: &[&str] = &["raw", "inbound", "turns", "dead-letters"];
+
+/// Topics that hold `needle`, but for those of transport.
+fn topics_holding(data_dir: &Path, needle: &str) -> Vec<String> {
+    let log = rusqlite::Connection::open(data_dir.join("log.db")).unwrap();
+    let mut tables = log.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let topics =
+        ["classified", "conversations", "replies", "labels", "turns-state", "router-state"];
+    let mut seen = 0;
+    let mut found = Vec::new();
+    for table in tables.map(Result::unwrap).filter(|name| !TRANSPORT.contains(&name.as_str())) {
+        let Ok(mut rows) = log.prepare(&format!("SELECT key, value, headers FROM \"{table}\""))
+        else {
+            continue; // not a topic
+        };
+        seen += usize::from(topics.contains(&table.as_str()));
+        let mut rows = rows.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let columns =
+                (0..3).filter_map(|column| row.get::<_, Option<Vec<u8>>>(column).unwrap());
+            let holds = |bytes: &[u8]| {
+                bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+            };
+            if columns.into_iter().any(|bytes| holds(&bytes)) {
+                found.push(table.clone());
+            }
+        }
+    }
+    assert_eq!(seen, topics.len(), "every topic that has to do with texts was looked into");
+    found
+}
+
+#[tokio::test]
+async fn case_26_numbers_are_in_no_topic_and_no_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options::at(dir.path()).with("TELEMETRY__LOG", "trace,hyper=info,h2=info");
+    let server = Server::start(account(options.clone(), "http://127.0.0.1:1")).await.unwrap();
+    let api = server.api();
+    let text = format!(
+        "sou {WORD}, cpf {CPF}, cnpj {CNPJ}, fone {PHONE}, email {EMAIL}, cartão {CARD}, quero um atendente"
+    );
+    let message = written(WHATSAPP, "wamid.1", "text", json!({ "body": text }));
+    assert_eq!(post(&api, &message).await.unwrap(), 200);
+    // What no adapter can read is set aside whole, with the same numbers in it.
+    assert_eq!(post_body(&api, format!("{{\"{text}").as_bytes()).await.unwrap(), 400);
+    let decided = |lines: &[Value]| !of(lines, "turn_decided").is_empty();
+    let lines = api.until_lines(Duration::from_secs(20), decided).await.unwrap();
+    let id = lines[0]["conversation_id"].as_str().unwrap();
+    let label = json!({ "agent": "Ana", "turn": 1, "intent": "sem_conexao" });
+    let labelled = api.post(&format!("/v1/conversations/{id}/label"), &label).await.unwrap();
+    assert_eq!(labelled.status, 200, "{}", labelled.text);
+    let (said, _) = server.stop().await.unwrap();
+    let out = dir.path().join("labels.jsonl");
+    options.run(&["labels", "export", "--out", out.to_str().unwrap()]).unwrap();
+    let exported = std::fs::read_to_string(&out).unwrap();
+    assert!(exported.contains("sem_conexao"), "{exported}");
+    let mut outputs = vec![("log", said), ("labels", exported)];
+    for command in [&["dead-letters", "list"][..], &["config", "show"]] {
+        outputs.push((command[0], options.run(command).unwrap()));
+    }
+    assert!(outputs[2].1.contains("door"), "{}", outputs[2].1);
+    for needle in WRITTEN {
+        for (place, content) in &outputs {
+            assert!(!content.contains(needle), "{needle} in {place}: {content}");
+        }
+        assert_eq!(topics_holding(dir.path(), needle), Vec::<String>::new(), "{needle}");
+    }
 }

@@ -88,7 +88,7 @@ async fn a_customer_writes_and_is_answered() {
 }
 
 #[tokio::test]
-async fn a_message_sent_again_is_the_same_message() {
+async fn case_18_a_message_sent_again_is_the_same_message() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(Options::at(dir.path())).await.unwrap();
     let (mut chat, welcome) = Chat::open(&server, None, 0).await;
@@ -111,7 +111,7 @@ async fn a_message_sent_again_is_the_same_message() {
 }
 
 #[tokio::test]
-async fn a_browser_that_comes_back_gets_what_it_missed_also_after_a_crash() {
+async fn case_18_a_browser_that_comes_back_gets_what_it_missed_also_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(Options::at(dir.path())).await.unwrap();
     let (mut chat, welcome) = Chat::open(&server, None, 0).await;

@@ -5,27 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::api::{Answer, Api};
+use tests::histories::of;
 use tests::server::{Options, Server, root};
-use tests::whatsapp::signature;
+use tests::whatsapp::{PATH, account, post_body, signature};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const SECRET: &str = "app_secret";
-const PATH: &str = "/v1/channels/whatsapp_cloud/principal";
 
 async fn server(dir: &tempfile::TempDir) -> Server {
-    let account = "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL";
-    let options = Options::at(dir.path())
-        .with(&format!("{account}__TENANT"), "demo")
-        .with(&format!("{account}__APP_SECRET"), SECRET)
-        .with(&format!("{account}__VERIFY_TOKEN"), "T");
-    Server::start(options).await.unwrap()
-}
-
-async fn post(api: &Api, body: &[u8]) -> Answer {
-    let signature = signature(SECRET, body).unwrap();
-    let headers =
-        [("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
-    api.post_raw(PATH, &headers, body.to_vec()).await.unwrap()
+    Server::start(account(Options::at(dir.path()), "http://127.0.0.1:1")).await.unwrap()
 }
 
 /// A body with two entries, each with two changes, as providers gather them under load.
@@ -54,41 +41,26 @@ fn gathered() -> Value {
     ]})
 }
 
-/// Every message in every history.
 async fn received(api: &Api) -> Vec<Value> {
-    let list = api.get("/v1/conversations?limit=200").await.unwrap();
-    let mut found = Vec::new();
-    for conversation in list.body["conversations"].as_array().unwrap() {
-        let id = conversation["conversation_id"].as_str().unwrap();
-        let events = api.get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-        let lines = events.body["events"].as_array().unwrap().iter();
-        found.extend(lines.filter(|line| line["event"] == "message_received").cloned());
-    }
-    found
+    of(&api.lines().await.unwrap(), "message_received").into_iter().cloned().collect()
 }
 
 /// Waits until `count` messages have come.
 async fn wait_for(api: &Api, count: usize) -> Vec<Value> {
-    let until = std::time::Instant::now() + PATIENCE;
-    loop {
-        let found = received(api).await;
-        if found.len() >= count {
-            return found;
-        }
-        assert!(std::time::Instant::now() < until, "{count} never came: {found:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let enough = |lines: &[Value]| of(lines, "message_received").len() >= count;
+    let lines = api.until_lines(PATIENCE, enough).await.unwrap();
+    of(&lines, "message_received").into_iter().cloned().collect()
 }
 
 #[tokio::test]
-async fn every_message_of_a_body_is_heard_once() {
+async fn case_2_every_message_of_a_body_is_heard_once() {
     let dir = tempfile::tempdir().unwrap();
     let server = server(&dir).await;
     let api = server.api();
     let body = serde_json::to_vec(&gathered()).unwrap();
     for _ in 0..2 {
         // Providers deliver again whenever they are not sure.
-        assert_eq!(post(&api, &body).await.status, 200);
+        assert_eq!(post_body(&api, &body).await.unwrap(), 200);
     }
     let found = wait_for(&api, 4).await;
     assert_eq!(found.len(), 4, "each once: {found:?}");
@@ -103,7 +75,7 @@ async fn every_message_of_a_body_is_heard_once() {
 }
 
 #[tokio::test]
-async fn only_the_provider_is_believed() {
+async fn cases_5_and_6_only_the_provider_is_believed() {
     let dir = tempfile::tempdir().unwrap();
     let server = server(&dir).await;
     let api = server.api();
@@ -116,16 +88,33 @@ async fn only_the_provider_is_believed() {
     let body = serde_json::to_vec(&gathered()).unwrap();
     let unsigned = [("content-type", "application/json")];
     assert_eq!(api.post_raw(PATH, &unsigned, body.clone()).await.unwrap().status, 401);
-    let forged = [("content-type", "application/json"), ("x-hub-signature-256", "sha256=00")];
-    assert_eq!(api.post_raw(PATH, &forged, body.clone()).await.unwrap().status, 401);
-    assert_eq!(post(&api, b"{").await.status, 400);
+    let right = signature("app_secret", &body).unwrap();
+    for forged in ["sha256=00", "sha256=", "", &right[..40], &right.replace("sha256", "sha1")] {
+        let headers = [("content-type", "application/json"), ("x-hub-signature-256", forged)];
+        let answer = api.post_raw(PATH, &headers, body.clone()).await.unwrap();
+        assert_eq!(answer.status, 401, "{forged}: {}", answer.text);
+    }
+    let headers = [("content-type", "application/json"), ("x-hub-signature-256", right.as_str())];
+    let mut flipped = body.clone();
+    flipped[10] ^= 1;
+    assert_eq!(api.post_raw(PATH, &headers, flipped).await.unwrap().status, 401);
+    assert_eq!(post_body(&api, b"{").await.unwrap(), 400);
     let elsewhere = "/v1/channels/whatsapp_cloud/nobody";
     assert_eq!(api.post_raw(elsewhere, &unsigned, body).await.unwrap().status, 404);
     assert!(received(&api).await.is_empty());
+    // What is signed is what was sent: written again, `\u00e7` would be another text.
+    let message = json!({ "from": "5511911112222", "id": "wamid.9", "type": "text",
+        "text": { "body": "ESCAPED" } });
+    let value = json!({ "metadata": { "phone_number_id": "1" }, "messages": [message] });
+    let escaped = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
+    let escaped = escaped.replace("ESCAPED", "a liga\\u00e7\\u00e3o caiu \\ud83d\\ude21");
+    assert_eq!(post_body(&api, escaped.as_bytes()).await.unwrap(), 200);
+    let found = wait_for(&api, 1).await;
+    assert_eq!(found[0]["detail"]["text"], "a ligação caiu 😡");
 }
 
 #[tokio::test]
-async fn the_providers_own_bodies_are_all_taken() {
+async fn case_1_the_providers_own_bodies_are_all_taken() {
     let samples: PathBuf = root().join("../shared/payloads/whatsapp-cloud");
     if !samples.is_dir() {
         println!("SKIPPED: real WhatsApp bodies are not at hand ({})", samples.display());
@@ -148,8 +137,8 @@ async fn the_providers_own_bodies_are_all_taken() {
             continue;
         };
         for (name, body) in cases.iter().filter(|(_, body)| body.get("entry").is_some()) {
-            let answer = post(&api, &serde_json::to_vec(body).unwrap()).await;
-            assert_eq!(answer.status, 200, "{} {name}: {}", path.display(), answer.text);
+            let status = post_body(&api, &serde_json::to_vec(body).unwrap()).await.unwrap();
+            assert_eq!(status, 200, "{} {name}", path.display());
             taken += 1;
         }
     }

@@ -7,6 +7,8 @@
 pub mod api;
 pub mod chaos;
 pub mod faketime;
+pub mod histories;
 pub mod installation;
+pub mod provider;
 pub mod server;
 pub mod whatsapp;

@@ -47,7 +47,7 @@ fn summary(event: &Event) -> String {
 }
 
 #[test]
-fn every_sample_gives_one_event_for_each_element() {
+fn case_1_every_sample_gives_one_event_for_each_element() {
     for (name, body) in samples() {
         let lists = ["messages", "statuses", "message_echoes", "calls"];
         let elements: usize = body["entry"]
@@ -66,7 +66,7 @@ fn every_sample_gives_one_event_for_each_element() {
 }
 
 #[test]
-fn kinds_are_understood() {
+fn case_1_kinds_are_understood() {
     let body = |message: Value| {
         let value = json!({
             "metadata": {"phone_number_id": "111"},
