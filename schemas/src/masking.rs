@@ -43,35 +43,33 @@ fn personal_at(text: &str, before: Option<char>) -> (usize, &'static str) {
     if let Some(length) = email_length(text) {
         return (length, "[e-mail]");
     }
-    let Some((length, digits)) = number_at(text) else { return (0, "") };
-    match kind_of(&digits, text.starts_with('+')) {
-        Some(shown) => (length, shown),
-        None => (0, ""),
-    }
+    number_at(text).unwrap_or((0, ""))
 }
 
-/// The longest run of digits at the start, with the separators people put in numbers.
-fn number_at(text: &str) -> Option<(usize, Vec<u8>)> {
+/// The longest personal number at the start, with the separators people put in numbers: it ends where a
+/// group of digits does, for two numbers may stand one behind the other.
+fn number_at(text: &str) -> Option<(usize, &'static str)> {
     let mut digits = Vec::new();
-    let mut end = 0;
     let mut gap = 0;
-    for (at, c) in text.char_indices() {
+    let mut found = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
         match c.to_digit(10) {
+            Some(_) if digits.len() == DIGITS_MAX => break, // longer than anything personal
             Some(digit) => {
-                if digits.len() == DIGITS_MAX {
-                    return None; // longer than anything personal
-                }
                 digits.push(u8::try_from(digit).unwrap_or_default());
-                end = at + 1;
                 gap = 0;
+                if chars.peek().is_none_or(|(_, next)| !next.is_alphanumeric()) {
+                    let kind = kind_of(&digits, text.starts_with('+'));
+                    found = kind.map(|shown| (at + 1, shown)).or(found);
+                }
             }
             None if "+(".contains(c) && digits.is_empty() && gap < 3 => gap += 1,
             None if " .-/()".contains(c) && !digits.is_empty() && gap < 2 => gap += 1,
-            None if c.is_alphabetic() && end == at => return None,
             None => break,
         }
     }
-    (!digits.is_empty()).then_some((end, digits))
+    found
 }
 
 fn kind_of(digits: &[u8], international: bool) -> Option<&'static str> {
@@ -185,6 +183,9 @@ mod tests {
             ("liga 11 98765-4321", "liga [telefone]"),
             ("(11) 3456-7890 ou +55 11 98765-4321", "[telefone] ou [telefone]"),
             ("zap 5511987654321", "zap [telefone]"),
+            ("52998224725 11987654321", "[CPF] [telefone]"),
+            ("529.982.247-25 / 111.444.777-35", "[CPF] / [CPF]"),
+            ("11.222.333/0001-81 4111 1111 1111 1111", "[CNPJ] [cartão]"),
             ("cartão 4111 1111 1111 1111 venc", "cartão [cartão] venc"),
             ("manda p/ ana.souza+net@provedor.com.br, vlw", "manda p/ [e-mail], vlw"),
         ] {

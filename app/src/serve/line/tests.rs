@@ -21,6 +21,8 @@ use schemas::work::{ActionRequest, Reply};
 
 use super::*;
 
+mod mix;
+
 const START_MS: i64 = 1_795_262_400_000;
 const CONTACTS: u8 = 40;
 
