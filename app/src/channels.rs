@@ -14,6 +14,7 @@ use responder::deliver::telegram::Telegram;
 use responder::deliver::twilio::Twilio;
 use responder::deliver::whatsapp_cloud::WhatsappCloud;
 use responder::deliver::{self, HttpCallback, InProduct, Sender};
+use responder::mirror;
 
 use crate::config::{Channels, MailSecurity, Settings};
 
@@ -48,6 +49,7 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         let account = chatwoot::Account {
             tenant: account.tenant.clone(),
             webhook_secret: account.webhook_secret.clone(),
+            mirror_inbox_id: account.mirror_inbox_id.parse().ok(),
         };
         webhooks.add(chatwoot::PROVIDER, name, Arc::new(account));
     }
@@ -220,6 +222,21 @@ fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {
         (name.clone(), account)
     });
     Telegram::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+/// Where conversations are shown to teams that work elsewhere.
+pub(crate) fn mirrors(channels: &Channels) -> Vec<mirror::Account> {
+    let mirrored = channels.chatwoot.values().filter_map(|account| {
+        Some(mirror::Account {
+            tenant: account.tenant.clone(),
+            account_id: account.account_id.clone(),
+            inbox_id: account.mirror_inbox_id.parse().ok()?,
+            access_token: account.access_token.clone(),
+            api_url: account.api_url.clone(),
+            whole: account.mirror_text == "whole",
+        })
+    });
+    mirrored.collect()
 }
 
 fn chatwoot_out(channels: &Channels) -> anyhow::Result<Chatwoot> {

@@ -80,7 +80,7 @@ fn telegram(body: &[u8]) {
 }
 
 fn chatwoot(body: &[u8]) {
-    let account = chatwoot::Account { tenant: TENANT.to_owned(), webhook_secret: secret() };
+    let account = chatwoot::Account { tenant: TENANT.to_owned(), webhook_secret: secret(), mirror_inbox_id: None };
     plain(&account, body);
 }
 

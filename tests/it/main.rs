@@ -23,6 +23,7 @@ mod drill;
 mod email;
 mod full_disk;
 mod labels;
+mod mirror;
 mod models;
 mod moving;
 mod openapi;

@@ -73,6 +73,28 @@ accounts! {
         access_token,
         #[serde(default)]
         api_url,
+        #[serde(default)]
+        mirror_inbox_id,
+        #[serde(default = "masked")]
+        mirror_text,
+    }
+}
+
+impl Chatwoot {
+    /// What keeps its conversations from being shown, if they are to be.
+    pub(super) fn mirror_mistake(&self) -> Option<String> {
+        if !matches!(self.mirror_text.as_str(), "masked" | "whole") {
+            return Some("mirror_text must be \"masked\" or \"whole\"".to_owned());
+        }
+        if self.mirror_inbox_id.is_empty() {
+            return None;
+        }
+        if self.mirror_inbox_id.parse::<i64>().is_err() || self.account_id.parse::<i64>().is_err() {
+            return Some("mirror_inbox_id and account_id must be their numbers".to_owned());
+        }
+        let missing = [("access_token", &self.access_token), ("api_url", &self.api_url)];
+        let missing = missing.into_iter().find(|(_, value)| value.is_empty());
+        missing.map(|(key, _)| format!("{key} must not be empty where mirror_inbox_id is set"))
     }
 }
 
@@ -86,6 +108,10 @@ fn twilio() -> String {
 
 fn twilio_content() -> String {
     "https://content.twilio.com".to_owned()
+}
+
+fn masked() -> String {
+    "masked".to_owned()
 }
 
 fn telegram() -> String {

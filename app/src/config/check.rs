@@ -73,6 +73,9 @@ fn tenants(settings: &Settings) -> Vec<String> {
         wrong.extend(missing.map(|(key, _)| format!("{place}.{key} must not be empty")));
     }
     wrong.extend(super::email::mistakes(&settings.channels.email));
+    wrong.extend(settings.channels.chatwoot.iter().filter_map(|(name, account)| {
+        Some(format!("channels.chatwoot.{name}.{}", account.mirror_mistake()?))
+    }));
     wrong
 }
 

@@ -16,7 +16,7 @@ use pipeline::{
     spawn_stage,
 };
 use responder::act::DemoCrm;
-use responder::{Act, Deliver, Plan};
+use responder::{Act, Deliver, Mirror, Plan};
 use router::Router;
 use schemas::Avro;
 use schemas::line::{Inbound, InboundBody};
@@ -32,7 +32,7 @@ use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
 use super::part::Chosen;
-use crate::channels::senders;
+use crate::channels::{mirrors, senders};
 use crate::config::{Layout, Settings};
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
@@ -252,6 +252,16 @@ fn effects(
     })?;
     assembly.add(minutes, |group| {
         Ok(spawn_effect(Arc::new(KeepMetrics(keep())), group, setup(), policy, stop.clone()))
+    })?;
+    let mirrors = mirrors(&settings.channels);
+    if mirrors.is_empty() {
+        return Ok(()); // nobody is shown anything
+    }
+    assembly.add(Setup::effect_group(Mirror::NAME, CONVERSATIONS), |group| {
+        let (ledger, keyring) = (parts.ledger(Mirror::NAME), Arc::clone(&parts.keyring));
+        let mirror = Mirror::new(mirrors, ledger, keyring, Arc::clone(&parts.clock));
+        let mirror = Arc::new(mirror.map_err(anyhow::Error::msg)?);
+        Ok(spawn_effect(mirror, group, setup(), touching, stop.clone()))
     })
 }
 

@@ -7,7 +7,7 @@ use classifier::shadow::Shadow;
 use classifier::stage::Classify;
 use ingest::turns::Turns;
 use pipeline::{Effect, Stage};
-use responder::{Act, Deliver, Plan};
+use responder::{Act, Deliver, Mirror, Plan};
 use router::Router;
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
@@ -23,7 +23,7 @@ const STORE: &str = "store";
 const ALL: &str = "all";
 
 /// Every stage and effect, in the order of the line.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     DOORS,
     Turns::NAME,
     Classify::NAME,
@@ -36,6 +36,7 @@ pub(crate) const NAMES: [&str; 12] = [
     KeepAccepted::NAME,
     KeepHistory::NAME,
     KeepMetrics::NAME,
+    Mirror::NAME,
 ];
 
 /// Which parts a process runs.

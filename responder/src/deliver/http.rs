@@ -11,13 +11,13 @@ use super::sender::SendError;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Somebody has to renew a token: no use in asking often.
-pub(super) const ACCESS: Duration = Duration::from_secs(30);
+pub(crate) const ACCESS: Duration = Duration::from_secs(30);
 
 /// A client for senders: one answer, no redirects, no patience beyond [`TIMEOUT`].
 ///
 /// # Errors
 /// When no HTTP client can be had, in words.
-pub(super) fn client() -> Result<reqwest::Client, String> {
+pub(crate) fn client() -> Result<reqwest::Client, String> {
     reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
@@ -26,27 +26,27 @@ pub(super) fn client() -> Result<reqwest::Client, String> {
 }
 
 /// What a provider answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     /// The body as JSON; null when it is not.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// Not taken: again when the provider wants it, or after `pause`.
-    pub(super) fn later(&self, why: &str, pause: Duration) -> Result<(), SendError> {
+    pub(crate) fn later(&self, why: &str, pause: Duration) -> Result<(), SendError> {
         let retry_after = Some(self.retry_after.unwrap_or(pause));
         Err(SendError::NotAccepted { why: why.to_owned(), retry_after })
     }
 
     /// What the status alone says: 2xx accepted; 429 and 503 not accepted, worth another try; other 4xx
     /// refused; with anything else nobody knows.
-    pub(super) fn by_status(&self) -> Result<(), SendError> {
+    pub(crate) fn by_status(&self) -> Result<(), SendError> {
         let why = format!("status {}", self.status);
         match self.status {
             200..=299 => Ok(()),
@@ -59,7 +59,7 @@ impl Answer {
 
 /// Sends, and waits for the whole answer. What never left was certainly not accepted; of anything else
 /// that goes wrong on the way nobody knows.
-pub(super) async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
+pub(crate) async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
     let response = request.send().await.map_err(|error| {
         let never_left = error.is_connect() || error.is_builder();
         let why = error.without_url().to_string();

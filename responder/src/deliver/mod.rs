@@ -7,7 +7,7 @@
 mod callback;
 pub mod chatwoot;
 pub mod email;
-mod http;
+pub(crate) mod http;
 mod pace;
 mod sender;
 pub mod telegram;

@@ -17,15 +17,16 @@ const OURS: &str = "/correnteza_id";
 const CONTACT: &str = "chatwoot";
 const CONVERSATION: &str = "chatwoot_conversation";
 
-/// Everything an event tells.
+/// Everything an event tells, but of the inbox `mirror`.
 ///
 /// # Errors
 /// [`Malformed`], when the bytes are not an event.
-pub(super) fn adapt(body: &[u8]) -> Result<Vec<Event>, Malformed> {
+pub(super) fn adapt(body: &[u8], mirror: Option<i64>) -> Result<Vec<Event>, Malformed> {
     let event: wire::Event =
         serde_json::from_slice(body).map_err(|error| Malformed::json(&error))?;
-    let created = event.event == "message_created";
-    let message = created.then(|| message(event)).flatten();
+    let mirrored = mirror.is_some() && event.inbox.as_ref().map(|inbox| inbox.id) == mirror;
+    let told = event.event == "message_created" && !mirrored;
+    let message = told.then(|| message(event)).flatten();
     Ok(message.map(|message| Event::Message(Box::new(message))).into_iter().collect())
 }
 
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     fn heard(event: &Value) -> Vec<HeardMessage> {
-        let events = adapt(event.to_string().as_bytes()).unwrap();
+        let events = adapt(event.to_string().as_bytes(), None).unwrap();
         let message = |event| match event {
             Event::Message(message) => *message,
             Event::Status(status) => panic!("{status:?}"),
@@ -221,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn what_we_show_in_the_mirror_is_not_heard_from_there() {
+        let body = event(&json!({})).to_string();
+        assert_eq!(adapt(body.as_bytes(), Some(3)), Ok(Vec::new()));
+        assert_eq!(adapt(body.as_bytes(), Some(4)).unwrap().len(), 1);
+    }
+
+    #[test]
     fn files_come_along() {
         let file = json!([{ "file_type": "audio", "data_url": "https://chat.example/a.ogg", "file_size": 9 }]);
         let found = heard(&event(&json!({ "content": null, "attachments": file })));
@@ -242,14 +250,14 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_malformed() {
-        assert!(adapt(b"{}").is_err());
-        assert!(adapt(b"[").is_err());
+        assert!(adapt(b"{}", None).is_err());
+        assert!(adapt(b"[", None).is_err());
     }
 
     proptest! {
         #[test]
         fn nothing_makes_it_fail(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = adapt(&bytes);
+            let _ = adapt(&bytes, None);
         }
 
         #[test]
@@ -259,7 +267,7 @@ mod tests {
             n: i64,
         ) {
             for value in [json!(null), json!(n), json!(junk), json!([junk]), json!({ "id": n })] {
-                let _ = adapt(event(&json!({ part.clone(): value })).to_string().as_bytes());
+                let _ = adapt(event(&json!({ part.clone(): value })).to_string().as_bytes(), None);
             }
         }
     }

@@ -23,6 +23,8 @@ pub struct Account {
     pub tenant: String,
     /// Signs its requests.
     pub webhook_secret: String,
+    /// What happens in this inbox is what we show there ourselves.
+    pub mirror_inbox_id: Option<i64>,
 }
 
 impl Webhook for Account {
@@ -45,6 +47,6 @@ impl Webhook for Account {
     }
 
     fn adapt(&self, _: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<Event>, Malformed> {
-        adapt::adapt(body)
+        adapt::adapt(body, self.mirror_inbox_id)
     }
 }

@@ -50,7 +50,7 @@ impl Chatwoot {
 }
 
 /// What an answer says of the message.
-fn meaning(answer: &Answer) -> Result<(), SendError> {
+pub(crate) fn meaning(answer: &Answer) -> Result<(), SendError> {
     match answer.status {
         // The token is wrong or was revoked.
         401 | 403 => {

@@ -64,7 +64,11 @@ impl Accounts {
                 tenant: tenant.clone(),
                 secret_token: secret.clone(),
             }),
-            Box::new(chatwoot::Account { tenant: tenant.clone(), webhook_secret: secret.clone() }),
+            Box::new(chatwoot::Account {
+                tenant: tenant.clone(),
+                webhook_secret: secret.clone(),
+                mirror_inbox_id: None,
+            }),
             Box::new(Postmark { inbox: Inbox { name: "suporte".to_owned(), tenant, own }, secret }),
         ])
     }
