@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use schemas::conversation::Conversation;
 use serde_json::{Value, json};
 
+use crate::access::Scope;
 use crate::api::{Desk, HISTORY_LINES_MAX};
 use crate::problem::Problem;
 
@@ -28,9 +29,10 @@ pub trait Suggests: Send + Sync {
 /// A suggestion, or null.
 pub(crate) async fn suggestion(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let row = desk.row(&id).await?;
+    let row = desk.row(&scope, &id).await?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
     let found = desk.suggests.suggest(&lines, desk.clock.now_ms());
     let shown = found.map(|Suggestion { answer_id, text, intent }| {

@@ -1,24 +1,21 @@
 //! The answer catalogue: everything the machine says to customers, in Portuguese, in one TOML file a
 //! provider can make its own. A side input: pinned by version, checked before it is used.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod lint;
+
+use std::collections::BTreeMap;
 
 use data_encoding::BASE32_DNSSEC;
+use jiff::civil::Date;
+use pipeline::broadcast::{Mistake, told};
 use schemas::message::{Button, Channel};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
+
+pub use lint::Known;
 
 /// The catalogue that comes with the product.
 pub const BUILT_IN: &str = include_str!("../catalogue.toml");
-
-/// Longest text with buttons that every channel takes, in characters.
-const TEXT_WITH_BUTTONS_MAX: usize = 1_024;
-const BUTTONS_MAX: usize = 3;
-/// Words that claim something of a customer's own affairs: only what was looked up or done may say so.
-const CLAIMS: &[&str] =
-    &["em dia", "está liberad", "foi liberad", "agendei", "está agendad", "está suspens"];
-/// Placeholders every answer may use.
-const ALWAYS: &[&str] = &["protocolo", "nome", "fila", "data", "data_efetiva"];
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +24,8 @@ pub enum CatalogueError {
     #[error("the answer catalogue cannot be read: {0}")]
     Unreadable(String),
     /// Readable, and wrong.
-    #[error("the answer catalogue is wrong: {}", .0.join("; "))]
-    Wrong(Vec<String>),
+    #[error("the answer catalogue is wrong: {}", told(.0))]
+    Wrong(Vec<Mistake>),
 }
 
 /// Everything the machine says.
@@ -42,6 +39,10 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// What customers call the provider: the value of `{marca}`.
+    brand: Option<String>,
+    /// Longer texts are sent as several messages of about so many characters; left out: whole.
+    split_chars_max: Option<usize>,
     /// Added to the first answer of a conversation.
     protocol: String,
     /// What queues are called when customers hear of them.
@@ -82,11 +83,24 @@ pub struct Answer {
     pub sentiment: Option<String>,
     /// Handed over for this reason.
     pub reason: Option<String>,
+    /// From this day on, by the tenant's clock.
+    #[serde(default, deserialize_with = "day")]
+    pub valid_from: Option<Date>,
+    /// Up to and including this day.
+    #[serde(default, deserialize_with = "day")]
+    pub valid_to: Option<Date>,
     /// With `{placeholders}`.
     pub text: String,
     /// Offered with it.
     #[serde(default)]
     pub buttons: Vec<Button>,
+}
+
+/// A day, written `2026-12-25`.
+fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    let text = String::deserialize(from)?;
+    let wrong = |_| serde::de::Error::custom(format!("'{text}' is not like \"2026-12-25\""));
+    text.parse().map(Some).map_err(wrong)
 }
 
 fn answer() -> Use {
@@ -108,12 +122,17 @@ pub struct Occasion<'a> {
     pub sentiment: Option<&'a str>,
     /// Why people were asked.
     pub reason: Option<&'a str>,
+    /// Which day it is where the customer is.
+    pub today: Option<Date>,
 }
 
 impl Answer {
     /// How many of its conditions hold; `None` when one does not.
     fn fits(&self, occasion: &Occasion<'_>) -> Option<usize> {
-        let mut score = 0;
+        if !self.is_valid(occasion.today) {
+            return None;
+        }
+        let mut score = usize::from(self.valid_from.is_some() || self.valid_to.is_some());
         let mut holds = |set: bool, holds: bool| {
             score += usize::from(set && holds);
             !set || holds
@@ -127,6 +146,15 @@ impl Answer {
             && holds(self.sentiment.is_some(), self.sentiment.as_deref() == occasion.sentiment)
             && holds(self.reason.is_some(), self.reason.as_deref() == occasion.reason);
         all.then_some(score)
+    }
+
+    fn is_valid(&self, today: Option<Date>) -> bool {
+        let always = self.valid_from.is_none() && self.valid_to.is_none();
+        let within = |today: Date| {
+            self.valid_from.is_none_or(|from| from <= today)
+                && self.valid_to.is_none_or(|to| today <= to)
+        };
+        always || today.is_some_and(within)
     }
 
     /// Names of its placeholders.
@@ -151,7 +179,7 @@ impl Catalogue {
     pub fn parse(toml: &str) -> Result<Self, CatalogueError> {
         let file: File =
             toml::from_str(toml).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
-        let wrong = mistakes(&file);
+        let wrong = lint::mistakes(&file);
         if !wrong.is_empty() {
             return Err(CatalogueError::Wrong(wrong));
         }
@@ -184,6 +212,18 @@ impl Catalogue {
         fill(&self.file.protocol, values)
     }
 
+    /// What customers call the provider.
+    #[must_use]
+    pub fn brand(&self) -> Option<&str> {
+        self.file.brand.as_deref()
+    }
+
+    /// About how long a message is, in characters, before it is sent as several.
+    #[must_use]
+    pub fn split_chars_max(&self) -> Option<usize> {
+        self.file.split_chars_max
+    }
+
     /// What customers call `queue`.
     #[must_use]
     pub fn queue_name<'a>(&'a self, queue: &'a str) -> &'a str {
@@ -209,62 +249,6 @@ fn fill(text: &str, values: &BTreeMap<String, String>) -> Option<String> {
     }
     out.push_str(rest);
     Some(out)
-}
-
-fn mistakes(file: &File) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut ids = BTreeSet::new();
-    for answer in &file.answer {
-        let id = &answer.id;
-        if !ids.insert(id) {
-            wrong.push(format!("{id}: the id is used twice"));
-        }
-        if answer.text.trim().is_empty() {
-            wrong.push(format!("{id}: the text is empty"));
-        }
-        let fields = answer.finding.as_ref().map(|finding| file.findings.get(finding));
-        if let (Some(None), Some(finding)) = (fields, &answer.finding) {
-            wrong.push(format!("{id}: finding '{finding}' is not listed under [findings]"));
-        }
-        let known = fields.flatten().map_or(&[][..], Vec::as_slice);
-        for name in answer.placeholders() {
-            if !ALWAYS.contains(&name) && !known.iter().any(|field| field == name) {
-                wrong.push(format!("{id}: nothing gives a value to {{{name}}}"));
-            }
-        }
-        let text = answer.text.to_lowercase();
-        let claim = CLAIMS.iter().find(|claim| answer.finding.is_none() && text.contains(**claim));
-        if let Some(claim) = claim {
-            wrong.push(format!("{id}: says '{claim}', which only an answer with a finding may"));
-        }
-        if answer.text.matches('{').count() != answer.placeholders().count() {
-            wrong.push(format!("{id}: a placeholder is not closed"));
-        }
-        if answer.buttons.len() > BUTTONS_MAX {
-            wrong.push(format!("{id}: more than {BUTTONS_MAX} buttons"));
-        }
-        if !answer.buttons.is_empty() && answer.text.chars().count() > TEXT_WITH_BUTTONS_MAX {
-            wrong.push(format!("{id}: more than {TEXT_WITH_BUTTONS_MAX} characters with buttons"));
-        }
-    }
-    for purpose in [Use::Answer, Use::HandoffNotice] {
-        let bare = Occasion {
-            purpose,
-            intent: None,
-            finding: None,
-            channel: Channel::Other,
-            sentiment: None,
-            reason: None,
-        };
-        let fallback = file.answer.iter().any(|answer| {
-            answer.fits(&bare).is_some()
-                && answer.placeholders().all(|name| ["protocolo", "fila", "data"].contains(&name))
-        });
-        if !fallback {
-            wrong.push(format!("there is no {purpose:?} without conditions to fall back on"));
-        }
-    }
-    wrong
 }
 
 #[cfg(test)]
@@ -316,6 +300,7 @@ mod tests {
             channel: Channel::WebChat,
             sentiment: None,
             reason: None,
+            today: None,
         };
         let say = |occasion: &Occasion<'_>, values| {
             catalogue.choose(occasion, &values).map(|(answer, text)| (answer.id.clone(), text))
@@ -329,6 +314,40 @@ mod tests {
         assert_eq!(say(&occasion, values(&[])), id("a", "padrão"));
         occasion.purpose = Use::HandoffNotice;
         assert_eq!(say(&occasion, values(&[("fila", "x")])), id("n", "fila x"));
+    }
+
+    #[test]
+    fn an_answer_is_said_within_its_days_only() {
+        let dated = r#"
+            [[answer]]
+            id = "natal"
+            valid_from = "2026-12-24"
+            valid_to = "2026-12-25"
+            text = "{marca}: Feliz Natal"
+        "#;
+        let catalogue = Catalogue::parse(&format!("brand = \"Acme\"\n{SMALL}{dated}")).unwrap();
+        let values = values(&[("marca", catalogue.brand().unwrap())]);
+        let said = |today: Option<&str>| {
+            let occasion = Occasion {
+                purpose: Use::Answer,
+                intent: None,
+                finding: None,
+                channel: Channel::WebChat,
+                sentiment: None,
+                reason: None,
+                today: today.map(|day| day.parse().unwrap()),
+            };
+            catalogue.choose(&occasion, &values).unwrap().1
+        };
+        for day in ["2026-12-24", "2026-12-25"] {
+            assert_eq!(said(Some(day)), "Acme: Feliz Natal");
+        }
+        for day in [None, Some("2026-12-23"), Some("2026-12-26")] {
+            assert_eq!(said(day), "padrão");
+        }
+        let wrong = SMALL.replace("id = \"b\"", "id = \"b\"\nvalid_from = \"25/12/2026\"");
+        let error = Catalogue::parse(&wrong).unwrap_err().to_string();
+        assert!(error.contains("2026-12-25"), "{error}");
     }
 
     #[test]

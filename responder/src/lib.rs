@@ -9,10 +9,11 @@ pub mod deliver;
 mod once;
 mod outcome;
 pub mod plan;
+pub mod split;
 mod suggest;
 
 pub use act::Act;
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, CatalogueError};
 pub use deliver::Deliver;
 pub use plan::{Plan, PlanOut};
 pub use suggest::Suggestion;

@@ -50,6 +50,14 @@ pub struct Reply {
     /// Quick replies offered.
     #[serde(default)]
     pub buttons: Vec<Button>,
+    /// In so many texts it is sent, one after the other; this is number `due.part`.
+    #[serde(default = "one")]
+    pub parts: i32,
+}
+
+/// Of texts that are sent whole.
+fn one() -> i32 {
+    1
 }
 
 /// A conversation waits for people.
