@@ -3,7 +3,7 @@
 
 import { call } from "./api.js";
 import { announce, h, keyed } from "./dom.js";
-import { count, duration } from "./format.js";
+import { duration } from "./format.js";
 import { onRoute } from "./routes.js";
 import { words } from "./words.js";
 
@@ -44,7 +44,7 @@ async function act(event, path, options, told) {
 
 function card({ tenant, active, accounts, answers, policy, grouping }) {
   const { enabled, window_ms, open_count, open_messages, oldest_age_ms } = grouping;
-  const open = open_count === 0 ? said.nothingOpen : said.open(count(open_count), count(open_messages), duration(oldest_age_ms));
+  const open = open_count === 0 ? said.nothingOpen : said.open(open_count, open_messages, duration(oldest_age_ms));
   return h("li", { class: "tenant", "data-testid": `tenant-${tenant}` },
     h("h3", null, tenant, " ", h("span", { class: active ? "tag" : "tag warn" }, active ? said.active : said.inactive)),
     h("dl", { class: "facts" },
@@ -56,7 +56,7 @@ function card({ tenant, active, accounts, answers, policy, grouping }) {
     h("div", { class: "tenant-acts" },
       h("button", { type: "button", class: "plain", disabled: open_count === 0, on: { click: (event) =>
         act(event, groupingOf(tenant, "/flush"), { method: "POST", body: {} }, said.flushed) } }, said.flush),
-      h("button", { type: "button", class: "plain", "aria-pressed": String(enabled), on: { click: (event) =>
+      h("button", { type: "button", class: "plain", on: { click: (event) =>
         act(event, groupingOf(tenant), { method: "PUT", body: { enabled: !enabled } }, enabled ? said.switchedOff : said.switchedOn) } }, enabled ? said.switchOff : said.switchOn)));
 }
 

@@ -194,7 +194,7 @@ export const words = {
     configured: "da configuração", appliedBy: (who) => `aplicada por ${who}`,
     grouping: "Agrupamento", off: "desligado: cada mensagem é uma vez", window: (time) => `espera ${time} de pausa`,
     writing: "Escrevendo agora", nothingOpen: "ninguém",
-    open: (groups, messages, age) => `${groups} em aberto, ${messages} mensagens, a mais antiga há ${age}`,
+    open: (groups, messages, age) => `${many(groups, "grupo aberto", "grupos abertos")}, ${many(messages, "mensagem", "mensagens")}, há até ${age}`,
     flush: "Encerrar em aberto", flushed: "Grupos em aberto encerrados",
     switchOff: "Desligar agrupamento", switchOn: "Ligar agrupamento",
     switchedOff: "Agrupamento desligado", switchedOn: "Agrupamento ligado",

@@ -177,15 +177,23 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`].
     pub fn parse(toml: &str) -> Result<Self, CatalogueError> {
+        match Self::read(toml)? {
+            (catalogue, wrong) if wrong.is_empty() => Ok(catalogue),
+            (_, wrong) => Err(CatalogueError::Wrong(wrong)),
+        }
+    }
+
+    /// Reads a catalogue that may be wrong, with everything that is.
+    ///
+    /// # Errors
+    /// [`CatalogueError::Unreadable`].
+    pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), CatalogueError> {
         let file: File =
             toml::from_str(toml).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
-        let wrong = lint::mistakes(&file);
-        if !wrong.is_empty() {
-            return Err(CatalogueError::Wrong(wrong));
-        }
         let hash = Sha256::digest(toml.as_bytes());
         let version = BASE32_DNSSEC.encode(hash.get(..10).unwrap_or_default());
-        Ok(Self { version, file })
+        let wrong = lint::mistakes(&file);
+        Ok((Self { version, file }, wrong))
     }
 
     /// The text for `occasion` whose placeholders are all in `values`, the most specific one first.

@@ -166,10 +166,21 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`].
     pub fn parse(toml: &str) -> Result<Self, SettingsError> {
+        match Self::read(toml)? {
+            (settings, wrong) if wrong.is_empty() => Ok(settings),
+            (_, wrong) => Err(SettingsError::Wrong(wrong)),
+        }
+    }
+
+    /// Reads a policy that may be wrong, with everything that is.
+    ///
+    /// # Errors
+    /// [`SettingsError::Unreadable`].
+    pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), SettingsError> {
         let settings: Self =
             toml::from_str(toml).map_err(|error| SettingsError::Unreadable(error.to_string()))?;
         let wrong = settings.mistakes();
-        if wrong.is_empty() { Ok(settings) } else { Err(SettingsError::Wrong(wrong)) }
+        Ok((settings, wrong))
     }
 
     /// Whether the machine may not answer `tenant`'s customers on `intent` for now.

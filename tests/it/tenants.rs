@@ -49,6 +49,14 @@ impl Shows<'_> {
         (id("conversation_id"), id("message_id"))
     }
 
+    /// What a customer of the API writes without waiting; the message.
+    async fn leaves(&self, who: &str, text: &str) -> String {
+        let body = json!({ "channel": "api", "customer": { "id": who }, "text": text });
+        let (status, told) = self.post("/v1/messages", &body).await;
+        assert_eq!(status, 202, "{told}");
+        told["message_id"].as_str().unwrap().to_owned()
+    }
+
     async fn until(&self, path: &str, enough: impl Fn(&Value) -> bool) -> Value {
         let until = std::time::Instant::now() + PATIENCE;
         loop {
@@ -76,6 +84,11 @@ fn options(dir: &tempfile::TempDir) -> Options {
         .with("TENANTS__DEMO__TOKEN", DEMO)
 }
 
+/// Waits for a minute before a turn ends.
+fn slow(dir: &tempfile::TempDir) -> Options {
+    options(dir).with("GROUPING__WINDOW_MS", "60000").with("GROUPING__AGE_MS_MAX", "60000")
+}
+
 /// Every place where something of a tenant is told.
 const PLACES: [&str; 8] = [
     "/v1/conversations",
@@ -87,6 +100,50 @@ const PLACES: [&str; 8] = [
     "/v1/tenants",
     "/v1/answers",
 ];
+
+/// Asked by acme: ids and names of demo are as if there were none, whatever is done with them.
+async fn others_do_not_exist(acme: &Shows<'_>, of_demo: &str, message_of_demo: &str) {
+    let path = format!("/v1/conversations/{of_demo}");
+    let (get, post) = (reqwest::Method::GET, reqwest::Method::POST);
+    let by_ana =
+        json!({ "agent": "Ana", "text": "oi", "turn": 1, "queue": "vendas", "until_ms": 1 });
+    for (method, path) in [
+        (&get, path.clone()),
+        (&get, format!("{path}/events")),
+        (&get, format!("{path}/suggestion")),
+        (&get, format!("/v1/messages/{message_of_demo}")),
+        (&post, format!("{path}/claim")),
+        (&post, format!("{path}/reply")),
+        (&post, format!("{path}/note")),
+        (&post, format!("{path}/transfer")),
+        (&post, format!("{path}/label")),
+        (&get, "/v1/conversations?tenant=demo".to_owned()),
+        (&get, "/v1/queues?tenant=demo".to_owned()),
+        (&get, "/v1/metrics/summary?tenant=demo".to_owned()),
+        (&get, "/v1/metrics/model?tenant=demo".to_owned()),
+        (&get, "/v1/checks?tenant=demo".to_owned()),
+        (&get, "/v1/stream?tenant=demo".to_owned()),
+        (&get, "/v1/answers?tenant=demo".to_owned()),
+        (&get, "/v1/policy?tenant=demo".to_owned()),
+        (&get, "/v1/tenants/demo".to_owned()),
+        (&get, "/v1/tenants/demo/grouping".to_owned()),
+    ] {
+        let body = (method == post).then_some(&by_ana);
+        let (status, told) = acme.ask(method.clone(), &path, body).await;
+        assert_eq!((status, &told["code"]), (404, &json!("not_found")), "{method} {path}: {told}");
+    }
+    let written =
+        json!({ "tenant": "demo", "channel": "api", "customer": { "id": "x" }, "text": "oi" });
+    assert_eq!(
+        acme.post("/v1/messages", &written).await.0,
+        422,
+        "there is no such tenant for acme"
+    );
+    let flush = acme.post("/v1/tenants/demo/grouping/flush", &json!({})).await;
+    assert_eq!((flush.0, &flush.1["code"]), (404, &json!("not_found")));
+    assert_eq!(acme.get("/v1/models").await.0, 403, "models are everybody's");
+    assert_eq!(acme.get("/v1/conversations?tenant=acme").await.0, 200);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_30_the_same_number_at_two_tenants_shares_nothing() {
@@ -124,45 +181,7 @@ async fn case_30_the_same_number_at_two_tenants_shares_nothing() {
         let tenants = mine.get("/v1/tenants").await.1;
         assert_eq!(tenants["tenants"].as_array().unwrap().len(), 1);
     }
-    // Others' ids do not exist, whatever is done with them.
-    let (get, post) = (reqwest::Method::GET, reqwest::Method::POST);
-    let by_ana =
-        json!({ "agent": "Ana", "text": "oi", "turn": 1, "queue": "vendas", "until_ms": 1 });
-    for (method, path) in [
-        (&get, path(&of_demo)),
-        (&get, format!("{}/events", path(&of_demo))),
-        (&get, format!("{}/suggestion", path(&of_demo))),
-        (&get, format!("/v1/messages/{message_of_demo}")),
-        (&post, format!("{}/claim", path(&of_demo))),
-        (&post, format!("{}/reply", path(&of_demo))),
-        (&post, format!("{}/note", path(&of_demo))),
-        (&post, format!("{}/transfer", path(&of_demo))),
-        (&post, format!("{}/label", path(&of_demo))),
-        (&get, "/v1/conversations?tenant=demo".to_owned()),
-        (&get, "/v1/queues?tenant=demo".to_owned()),
-        (&get, "/v1/metrics/summary?tenant=demo".to_owned()),
-        (&get, "/v1/metrics/model?tenant=demo".to_owned()),
-        (&get, "/v1/checks?tenant=demo".to_owned()),
-        (&get, "/v1/stream?tenant=demo".to_owned()),
-        (&get, "/v1/answers?tenant=demo".to_owned()),
-        (&get, "/v1/policy?tenant=demo".to_owned()),
-        (&get, "/v1/tenants/demo".to_owned()),
-        (&get, "/v1/tenants/demo/grouping".to_owned()),
-        (&post, "/v1/tenants/demo/grouping/flush".to_owned()),
-    ] {
-        let body = (method == post).then_some(&by_ana);
-        let (status, told) = acme.ask(method.clone(), &path, body).await;
-        assert_eq!((status, &told["code"]), (404, &json!("not_found")), "{method} {path}: {told}");
-    }
-    let written =
-        json!({ "tenant": "demo", "channel": "api", "customer": { "id": "x" }, "text": "oi" });
-    assert_eq!(
-        acme.post("/v1/messages", &written).await.0,
-        422,
-        "there is no such tenant for acme"
-    );
-    assert_eq!(acme.get("/v1/models").await.0, 403, "models are everybody's");
-    assert_eq!(acme.get("/v1/conversations?tenant=acme").await.0, 200);
+    others_do_not_exist(&acme, &of_demo, &message_of_demo).await;
     assert_eq!(showing(&server, "nobody-s-token-at-all").get("/v1/queues").await.0, 401);
     // Who has the installation's token sees both.
     for id in [&of_acme, &of_demo] {
@@ -217,23 +236,15 @@ async fn an_inactive_tenant_takes_nothing_in_and_its_people_finish_what_is_open(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_23_grouping_is_seen_ended_and_switched_by_tenant() {
+async fn case_23_open_groups_are_seen_and_ended_once_each() {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        options(&dir).with("GROUPING__WINDOW_MS", "60000").with("GROUPING__AGE_MS_MAX", "60000");
-    let server = Server::start(options).await.unwrap();
+    let server = Server::start(slow(&dir)).await.unwrap();
     let acme = showing(&server, ACME);
-    let write = async |who: &str, text: &str| {
-        let body = json!({ "channel": "api", "customer": { "id": who }, "text": text });
-        let (status, told) = acme.post("/v1/messages", &body).await;
-        assert_eq!(status, 202, "{told}");
-        told["message_id"].as_str().unwrap().to_owned()
-    };
     let mut last = String::new();
     for text in ["oi", "minha internet", "caiu"] {
-        last = write("a", text).await;
+        last = acme.leaves("a", text).await;
     }
-    write("b", "quero o boleto").await;
+    acme.leaves("b", "quero o boleto").await;
     let grouping = "/v1/tenants/acme/grouping";
     let status = acme.until(grouping, |it| it["open_messages"] == 4).await;
     assert_eq!((&status["open_count"], &status["enabled"]), (&json!(2), &json!(true)), "{status}");
@@ -272,22 +283,29 @@ async fn case_23_grouping_is_seen_ended_and_switched_by_tenant() {
     // The rest of them all.
     assert_eq!(acme.post(&flush, &json!({})).await, (202, json!({ "asked": 1 })));
     acme.until(grouping, |it| it["open_count"] == 0).await;
+}
 
-    // Switched off for acme: every message is a turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grouping_is_switched_for_one_tenant_while_the_line_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(slow(&dir)).await.unwrap();
+    let (acme, grouping) = (showing(&server, ACME), "/v1/tenants/acme/grouping");
+    // Every message is a turn then.
     let put = reqwest::Method::PUT;
     let off = json!({ "enabled": false });
     let (code, told) = acme.ask(put.clone(), grouping, Some(&off)).await;
     assert_eq!((code, &told["enabled"], &told["window_ms"]), (200, &json!(false), &json!(60_000)));
+    // Stages take it up at a commit: who wrote before is still waited for.
     let until = std::time::Instant::now() + PATIENCE;
-    for n in 0.. {
-        let id = write(&format!("c{n}"), "minha internet caiu").await;
-        let path = format!("/v1/messages/{id}");
-        acme.until(&path, |it| it["message_id"].is_string()).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        if acme.get(&path).await.1["route"].is_string() {
-            break;
+    let (mut written, mut decided) = (Vec::new(), false);
+    while !decided {
+        let id = acme.leaves(&format!("c{}", written.len()), "minha internet caiu").await;
+        written.push(format!("/v1/messages/{id}"));
+        for path in &written {
+            decided |= acme.get(path).await.1["route"].is_string();
         }
         assert!(std::time::Instant::now() < until, "it is never taken up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(
         showing(&server, DEMO).get("/v1/tenants/demo/grouping").await.1["enabled"],

@@ -11,6 +11,7 @@ use pipeline::Log;
 use schemas::ops::SettingInUse;
 use serde::{Deserialize, Serialize};
 
+use super::CONFIGURATION;
 use super::in_use::{self, Known};
 use super::kind::Kind;
 use super::lint::{Told, lint};
@@ -95,7 +96,7 @@ impl Apply<'_> {
             tenant: tenant.map(str::to_owned),
             version: found.version.clone(),
             inherited: found.tenant != name,
-            configured: found.version == found.configured,
+            configured: found.by.starts_with(CONFIGURATION),
             by: found.by.clone(),
             at_ms: found.at_ms,
             text: kind.shown(text).to_owned(),
@@ -137,8 +138,14 @@ impl Apply<'_> {
         (by, now_ms): (&str, i64),
     ) -> Result<SettingInUse, Refused> {
         let name = self.tenant(tenant)?;
-        let configured = self.known.read().own(kind, name).map(|own| own.configured.clone());
-        self.put(kind, name, &configured.unwrap_or_default(), (by, now_ms)).await
+        let by = format!("{CONFIGURATION}, asked for by {by}");
+        let Some(text) = kind.configured(self.settings, tenant)? else {
+            return self.put(kind, name, "", (&by, now_ms)).await;
+        };
+        kind.check(&text).map_err(anyhow::Error::msg)?;
+        let content = in_use::content(kind, &text, now_ms)?;
+        self.log.append(vec![content]).await.map_err(anyhow::Error::from)?;
+        self.put(kind, name, &in_use::version_of(&text), (&by, now_ms)).await
     }
 
     async fn put(

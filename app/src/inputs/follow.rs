@@ -176,6 +176,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_new_release_replaces_what_came_with_the_old_one_and_not_what_was_applied() {
+        let log = MemoryLog::new(3);
+        let mut settings = Settings::load(None).unwrap();
+        // Of a release that came with other texts.
+        let old = SettingInUse {
+            name: Kind::Answers.name().to_owned(),
+            tenant: String::new(),
+            version: version_of("old"),
+            configured: "built-in".to_owned(),
+            by: "configuration".to_owned(),
+            at_ms: 1,
+        };
+        let policy = router::settings::BUILT_IN.replace("bot_answers = 8", "bot_answers = 7");
+        let applied = SettingInUse {
+            name: Kind::Policy.name().to_owned(),
+            version: version_of(&policy),
+            by: "Ana".to_owned(),
+            ..old.clone()
+        };
+        for in_use in [old, applied] {
+            log.append(vec![putting(&log, &in_use).unwrap()]).await.unwrap();
+        }
+        log.append(vec![content(Kind::Policy, &policy, 1).unwrap()]).await.unwrap();
+        settings.tenants.get_mut("demo").unwrap().utc_offset_minutes = -240;
+        for now_ms in 2..4 {
+            let (inputs, _) = Inputs::load(&log, &settings, now_ms).await.unwrap();
+            let built_in = version_of(responder::catalogue::BUILT_IN);
+            assert_eq!(inputs.catalogue.latest().version, built_in);
+            let policies = inputs.policy.latest();
+            let policy = policies.content.of("demo");
+            assert_eq!((policy.limits.bot_answers, policy.utc_offset_minutes("demo")), (7, -240));
+            assert_eq!(inputs.known.read().own(Kind::Policy, "").unwrap().by, "Ana");
+        }
+    }
+
+    #[tokio::test]
     async fn what_was_applied_stays_until_the_configuration_says_something_new() {
         let log = MemoryLog::new(3);
         let mut settings = Settings::load(None).unwrap();

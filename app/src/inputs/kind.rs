@@ -10,6 +10,7 @@ use pipeline::broadcast::PerTenant;
 use responder::Catalogue;
 use schemas::topics::{ANSWERS, SETTINGS, Topic};
 
+use super::in_use::version_of;
 use crate::config::Settings;
 
 /// One of them.
@@ -25,6 +26,9 @@ pub enum Kind {
 
 /// The tenants' clocks stand behind a policy's own text, under this line.
 const CLOCKS: &str = "# The tenants' clocks, by the configuration.\n";
+
+/// Stands for what comes with the product.
+const BUILT_IN: &str = "built-in";
 
 impl Kind {
     pub const ALL: [Self; 3] = [Self::Grouping, Self::Policy, Self::Answers];
@@ -89,6 +93,21 @@ impl Kind {
             }
         };
         Ok(Some(self.kept(&text, settings)))
+    }
+
+    /// What tells whether the configuration says something else than before. What comes with the product
+    /// is always the same thing: a new release does not take the place of what was applied.
+    pub fn mark(self, settings: &Settings, tenant: Option<&str>, text: Option<&str>) -> String {
+        let built_in = match self {
+            Self::Grouping => false,
+            Self::Policy => settings.router.policy_file.is_empty(),
+            Self::Answers => settings.answers.file.is_empty(),
+        };
+        match text {
+            None => String::new(),
+            Some(_) if tenant.is_none() && built_in => BUILT_IN.to_owned(),
+            Some(text) => version_of(self.shown(text)),
+        }
     }
 
     /// `text` as it is kept in the log: a policy with the tenants' clocks, so that what is pinned says

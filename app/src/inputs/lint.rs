@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::broadcast::Mistake;
 use responder::act::{ACTIONS, FINDINGS};
-use responder::catalogue::{Catalogue, CatalogueError};
-use router::SettingsError;
+use responder::catalogue::Catalogue;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -22,11 +21,13 @@ pub struct Told {
     pub wrong: String,
 }
 
-/// As `FILE:12: …`, a line each.
+/// As `FILE:12: …`, a line each; without a file as `line 12: …`.
 pub fn in_file(file: &str, told: &[Told]) -> String {
-    let line = |told: &Told| match told.line {
-        Some(line) => format!("{file}:{line}: {}", told.wrong),
-        None => format!("{file}: {}", told.wrong),
+    let line = |told: &Told| match (told.line, file) {
+        (Some(line), "") => format!("line {line}: {}", told.wrong),
+        (None, "") => told.wrong.clone(),
+        (Some(line), _) => format!("{file}:{line}: {}", told.wrong),
+        (None, _) => format!("{file}: {}", told.wrong),
     };
     told.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -46,36 +47,30 @@ pub fn lint(kind: Kind, text: &str, beside: &str, scored: &BTreeSet<String>) -> 
 }
 
 fn answers(text: &str, policy: &str) -> Result<Vec<Mistake>, Told> {
-    match Catalogue::parse(text) {
-        Err(CatalogueError::Wrong(wrong)) => Ok(wrong),
-        Err(CatalogueError::Unreadable(_)) => Err(unreadable::<toml::Table>(text)),
-        Ok(catalogue) => Ok(match router::Settings::parse(policy) {
-            Ok(policy) => catalogue.lint(&known_to_answers(&policy)),
-            Err(_) => Vec::new(), // the policy's own lint tells
-        }),
+    let (catalogue, mut wrong) =
+        Catalogue::read(text).map_err(|_| unreadable::<toml::Table>(text))?;
+    // What is wrong with the policy is told by its own lint.
+    if let Ok(policy) = router::Settings::parse(policy) {
+        wrong.extend(catalogue.lint(&known_to_answers(&policy)));
     }
+    Ok(wrong)
 }
 
 fn policy(text: &str, answers: &str, scored: &BTreeSet<String>) -> Result<Vec<Mistake>, Told> {
-    match router::Settings::parse(text) {
-        Err(SettingsError::Wrong(wrong)) => Ok(wrong),
-        Err(SettingsError::Unreadable(_)) => Err(unreadable::<router::Settings>(text)),
-        Ok(policy) => {
-            let known = router::Known {
-                intents: scored.iter().map(String::as_str).collect(),
-                actions: ACTIONS.iter().map(|(action, _)| *action).collect(),
-                findings: FINDINGS.iter().map(|(finding, _)| *finding).collect(),
-            };
-            let mut wrong = policy.lint(&known);
-            if let Ok(catalogue) = Catalogue::parse(answers) {
-                // Only what the policy alone can be at fault for.
-                let unsaid = catalogue.lint(&known_to_answers(&policy));
-                let unsaid = unsaid.into_iter().filter(|mistake| mistake.at == "answer");
-                wrong.extend(unsaid.map(|mistake| Mistake::new("intents", mistake.wrong)));
-            }
-            Ok(wrong)
-        }
+    let (policy, mut wrong) =
+        router::Settings::read(text).map_err(|_| unreadable::<router::Settings>(text))?;
+    wrong.extend(policy.lint(&router::Known {
+        intents: scored.iter().map(String::as_str).collect(),
+        actions: ACTIONS.iter().map(|(action, _)| *action).collect(),
+        findings: FINDINGS.iter().map(|(finding, _)| *finding).collect(),
+    }));
+    if let Ok(catalogue) = Catalogue::parse(answers) {
+        // Only what the policy alone can be at fault for.
+        let unsaid = catalogue.lint(&known_to_answers(&policy));
+        let unsaid = unsaid.into_iter().filter(|mistake| mistake.at == "answer");
+        wrong.extend(unsaid.map(|mistake| Mistake::new("intents", mistake.wrong)));
     }
+    Ok(wrong)
 }
 
 fn grouping(text: &str) -> Result<Vec<Mistake>, Told> {
@@ -176,6 +171,9 @@ mod tests {
         let policy = POLICY.replace("action = \"line_check\"", "action = \"line_chek\"");
         let told = lint(Kind::Policy, &policy, ANSWERS);
         assert!(told.iter().any(|told| told.line == line_of(&policy, "sem_conexao")), "{told:?}");
+        // Whatever is wrong is told at once.
+        let both = policy.replace("share = 0.015", "share = 2.0");
+        assert_eq!(lint(Kind::Policy, &both, ANSWERS).len(), told.len() + 1);
         let policy = POLICY.replace("action_s = 10", "action_s = 0");
         let told = lint(Kind::Policy, &policy, ANSWERS);
         assert_eq!(told[0].line, line_of(&policy, "action_s"), "{told:?}");

@@ -135,26 +135,14 @@ async fn take_configured(
     let (mut contents, mut puttings) = (Vec::new(), Vec::new());
     let tenants = std::iter::once(None).chain(settings.tenants.keys().map(|name| Some(&**name)));
     for (tenant, kind) in tenants.flat_map(|tenant| Kind::ALL.map(|kind| (tenant, kind))) {
-        let text = kind.configured(settings, tenant)?;
-        let version = text.as_deref().map(in_use::version_of).unwrap_or_default();
-        let name = tenant.unwrap_or_default();
-        let told = known.own(kind, name).map_or("", |own| &own.configured);
-        if told == version {
+        let Some((text, in_use)) = newly_said(known, settings, (kind, tenant), now_ms)? else {
             continue;
-        }
+        };
         if let Some(text) = &text {
             kind.check(text).map_err(|error| anyhow!("{} is wrong: {error}", kind.name()))?;
             contents.push(in_use::content(kind, text, now_ms)?);
             known.put_text(kind, text);
         }
-        let in_use = SettingInUse {
-            name: kind.name().to_owned(),
-            tenant: name.to_owned(),
-            version: version.clone(),
-            configured: version,
-            by: CONFIGURATION.to_owned(),
-            at_ms: now_ms,
-        };
         puttings.push(in_use::putting(log, &in_use)?);
         known.put(kind, in_use);
     }
@@ -165,6 +153,39 @@ async fn take_configured(
         }
     }
     Ok(())
+}
+
+/// What is to be put into use of an input, if anything: its text, and the record that says so.
+fn newly_said(
+    known: &Known,
+    settings: &Settings,
+    (kind, tenant): (Kind, Option<&str>),
+    now_ms: i64,
+) -> anyhow::Result<Option<(Option<String>, SettingInUse)>> {
+    let text = kind.configured(settings, tenant)?;
+    let configured = kind.mark(settings, tenant, text.as_deref());
+    let name = tenant.unwrap_or_default();
+    let own = known.own(kind, name);
+    let said_before = own.map_or("", |own| &own.configured) == configured;
+    let applied = own.filter(|own| said_before && !own.by.starts_with(CONFIGURATION));
+    let text = match applied {
+        // The tenants' clocks are the configuration's, whoever wrote the rest.
+        Some(own) => known.text(kind, &own.version).map(|it| kind.kept(kind.shown(it), settings)),
+        None => text,
+    };
+    let version = text.as_deref().map(in_use::version_of).unwrap_or_default();
+    if said_before && own.map_or("", |own| &own.version) == version {
+        return Ok(None);
+    }
+    let in_use = SettingInUse {
+        name: kind.name().to_owned(),
+        tenant: name.to_owned(),
+        version,
+        configured,
+        by: applied.map_or(CONFIGURATION, |own| &own.by).to_owned(),
+        at_ms: now_ms,
+    };
+    Ok(Some((text, in_use)))
 }
 
 /// A side input as it is in use; earlier combinations are made again from what is known.
