@@ -130,8 +130,9 @@ impl Access {
         let shown = bearer.or(in_address.as_deref()).unwrap_or_default();
         let is = |token: &str| bool::from(shown.as_bytes().ct_eq(token.as_bytes()));
         // All are compared, whichever it is.
-        let own = self.tenants.iter().filter(|(token, _)| is(token));
-        let own = own.map(|(_, tenant)| Scope::Tenant(Arc::clone(tenant))).last();
+        let own = self.tenants.iter().fold(None, |found, (token, tenant)| {
+            if is(token) { Some(Scope::Tenant(Arc::clone(tenant))) } else { found }
+        });
         let whole = self.token.as_deref().is_none_or(is);
         own.or_else(|| whole.then_some(Scope::All))
     }

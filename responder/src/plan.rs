@@ -94,7 +94,7 @@ impl Stage for Plan {
                     said.text = format!("{}\n\n{line}", said.text);
                 }
             }
-            sealed(keys, catalogue, &record, &due, said)
+            sealed(keys, catalogue, &record, &due, &said)
         });
         match replies {
             Ok(replies) if !replies.is_empty() => {
@@ -260,9 +260,9 @@ fn sealed(
     catalogue: &Catalogue,
     record: &Conversation,
     due: &AnswerDue,
-    said: Said,
+    said: &Said,
 ) -> Result<Vec<Reply>, SealError> {
-    let texts = texts(catalogue, due, &said);
+    let texts = texts(catalogue, due, said);
     let parts = i32::try_from(texts.len()).unwrap_or(i32::MAX);
     let reply = |(at, text): (i32, String)| {
         let part = due.part + at;

@@ -143,7 +143,7 @@ mod tests {
             async move {
                 let waiting = async {
                     while !done(&inputs) {
-                        heard.changed().await.unwrap()
+                        heard.changed().await.unwrap();
                     }
                 };
                 tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
@@ -209,6 +209,38 @@ mod tests {
             assert_eq!((policy.limits.bot_answers, policy.utc_offset_minutes("demo")), (7, -240));
             assert_eq!(inputs.known.read().own(Kind::Policy, "").unwrap().by, "Ana");
         }
+    }
+
+    #[tokio::test]
+    async fn a_tenants_own_files_hold_for_that_tenant_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: String| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let hours = "[business_hours.\"*\"]\nmonday = [\"08:00-12:00\", \"13:00-18:00\"]\n\
+                     holidays = [\"2026-12-25\"]\n";
+        let mut settings = Settings::load(None).unwrap();
+        let mut acme = settings.tenants["demo"].clone();
+        acme.policy_file = file("policy.toml", format!("{}\n{hours}", router::settings::BUILT_IN));
+        let answers = format!("brand = \"Acme\"\n{}", responder::catalogue::BUILT_IN);
+        acme.answers_file = file("answers.toml", answers);
+        settings.tenants.insert("acme".to_owned(), acme.clone());
+        let log = MemoryLog::new(3);
+        let (inputs, _) = Inputs::load(&log, &settings, 1).await.unwrap();
+        let (policies, answers) = (inputs.policy.latest(), inputs.catalogue.latest());
+        assert_eq!(policies.content.of("acme").business_hours["*"].monday.len(), 2);
+        assert!(policies.content.of("demo").business_hours.is_empty());
+        assert_ne!(policies.content.of("acme").version, policies.content.of("demo").version);
+        assert_eq!(answers.content.of("acme").brand(), Some("Acme"));
+        assert_eq!(answers.content.of("demo").brand(), None);
+        // A file that is wrong is told by its tenant, and nothing begins with it.
+        acme.answers_file = file("wrong.toml", "protocol = 1".to_owned());
+        settings.tenants.insert("acme".to_owned(), acme);
+        let told = crate::inputs::mistakes(&settings).unwrap();
+        assert!(told[0].starts_with("catalogue of acme:1:"), "{told:?}");
+        assert!(Inputs::load(&log, &settings, 2).await.is_err());
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod problem;
 mod suggesting;
 mod tenants;
 mod texts;

@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::groups::{Group, Groups};
-use super::texts::{Texts, problem, refused};
+use super::problem::Problem;
+use super::texts::Texts;
 use crate::config::OwnGrouping;
 use crate::inputs::{Kind, Refused};
 
@@ -35,20 +36,16 @@ pub(super) struct Tenants {
     pub(super) groups: Arc<Groups>,
 }
 
-type Answer = Result<Response, Response>;
-
-fn not_found(detail: &str) -> Response {
-    problem(StatusCode::NOT_FOUND, "not_found", detail, &Value::Null)
-}
+type Answer = Result<Response, Problem>;
 
 impl Tenants {
     /// Lets through who may see `tenant`.
-    fn may_see(&self, scope: &Scope, tenant: &str) -> Result<(), Response> {
+    fn may_see(&self, scope: &Scope, tenant: &str) -> Result<(), Problem> {
         let known = self.texts.settings.tenants.contains_key(tenant);
         if known && scope.admits(tenant) {
             return Ok(());
         }
-        Err(refused(Refused::NoTenant(tenant.to_owned())))
+        Err(Refused::NoTenant(tenant.to_owned()).into())
     }
 
     fn shown(&self, name: &str) -> Value {
@@ -165,10 +162,10 @@ async fn regroup(
     tenants.may_see(&scope, &name)?;
     let now = tenants.texts.inputs.grouping.latest().content.of(&name).clone();
     let text =
-        toml::to_string(&own.over(now)).map_err(|error| refused(Refused::Other(error.into())))?;
+        toml::to_string(&own.over(now)).map_err(|error| Problem::unavailable(&error.into()))?;
     let by = ("API", tenants.texts.clock.now_ms());
     let apply = tenants.texts.apply();
-    let put = apply.apply(Kind::Grouping, Some(&name), &text, by).await.map_err(refused)?;
+    let put = apply.apply(Kind::Grouping, Some(&name), &text, by).await?;
     let status = tenants.texts.clone().hears(Kind::Grouping, &put).await;
     Ok((status, Json(tenants.grouping(&name))).into_response())
 }
@@ -178,7 +175,7 @@ async fn reset(State(tenants): State<Tenants>, scope: Scope, Path(name): Path<St
     tenants.may_see(&scope, &name)?;
     let by = ("API", tenants.texts.clock.now_ms());
     let apply = tenants.texts.apply();
-    let put = apply.reset(Kind::Grouping, Some(&name), by).await.map_err(refused)?;
+    let put = apply.reset(Kind::Grouping, Some(&name), by).await?;
     let status = tenants.texts.clone().hears(Kind::Grouping, &put).await;
     Ok((status, Json(tenants.grouping(&name))).into_response())
 }
@@ -205,18 +202,18 @@ async fn flush(
             tenants.groups.of(&name).into_iter().map(|group| group.key.contact).collect()
         }
         Whose { contact: Some(contact), .. } => {
-            vec![contact.parse().map_err(|_| not_found("no such contact"))?]
+            vec![contact.parse().map_err(|_| Problem::not_found("contact"))?]
         }
         Whose { conversation: Some(id), .. } => {
-            let id: ConversationId = id.parse().map_err(|_| not_found("no such conversation"))?;
+            let id: ConversationId = id.parse().map_err(|_| Problem::not_found("conversation"))?;
             vec![id.contact()]
         }
     };
     let records = tenants.ending(&name, &contacts);
-    let records = records.map_err(|error| refused(Refused::Other(error)))?;
+    let records = records.map_err(|error| Problem::unavailable(&error))?;
     if !records.is_empty() {
         let appended = tenants.texts.log.append(records).await;
-        appended.map_err(|error| refused(Refused::Other(error.into())))?;
+        appended.map_err(|error| Problem::unavailable(&error.into()))?;
     }
     let told = json!({ "asked": contacts.len() });
     Ok((StatusCode::ACCEPTED, Json(told)).into_response())

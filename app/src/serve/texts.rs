@@ -16,10 +16,10 @@ use pipeline::broadcast::Broadcasts;
 use pipeline::clock::Clock;
 use schemas::ops::SettingInUse;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::backend::Backend;
+use super::problem::Problem;
 use crate::config::Settings;
 use crate::inputs::{Apply, Inputs, Kind, Refused, group};
 
@@ -47,44 +47,14 @@ struct Asked {
 }
 
 impl Asked {
-    fn by(&self) -> Result<&str, Response> {
+    fn by(&self) -> Result<&str, Problem> {
         match self.by.as_str() {
             "" => Ok("API"),
             by if by.len() <= BY_BYTES_MAX => Ok(by),
             _ => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(problem(status, "bad_by", "by must be 1 to 80 bytes", &Value::Null))
+                Err(Problem::new(status, "bad_by", "by must be 1 to 80 bytes"))
             }
-        }
-    }
-}
-
-pub(super) fn problem(status: StatusCode, code: &str, detail: &str, mistakes: &Value) -> Response {
-    let mut body = json!({
-        "type": format!("urn:correnteza:problem:{code}"),
-        "title": status.canonical_reason().unwrap_or("refused"),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": detail,
-    });
-    if let (Some(body), false) = (body.as_object_mut(), mistakes.is_null()) {
-        body.insert("mistakes".to_owned(), mistakes.clone());
-    }
-    let kind = [(axum::http::header::CONTENT_TYPE, "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
-}
-
-pub(super) fn refused(refused: Refused) -> Response {
-    let detail = refused.to_string();
-    match refused {
-        Refused::NoTenant(_) => problem(StatusCode::NOT_FOUND, "not_found", &detail, &Value::Null),
-        Refused::Wrong(wrong) => {
-            problem(StatusCode::UNPROCESSABLE_ENTITY, "wrong", &detail, &json!(wrong))
-        }
-        Refused::Other(error) => {
-            tracing::error!(error = %format!("{error:#}"), "a setting could not be put into use");
-            let detail = "it could not be written; try again";
-            problem(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", detail, &Value::Null)
         }
     }
 }
@@ -110,12 +80,12 @@ impl Texts {
     }
 
     /// Whose text is asked for. A tenant's own token speaks of that tenant's.
-    fn tenant<'a>(scope: &'a Scope, asked: &'a Asked) -> Result<Option<&'a str>, Response> {
+    fn tenant<'a>(scope: &'a Scope, asked: &'a Asked) -> Result<Option<&'a str>, Problem> {
         match (scope, asked.tenant.as_deref()) {
             (Scope::All, asked) => Ok(asked),
             (Scope::Tenant(own), None) => Ok(Some(own)),
             (Scope::Tenant(own), Some(asked)) if **own == *asked => Ok(Some(asked)),
-            (_, Some(asked)) => Err(refused(Refused::NoTenant(asked.to_owned()))),
+            (_, Some(asked)) => Err(Refused::NoTenant(asked.to_owned()).into()),
         }
     }
 
@@ -144,9 +114,9 @@ impl Texts {
         kind: Kind,
         tenant: Option<&str>,
         put: &SettingInUse,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Problem> {
         let status = self.clone().hears(kind, put).await;
-        let shown = self.apply().shown(kind, tenant).map_err(refused)?;
+        let shown = self.apply().shown(kind, tenant)?;
         Ok((status, Json(shown)).into_response())
     }
 }
@@ -155,19 +125,19 @@ impl Texts {
 fn texts(kind: Kind) -> MethodRouter<Texts> {
     let show = move |State(of): State<Texts>, scope: Scope, Query(asked): Query<Asked>| async move {
         let tenant = Texts::tenant(&scope, &asked)?;
-        Ok::<_, Response>(Json(of.apply().shown(kind, tenant).map_err(refused)?))
+        Ok::<_, Problem>(Json(of.apply().shown(kind, tenant)?))
     };
     let put = move |State(of): State<Texts>,
                     scope: Scope,
                     Query(asked): Query<Asked>,
                     text: String| async move {
         let (tenant, by) = (Texts::tenant(&scope, &asked)?, (asked.by()?, of.clock.now_ms()));
-        let put = of.apply().apply(kind, tenant, &text, by).await.map_err(refused)?;
+        let put = of.apply().apply(kind, tenant, &text, by).await?;
         of.clone().heard(kind, tenant, &put).await
     };
     let reset = move |State(of): State<Texts>, scope: Scope, Query(asked): Query<Asked>| async move {
         let (tenant, by) = (Texts::tenant(&scope, &asked)?, (asked.by()?, of.clock.now_ms()));
-        let put = of.apply().reset(kind, tenant, by).await.map_err(refused)?;
+        let put = of.apply().reset(kind, tenant, by).await?;
         of.clone().heard(kind, tenant, &put).await
     };
     get(show).put(put).delete(reset)
