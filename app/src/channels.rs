@@ -95,6 +95,8 @@ fn inboxes(settings: &Settings) -> impl Iterator<Item = (Inbox, &crate::config::
 /// Every mailbox that is read, with the address it is of.
 pub(crate) fn mailboxes(settings: &Settings) -> Vec<(Inbox, imap::Mailbox)> {
     let with_box = inboxes(settings).filter_map(|(inbox, email)| {
+        // Nothing of an inactive tenant is taken in: its mails stay where they are.
+        settings.tenants.get(&inbox.tenant).filter(|tenant| tenant.active)?;
         let found = email.imap.as_ref()?;
         let mailbox = imap::Mailbox {
             host: found.host.clone(),

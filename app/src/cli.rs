@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod model;
+pub mod texts;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +88,14 @@ pub enum Command {
     /// On Kafka it writes to the log. Without, it asks the running server; where none runs, the log in
     /// --data-dir is opened.
     Model(model::Model),
+    /// What the machine says: lint, apply, show.
+    ///
+    /// Example: correnteza answers apply respostas.toml --tenant demo
+    Answers(texts::Texts),
+    /// Which turns the machine answers, and who answers the others: lint, apply, show.
+    ///
+    /// Example: correnteza policy lint policy.toml
+    Policy(texts::Texts),
     /// What people said turns were about.
     #[command(subcommand)]
     Labels(Labels),

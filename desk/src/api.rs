@@ -21,7 +21,7 @@ use sink::store::{Filter, Order};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Access;
+use crate::access::{Access, Scope};
 use crate::board::Board;
 use crate::commands::asking;
 use crate::floor::Floor;
@@ -90,22 +90,38 @@ pub(crate) struct OfTenant {
 }
 
 impl Desk {
-    pub(crate) fn keys(&self, tenant: Option<&str>) -> Result<(&TenantKeys, String), Problem> {
-        let tenant = tenant.unwrap_or(&self.default_tenant);
+    /// The tenant that is asked for, if whoever asks may see it.
+    pub(crate) fn keys(
+        &self,
+        scope: &Scope,
+        tenant: Option<&str>,
+    ) -> Result<(&TenantKeys, String), Problem> {
+        let tenant = scope.meant(tenant, &self.default_tenant);
+        if !scope.admits(tenant) {
+            return Err(Problem::not_found("tenant"));
+        }
         Ok((self.keyring.of(tenant)?, tenant.to_owned()))
     }
 
-    pub(crate) async fn row(&self, id: &str) -> Result<sink::rows::ConversationRow, Problem> {
+    /// A conversation, if whoever asks may see it.
+    pub(crate) async fn row(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<sink::rows::ConversationRow, Problem> {
         let id: ConversationId = id.parse().map_err(|_| Problem::not_found("conversation"))?;
-        self.store.conversation(id).await?.ok_or_else(|| Problem::not_found("conversation"))
+        let row = self.store.conversation(id).await?;
+        row.filter(|row| scope.admits(&row.tenant))
+            .ok_or_else(|| Problem::not_found("conversation"))
     }
 }
 
 async fn queues(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<OfTenant>,
 ) -> Result<Json<Value>, Problem> {
-    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let now_ms = desk.clock.now_ms();
     let rows = desk.store.queues(&tenant, now_ms).await?;
     let queues: Vec<Value> = rows
@@ -136,9 +152,10 @@ struct Listed {
 
 async fn list(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<Listed>,
 ) -> Result<Json<Value>, Problem> {
-    let (keys, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (keys, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let (states, order) = states(asked.state.as_deref())?;
     let filter = Filter {
         states,
@@ -178,9 +195,13 @@ fn states(asked: Option<&str>) -> Result<(Vec<ConversationState>, Order), Proble
     })
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    let row = desk.row(&id).await?;
-    let (keys, _) = desk.keys(Some(&row.tenant))?;
+async fn show(
+    State(desk): State<Desk>,
+    scope: Scope,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let row = desk.row(&scope, &id).await?;
+    let (keys, _) = desk.keys(&scope, Some(&row.tenant))?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
     let ahead = desk.store.ahead_of(row.conversation_id).await?;
     let mut shown = views::conversation(keys, &row, Text::Whole);
@@ -204,11 +225,12 @@ struct After {
 /// The history behind a line, for a page that has the rest.
 async fn history(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
     Query(after): Query<After>,
 ) -> Result<Json<Value>, Problem> {
-    let row = desk.row(&id).await?;
-    let (keys, _) = desk.keys(Some(&row.tenant))?;
+    let row = desk.row(&scope, &id).await?;
+    let (keys, _) = desk.keys(&scope, Some(&row.tenant))?;
     let lines = desk.store.history(row.conversation_id, after.after, HISTORY_LINES_MAX).await?;
     let shown: Vec<Value> = lines
         .iter()
@@ -225,9 +247,10 @@ struct Window {
 
 async fn summary(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<Window>,
 ) -> Result<Json<Value>, Problem> {
-    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let minutes = asked.minutes.unwrap_or(60).clamp(1, 7 * 24 * 60);
     let to = desk.clock.now_ms().div_euclid(60_000) + 1;
     let found = desk.store.minutes(&tenant, to - minutes, to).await?;
@@ -237,9 +260,10 @@ async fn summary(
 /// What happens, as it happens: a line of a conversation an event, personal numbers masked.
 async fn live(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<OfTenant>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let lines = desk.floor.follow();
     let stream = stream::unfold((desk, lines, tenant), |(desk, mut lines, tenant)| async move {
         loop {

@@ -19,6 +19,7 @@ use schemas::topics::INBOUND;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::access::Scope;
 use crate::api::Desk;
 use crate::problem::Problem;
 use crate::suggestions::text_of_template;
@@ -48,20 +49,21 @@ pub(crate) struct Asked {
 
 /// The route of one action.
 pub(crate) fn asking(action: CommandAction) -> MethodRouter<Desk> {
-    post(move |desk: State<Desk>, id: Path<String>, asked: Json<Asked>| {
-        command(desk, id, asked, action)
+    post(move |desk: State<Desk>, scope: Scope, id: Path<String>, asked: Json<Asked>| {
+        command(desk, scope, id, asked, action)
     })
 }
 
 /// Appends what an agent asks and answers with what the router made of it.
 async fn command(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
     Json(asked): Json<Asked>,
     action: CommandAction,
 ) -> Result<Response, Problem> {
-    let row = desk.row(&id).await?;
-    let (keys, tenant) = desk.keys(Some(&row.tenant))?;
+    let row = desk.row(&scope, &id).await?;
+    let (keys, tenant) = desk.keys(&scope, Some(&row.tenant))?;
     let agent = agent_name(&asked.agent)?;
     let template = asked.template.filter(|_| action == CommandAction::Reply);
     let text = match &template {

@@ -18,6 +18,7 @@ use schemas::topics::AUTOMATIC_PATHS;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::access::Scope;
 use crate::api::{Desk, HISTORY_LINES_MAX, OfTenant};
 use crate::commands::{agent_name, append_command, command_id};
 use crate::problem::Problem;
@@ -89,11 +90,12 @@ fn is_intent(name: &str) -> bool {
 /// An agent says what a turn was about.
 pub(crate) async fn label(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
     Json(asked): Json<Labeling>,
 ) -> Result<Response, Problem> {
-    let row = desk.row(&id).await?;
-    let (keys, tenant) = desk.keys(Some(&row.tenant))?;
+    let row = desk.row(&scope, &id).await?;
+    let (keys, tenant) = desk.keys(&scope, Some(&row.tenant))?;
     let agent = agent_name(&asked.agent)?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
     let told = told(&lines, asked.turn).ok_or_else(|| Problem::not_found("turn"))?;
@@ -139,9 +141,10 @@ pub(crate) async fn label(
 /// Automatic answers picked by chance that nobody has looked at yet.
 pub(crate) async fn checks(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<OfTenant>,
 ) -> Result<Json<Value>, Problem> {
-    let (keys, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (keys, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let rows = desk.store.checks(&tenant, desk.clock.now_ms(), CHECKS_MAX).await?;
     let mut shown = Vec::new();
     for row in rows {
@@ -182,9 +185,10 @@ pub(crate) struct Since {
 /// How the models do, and which intents have lost their automatic path.
 pub(crate) async fn model(
     State(desk): State<Desk>,
+    scope: Scope,
     Query(asked): Query<Since>,
 ) -> Result<Json<Value>, Problem> {
-    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let hours = asked.hours.unwrap_or(24).clamp(1, HOURS_MAX);
     let from_hour = desk.clock.now_ms().div_euclid(3_600_000) + 1 - hours;
     let watch = desk.board.watch_of(&tenant);
@@ -212,11 +216,12 @@ pub(crate) struct Reopening {
 /// Gives an intent its automatic path back; what was checked until now counts no more.
 pub(crate) async fn reopen(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(intent): Path<String>,
     Query(asked): Query<OfTenant>,
     Json(by): Json<Reopening>,
 ) -> Result<Json<Value>, Problem> {
-    let (_, tenant) = desk.keys(asked.tenant.as_deref())?;
+    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
     let agent = agent_name(&by.agent)?;
     let closed = desk.board.closed_of(&tenant);
     let Some(closed) = closed.into_iter().find(|path| path.intent == intent) else {

@@ -16,7 +16,7 @@ mod problem;
 mod suggestions;
 mod views;
 
-pub use access::Access;
+pub use access::{Access, Scope};
 pub use api::{Desk, routes};
 pub use board::Board;
 pub use floor::Floor;

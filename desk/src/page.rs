@@ -24,6 +24,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/conversation.css", CSS, include_str!("../web/conversation.css")),
     ("/desk/numbers.css", CSS, include_str!("../web/numbers.css")),
     ("/desk/checks.css", CSS, include_str!("../web/checks.css")),
+    ("/desk/tenants.css", CSS, include_str!("../web/tenants.css")),
     ("/desk/desk.js", JS, include_str!("../web/desk.js")),
     ("/desk/routes.js", JS, include_str!("../web/routes.js")),
     ("/desk/api.js", JS, include_str!("../web/api.js")),
@@ -47,6 +48,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/checks.js", JS, include_str!("../web/checks.js")),
     ("/desk/verdict.js", JS, include_str!("../web/verdict.js")),
     ("/desk/model.js", JS, include_str!("../web/model.js")),
+    ("/desk/tenants.js", JS, include_str!("../web/tenants.js")),
     ("/desk/chart.js", JS, include_str!("../web/chart.js")),
 ];
 

@@ -10,7 +10,7 @@ use sink::StoreError;
 
 /// A refusal.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     code: String,
     detail: String,
@@ -25,6 +25,11 @@ impl Problem {
     pub(crate) fn unauthorized() -> Self {
         let detail = "send the desk's token as Authorization: Bearer …";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn of_the_installation() -> Self {
+        let detail = "this concerns all tenants: it needs the installation's token";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     pub(crate) fn not_found(what: &str) -> Self {

@@ -6,6 +6,7 @@ use schemas::conversation::{Conversation, ConversationEvent};
 use serde_json::{Value, json};
 use sink::rows::ConversationRow;
 
+use crate::access::Scope;
 use crate::api::{Desk, HISTORY_LINES_MAX};
 use crate::problem::Problem;
 
@@ -41,9 +42,10 @@ pub trait Suggests: Send + Sync {
 /// A suggestion, or null.
 pub(crate) async fn suggestion(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let row = desk.row(&id).await?;
+    let row = desk.row(&scope, &id).await?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
     let found = desk.suggests.suggest(&lines, desk.clock.now_ms());
     let shown = found.map(|Suggestion { answer_id, text, intent }| {
@@ -55,9 +57,10 @@ pub(crate) async fn suggestion(
 /// Until when the channel takes free texts, and what may be said after.
 pub(crate) async fn templates(
     State(desk): State<Desk>,
+    scope: Scope,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let row = desk.row(&id).await?;
+    let row = desk.row(&scope, &id).await?;
     let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
     let now_ms = desk.clock.now_ms();
     let until_ms = window_until_ms(&lines);

@@ -110,6 +110,7 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "route": decided.route,
             "reason": decided.reason,
             "action": decided.action,
+            "policy_version": decided.policy_version,
             "classification": decided.classification,
         }),
         ConversationEvent::ActionDone(done) => json!({

@@ -11,6 +11,7 @@ import { askForToken, changeAgent, onAgent } from "./people.js";
 import * as queues from "./queues.js";
 import { onRoute } from "./routes.js";
 import { follow } from "./stream.js";
+import * as tenants from "./tenants.js";
 import { words } from "./words.js";
 
 const word = (path) => path.split(".").reduce((at, name) => at[name], words);
@@ -62,7 +63,7 @@ byId("agent").addEventListener("click", changeAgent);
 onAgent(showAgent);
 onRoute(showRoute);
 queues.onSums(showWaiting);
-for (const part of [live, queues, checks, numbers, model, conversation]) part.start();
+for (const part of [live, queues, checks, numbers, model, tenants, conversation]) part.start();
 setInterval(queues.tick, 1000);
 follow({
   state: showConnection,
@@ -74,6 +75,6 @@ follow({
   },
   anew() {
     for (const part of [live, queues, checks, conversation]) part.reload();
-    for (const part of [numbers, model]) part.refresh();
+    for (const part of [numbers, model, tenants]) part.refresh();
   },
 });

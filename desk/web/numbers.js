@@ -7,6 +7,7 @@ import { atClock, count, duration, nameOf, percent } from "./format.js";
 import { section as modelSection } from "./model.js";
 import { onSums } from "./queues.js";
 import { onRoute } from "./routes.js";
+import { section as tenantsSection } from "./tenants.js";
 import { words } from "./words.js";
 
 const said = words.numbers;
@@ -129,7 +130,7 @@ const panel = (title, extra, ...content) =>
 const content = h("div", { class: "figures-grid" }, tiles,
   h("div", { class: "charts" }, throughput.element, rate.element, latency.element),
   h("div", { class: "beside" }, panel(said.byChannel, legend(), channels), panel(said.sentiment, null, tones)),
-  panel(said.byIntent, legend(), intents, moreButton), modelSection);
+  panel(said.byIntent, legend(), intents, moreButton), modelSection, tenantsSection);
 
 function showTiles(s) {
   const { opened, resolved_auto: auto, resolved_human: human } = s.conversations;

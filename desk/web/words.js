@@ -192,6 +192,18 @@ export const words = {
     closed: (intent, wrong, all) => `${intent}: respostas automáticas suspensas. Pessoas corrigiram ${wrong} de ${all} conferidas.`,
     reopen: "Reabrir", reopened: (intent) => `${intent} volta a ser respondida pela máquina`,
   },
+  tenants: {
+    heading: "Provedores", active: "Ativo", inactive: "Inativo: não recebe mensagens",
+    accounts: "Contas nos canais", noAccounts: "nenhuma além do chat e da API",
+    answers: "Respostas em uso", policy: "Política em uso", inherited: "de todos", own: "própria",
+    configured: "da configuração", appliedBy: (who) => `aplicada por ${who}`,
+    grouping: "Agrupamento", off: "desligado: cada mensagem é uma vez", window: (time) => `espera ${time} de pausa`,
+    writing: "Escrevendo agora", nothingOpen: "ninguém",
+    open: (groups, messages, age) => `${many(groups, "grupo aberto", "grupos abertos")}, ${many(messages, "mensagem", "mensagens")}, há até ${age}`,
+    flush: "Encerrar em aberto", flushed: "Grupos em aberto encerrados",
+    switchOff: "Desligar agrupamento", switchOn: "Ligar agrupamento",
+    switchedOff: "Agrupamento desligado", switchedOn: "Agrupamento ligado",
+  },
   numbers: {
     heading: "Números", window: "Período",
     windows: { 15: "15 min", 60: "1 h", 360: "6 h", 1440: "24 h" },

@@ -1,10 +1,14 @@
 //! Side inputs: settings, models, answers. Whole snapshots, each with a version that is pinned in
 //! the committed position, so that a replayed span is read with the versions it first ran with.
 
+mod per_tenant;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use smol_str::SmolStr;
+
+pub use per_tenant::{Mistake, PerTenant, told};
 
 /// One version of a side input.
 #[derive(Debug)]

@@ -1,28 +1,23 @@
 //! The answer catalogue: everything the machine says to customers, in Portuguese, in one TOML file a
 //! provider can make its own. A side input: pinned by version, checked before it is used.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod lint;
+
+use std::collections::BTreeMap;
 
 use data_encoding::BASE32_DNSSEC;
+use jiff::civil::Date;
+use pipeline::broadcast::{Mistake, told};
 use schemas::message::{Button, Channel};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 
 use crate::template::{Approved, Template};
 
+pub use lint::Known;
+
 /// The catalogue that comes with the product.
 pub const BUILT_IN: &str = include_str!("../catalogue.toml");
-
-/// Longest text with buttons that every channel takes, in characters.
-const TEXT_WITH_BUTTONS_MAX: usize = 1_024;
-const BUTTONS_MAX: usize = 3;
-/// Longest title of what opens them, in characters: WhatsApp's.
-const OPTIONS_MAX: usize = 20;
-/// Words that claim something of a customer's own affairs: only what was looked up or done may say so.
-const CLAIMS: &[&str] =
-    &["em dia", "está liberad", "foi liberad", "agendei", "está agendad", "está suspens"];
-/// Placeholders every answer may use.
-const ALWAYS: &[&str] = &["protocolo", "nome", "fila", "data", "data_efetiva"];
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +26,8 @@ pub enum CatalogueError {
     #[error("the answer catalogue cannot be read: {0}")]
     Unreadable(String),
     /// Readable, and wrong.
-    #[error("the answer catalogue is wrong: {}", .0.join("; "))]
-    Wrong(Vec<String>),
+    #[error("the answer catalogue is wrong: {}", told(.0))]
+    Wrong(Vec<Mistake>),
 }
 
 /// Everything the machine says.
@@ -46,10 +41,14 @@ pub struct Catalogue {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// What customers call the provider: the value of `{marca}`.
+    brand: Option<String>,
+    /// Longer texts are sent as several messages of about so many characters; left out: whole.
+    split_chars_max: Option<usize>,
     /// Added to the first answer of a conversation.
     protocol: String,
     /// Opens the buttons where a channel folds them away.
-    options: String,
+    options: Option<String>,
     /// What queues are called when customers hear of them.
     queues: BTreeMap<String, String>,
     /// Values that come with what the CRM may find.
@@ -90,6 +89,12 @@ pub struct Answer {
     pub sentiment: Option<String>,
     /// Handed over for this reason.
     pub reason: Option<String>,
+    /// From this day on, by the tenant's clock.
+    #[serde(default, deserialize_with = "day")]
+    pub valid_from: Option<Date>,
+    /// Up to and including this day.
+    #[serde(default, deserialize_with = "day")]
+    pub valid_to: Option<Date>,
     /// With `{placeholders}`.
     pub text: String,
     /// Offered with it.
@@ -97,6 +102,13 @@ pub struct Answer {
     pub buttons: Vec<Button>,
     /// What providers know it by: said so when a free text comes too late.
     pub template: Option<Approved>,
+}
+
+/// A day, written `2026-12-25`.
+fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    let text = String::deserialize(from)?;
+    let wrong = |_| serde::de::Error::custom(format!("'{text}' is not like \"2026-12-25\""));
+    text.parse().map(Some).map_err(wrong)
 }
 
 fn answer() -> Use {
@@ -118,12 +130,17 @@ pub struct Occasion<'a> {
     pub sentiment: Option<&'a str>,
     /// Why people were asked.
     pub reason: Option<&'a str>,
+    /// Which day it is where the customer is.
+    pub today: Option<Date>,
 }
 
 impl Answer {
     /// How many of its conditions hold; `None` when one does not.
     fn fits(&self, occasion: &Occasion<'_>) -> Option<usize> {
-        let mut score = 0;
+        if !self.is_valid(occasion.today) {
+            return None;
+        }
+        let mut score = usize::from(self.valid_from.is_some() || self.valid_to.is_some());
         let mut holds = |set: bool, holds: bool| {
             score += usize::from(set && holds);
             !set || holds
@@ -137,6 +154,15 @@ impl Answer {
             && holds(self.sentiment.is_some(), self.sentiment.as_deref() == occasion.sentiment)
             && holds(self.reason.is_some(), self.reason.as_deref() == occasion.reason);
         all.then_some(score)
+    }
+
+    fn is_valid(&self, today: Option<Date>) -> bool {
+        let always = self.valid_from.is_none() && self.valid_to.is_none();
+        let within = |today: Date| {
+            self.valid_from.is_none_or(|from| from <= today)
+                && self.valid_to.is_none_or(|to| today <= to)
+        };
+        always || today.is_some_and(within)
     }
 
     /// Names of its placeholders.
@@ -173,15 +199,23 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`].
     pub fn parse(toml: &str) -> Result<Self, CatalogueError> {
+        match Self::read(toml)? {
+            (catalogue, wrong) if wrong.is_empty() => Ok(catalogue),
+            (_, wrong) => Err(CatalogueError::Wrong(wrong)),
+        }
+    }
+
+    /// Reads a catalogue that may be wrong, with everything that is.
+    ///
+    /// # Errors
+    /// [`CatalogueError::Unreadable`].
+    pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), CatalogueError> {
         let file: File =
             toml::from_str(toml).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
-        let wrong = mistakes(&file);
-        if !wrong.is_empty() {
-            return Err(CatalogueError::Wrong(wrong));
-        }
         let hash = Sha256::digest(toml.as_bytes());
         let version = BASE32_DNSSEC.encode(hash.get(..10).unwrap_or_default());
-        Ok(Self { version, file })
+        let wrong = lint::mistakes(&file);
+        Ok((Self { version, file }, wrong))
     }
 
     /// The text for `occasion` whose placeholders are all in `values`, the most specific one first.
@@ -222,10 +256,22 @@ impl Catalogue {
         fill(&self.file.protocol, values)
     }
 
-    /// What opens the buttons where a channel folds them away.
+    /// What opens the buttons where a channel folds them away; empty: they are told as words there.
     #[must_use]
     pub fn options_title(&self) -> &str {
-        &self.file.options
+        self.file.options.as_deref().unwrap_or_default()
+    }
+
+    /// What customers call the provider.
+    #[must_use]
+    pub fn brand(&self) -> Option<&str> {
+        self.file.brand.as_deref()
+    }
+
+    /// About how long a message is, in characters, before it is sent as several.
+    #[must_use]
+    pub fn split_chars_max(&self) -> Option<usize> {
+        self.file.split_chars_max
     }
 
     /// What customers call `queue`.
@@ -255,77 +301,6 @@ fn fill(text: &str, values: &BTreeMap<String, String>) -> Option<String> {
     Some(out)
 }
 
-fn mistakes(file: &File) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut ids = BTreeSet::new();
-    for answer in &file.answer {
-        let id = &answer.id;
-        if !ids.insert(id) {
-            wrong.push(format!("{id}: the id is used twice"));
-        }
-        if answer.text.trim().is_empty() {
-            wrong.push(format!("{id}: the text is empty"));
-        }
-        let fields = answer.finding.as_ref().map(|finding| file.findings.get(finding));
-        if let (Some(None), Some(finding)) = (fields, &answer.finding) {
-            wrong.push(format!("{id}: finding '{finding}' is not listed under [findings]"));
-        }
-        let known = fields.flatten().map_or(&[][..], Vec::as_slice);
-        for name in answer.placeholders() {
-            if !ALWAYS.contains(&name) && !known.iter().any(|field| field == name) {
-                wrong.push(format!("{id}: nothing gives a value to {{{name}}}"));
-            }
-        }
-        let text = answer.text.to_lowercase();
-        let claim = CLAIMS.iter().find(|claim| answer.finding.is_none() && text.contains(**claim));
-        if let Some(claim) = claim {
-            wrong.push(format!("{id}: says '{claim}', which only an answer with a finding may"));
-        }
-        wrong.extend(wrong_template(answer).map(|why| format!("{id}: {why}")));
-        if answer.text.matches('{').count() != answer.placeholders().count() {
-            wrong.push(format!("{id}: a placeholder is not closed"));
-        }
-        if answer.buttons.len() > BUTTONS_MAX {
-            wrong.push(format!("{id}: more than {BUTTONS_MAX} buttons"));
-        }
-        if !answer.buttons.is_empty() && answer.text.chars().count() > TEXT_WITH_BUTTONS_MAX {
-            wrong.push(format!("{id}: more than {TEXT_WITH_BUTTONS_MAX} characters with buttons"));
-        }
-    }
-    if file.options.trim().is_empty() || file.options.chars().count() > OPTIONS_MAX {
-        wrong.push(format!("options must be 1 to {OPTIONS_MAX} characters"));
-    }
-    for purpose in [Use::Answer, Use::HandoffNotice] {
-        let bare = Occasion {
-            purpose,
-            intent: None,
-            finding: None,
-            channel: Channel::Other,
-            sentiment: None,
-            reason: None,
-        };
-        let fallback = file.answer.iter().any(|answer| {
-            answer.fits(&bare).is_some()
-                && answer.placeholders().all(|name| ["protocolo", "fila", "data"].contains(&name))
-        });
-        if !fallback {
-            wrong.push(format!("there is no {purpose:?} without conditions to fall back on"));
-        }
-    }
-    wrong
-}
-
-fn wrong_template(answer: &Answer) -> Option<String> {
-    let Some(approved) = &answer.template else {
-        let needs = answer.purpose == Use::Template;
-        return needs.then(|| "one for agents needs what providers know it by".to_owned());
-    };
-    let stray = approved.params(std::iter::empty());
-    let stray = stray.into_iter().find(|name| !answer.placeholders().any(|known| known == *name));
-    let stray = stray.map(|name| format!("the template's {name} does not stand in the text"));
-    approved.mistake().or(stray)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,7 +311,6 @@ mod tests {
 
     const SMALL: &str = r#"
         protocol = "Protocolo {protocolo}."
-        options = "Opções"
         [queues]
         suporte = "suporte técnico"
         [findings]
@@ -376,6 +350,7 @@ mod tests {
             channel: Channel::WebChat,
             sentiment: None,
             reason: None,
+            today: None,
         };
         let say = |occasion: &Occasion<'_>, values| {
             catalogue.choose(occasion, &values).map(|(answer, text)| (answer.id.clone(), text))
@@ -389,6 +364,40 @@ mod tests {
         assert_eq!(say(&occasion, values(&[])), id("a", "padrão"));
         occasion.purpose = Use::HandoffNotice;
         assert_eq!(say(&occasion, values(&[("fila", "x")])), id("n", "fila x"));
+    }
+
+    #[test]
+    fn an_answer_is_said_within_its_days_only() {
+        let dated = r#"
+            [[answer]]
+            id = "natal"
+            valid_from = "2026-12-24"
+            valid_to = "2026-12-25"
+            text = "{marca}: Feliz Natal"
+        "#;
+        let catalogue = Catalogue::parse(&format!("brand = \"Acme\"\n{SMALL}{dated}")).unwrap();
+        let values = values(&[("marca", catalogue.brand().unwrap())]);
+        let said = |today: Option<&str>| {
+            let occasion = Occasion {
+                purpose: Use::Answer,
+                intent: None,
+                finding: None,
+                channel: Channel::WebChat,
+                sentiment: None,
+                reason: None,
+                today: today.map(|day| day.parse().unwrap()),
+            };
+            catalogue.choose(&occasion, &values).unwrap().1
+        };
+        for day in ["2026-12-24", "2026-12-25"] {
+            assert_eq!(said(Some(day)), "Acme: Feliz Natal");
+        }
+        for day in [None, Some("2026-12-23"), Some("2026-12-26")] {
+            assert_eq!(said(day), "padrão");
+        }
+        let wrong = SMALL.replace("id = \"b\"", "id = \"b\"\nvalid_from = \"25/12/2026\"");
+        let error = Catalogue::parse(&wrong).unwrap_err().to_string();
+        assert!(error.contains("2026-12-25"), "{error}");
     }
 
     #[test]

@@ -10,11 +10,12 @@ pub mod mirror;
 mod once;
 mod outcome;
 pub mod plan;
+pub mod split;
 mod suggest;
 pub mod template;
 
 pub use act::Act;
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, CatalogueError};
 pub use deliver::Deliver;
 pub use mirror::Mirror;
 pub use plan::{Plan, PlanOut};

@@ -7,23 +7,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::Offset;
+use pipeline::broadcast::PerTenant;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Stateless, Verdict};
 use schemas::conversation::{AgentReplied, AnswerDue, Conversation, ConversationEvent};
 use schemas::line::Classification;
 use schemas::masking::mask;
-use schemas::message::{Button, ReplyPurpose};
+use schemas::message::{AnswerVia, Button, Channel, ReplyPurpose};
 use schemas::sealed::{Keyring, SealError, SealedText, TenantKeys};
 use schemas::topics::{REPLIES, Topic};
 use schemas::work::Reply;
 use schemas::{Avro, CodecError};
 
 use crate::catalogue::{Catalogue, Occasion, Use};
+use crate::split::split;
 use crate::template::Template;
 
 /// Confidence from which a notice may name the wish, whatever the intent's own threshold.
 const NOTICE_CERTAIN: f64 = 0.95;
+
+/// The adapter programs write through.
+const BY_PROGRAM: &str = "api";
 
 /// The stage.
 pub struct Plan {
@@ -62,6 +67,8 @@ struct Said {
     text: String,
     buttons: Vec<Button>,
     template: Option<Template>,
+    /// What was filled in.
+    values: Vec<String>,
 }
 
 impl Stage for Plan {
@@ -69,17 +76,17 @@ impl Stage for Plan {
     type In = Conversation;
     type State = Stateless;
     type Out = PlanOut;
-    type Broadcast = Catalogue;
+    type Broadcast = PerTenant<Catalogue>;
 
     fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Conversation>) -> Verdict {
         let mut record = input.body;
         let Some(due) = record.answer_due.take() else {
             return Verdict::Drop(DropReason::Irrelevant);
         };
-        let reply = self.keyring.of(&record.tenant).and_then(|keys| {
-            let catalogue = cx.broadcast();
+        let replies = self.keyring.of(&record.tenant).and_then(|keys| {
+            let catalogue = cx.broadcast().of(&record.tenant);
             let Some(mut said) = self.say(keys, catalogue, &record, &due, input.time_ms)? else {
-                return Ok(None);
+                return Ok(Vec::new());
             };
             if due.tell_protocol {
                 let contact = Some(&due.address.contact_sealed);
@@ -89,14 +96,16 @@ impl Stage for Plan {
                     said.text = format!("{}\n\n{line}", said.text);
                 }
             }
-            sealed(keys, catalogue, &record, due, said).map(Some)
+            sealed(keys, catalogue, &record, &due, &said)
         });
-        match reply {
-            Ok(Some(reply)) => {
-                cx.emit(PlanOut(Box::new(reply)));
+        match replies {
+            Ok(replies) if !replies.is_empty() => {
+                for reply in replies {
+                    cx.emit(PlanOut(Box::new(reply)));
+                }
                 Verdict::Done
             }
-            Ok(None) => Verdict::Reject("an answer is due and nothing says what about".to_owned()),
+            Ok(_) => Verdict::Reject("an answer is due and nothing says what about".to_owned()),
             Err(error) => Verdict::Reject(error.to_string()),
         }
     }
@@ -121,6 +130,7 @@ impl Plan {
             channel: due.address.channel,
             sentiment: None,
             reason: None,
+            today: self.today(&record.tenant, now_ms),
         };
         match (&record.event, due.purpose) {
             (ConversationEvent::AgentReplied(replied), ReplyPurpose::AgentReply) => {
@@ -160,6 +170,7 @@ impl Plan {
             text,
             buttons: answer.buttons.clone(),
             template: answer.approved(&values),
+            values: values.into_values().collect(),
         }))
     }
 
@@ -182,12 +193,21 @@ impl Plan {
         if let Some(first) = name.as_deref().and_then(|name| name.split_whitespace().next()) {
             values.insert("nome".to_owned(), first.to_owned());
         }
-        let offset = self.utc_offset_minutes.get(&record.tenant).copied().unwrap_or_default();
-        if let Some((today, effective)) = dates(now_ms, offset) {
+        if let Some(brand) = catalogue.brand() {
+            values.insert("marca".to_owned(), brand.to_owned());
+        }
+        if let Some((today, effective)) = self.today(&record.tenant, now_ms).and_then(dates) {
             values.insert("data".to_owned(), today);
             values.insert("data_efetiva".to_owned(), effective);
         }
         values
+    }
+
+    /// The day by the tenant's clock.
+    pub(crate) fn today(&self, tenant: &str, now_ms: i64) -> Option<Date> {
+        let minutes = self.utc_offset_minutes.get(tenant).copied().unwrap_or_default();
+        let offset = Offset::from_seconds(minutes * 60).ok()?;
+        Some(offset.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date())
     }
 }
 
@@ -206,14 +226,13 @@ fn by_agent(
         text: keys.open_text(&replied.text_sealed)?,
         buttons: Vec::new(),
         template: taken.and_then(|(answer, _)| answer.approved(values)),
+        values: Vec::new(),
     })
 }
 
 /// Today, and two business days later: when a cancellation without an attendant takes effect. Week
 /// days only; holidays are a tenant's to add.
-fn dates(now_ms: i64, utc_offset_minutes: i32) -> Option<(String, String)> {
-    let offset = Offset::from_seconds(utc_offset_minutes * 60).ok()?;
-    let today = offset.to_datetime(Timestamp::from_millisecond(now_ms).ok()?).date();
+fn dates(today: Date) -> Option<(String, String)> {
     let mut effective = today;
     let mut business_days = 0;
     while business_days < 2 {
@@ -221,8 +240,7 @@ fn dates(now_ms: i64, utc_offset_minutes: i32) -> Option<(String, String)> {
         business_days +=
             i32::from(!matches!(effective.weekday(), Weekday::Saturday | Weekday::Sunday));
     }
-    let text =
-        |day: jiff::civil::Date| format!("{:02}/{:02}/{:04}", day.day(), day.month(), day.year());
+    let text = |day: Date| format!("{:02}/{:02}/{:04}", day.day(), day.month(), day.year());
     Some((text(today), text(effective)))
 }
 
@@ -233,32 +251,63 @@ pub(crate) fn open_fields(
     serde_json::from_slice(&keys.open(sealed)?).map_err(|_| SealError::Altered)
 }
 
+/// The texts of what is said: one, or several where the tenant wants it and the customer reads along.
+fn texts(catalogue: &Catalogue, due: &AnswerDue, said: &Said) -> Vec<String> {
+    let chats = matches!(
+        due.address.channel,
+        Channel::Whatsapp | Channel::Sms | Channel::Telegram | Channel::WebChat
+    );
+    // What a person wrote goes out as it was written; a program gets what it asked for whole; a template
+    // stands for the whole text.
+    let whole = said.agent.is_some()
+        || said.template.is_some()
+        || due.via == AnswerVia::Caller
+        || due.address.provider == BY_PROGRAM
+        || !chats;
+    match catalogue.split_chars_max().filter(|_| !whole) {
+        Some(chars_max) => {
+            let values: Vec<&str> = said.values.iter().map(String::as_str).collect();
+            split(&said.text, chars_max, &values)
+        }
+        None => vec![said.text.clone()],
+    }
+}
+
+/// The replies, in the order they are sent in; buttons go with the last one.
 fn sealed(
     keys: &TenantKeys,
     catalogue: &Catalogue,
     record: &Conversation,
-    due: AnswerDue,
-    said: Said,
-) -> Result<Reply, SealError> {
-    let identity =
-        format!("{}/{}/{}/{}", record.conversation_id, due.turn, due.purpose.as_str(), due.part);
-    let template = said.template.map(|template| {
-        let plain = serde_json::to_vec(&template).map_err(|_| SealError::Altered)?;
-        keys.seal(format!("{identity}/template").as_bytes(), &plain)
-    });
-    Ok(Reply {
-        conversation_id: record.conversation_id,
-        protocol: record.protocol.clone(),
-        due,
-        answer_id: said.answer_id,
-        catalogue_version: catalogue.version.clone(),
-        agent: said.agent,
-        text_sealed: keys.seal(identity.as_bytes(), said.text.as_bytes())?,
-        text_masked: mask(&said.text),
-        buttons: said.buttons,
-        options_title: catalogue.options_title().to_owned(),
-        template_sealed: template.transpose()?,
-    })
+    due: &AnswerDue,
+    said: &Said,
+) -> Result<Vec<Reply>, SealError> {
+    let texts = texts(catalogue, due, said);
+    let parts = i32::try_from(texts.len()).unwrap_or(i32::MAX);
+    let template = said.template.as_ref().map(serde_json::to_vec).transpose();
+    let template = template.map_err(|_| SealError::Altered)?;
+    let reply = |(at, text): (i32, String)| {
+        let part = due.part + at;
+        let identity =
+            format!("{}/{}/{}/{part}", record.conversation_id, due.turn, due.purpose.as_str());
+        Ok(Reply {
+            conversation_id: record.conversation_id,
+            protocol: record.protocol.clone(),
+            due: AnswerDue { part, ..due.clone() },
+            answer_id: said.answer_id.clone(),
+            catalogue_version: catalogue.version.clone(),
+            agent: said.agent.clone(),
+            text_sealed: keys.seal(identity.as_bytes(), text.as_bytes())?,
+            text_masked: mask(&text),
+            options_title: catalogue.options_title().to_owned(),
+            template_sealed: template
+                .as_ref()
+                .map(|plain| keys.seal(format!("{identity}/template").as_bytes(), plain))
+                .transpose()?,
+            buttons: if at + 1 == parts { said.buttons.clone() } else { Vec::new() },
+            parts,
+        })
+    };
+    (0..).zip(texts).map(reply).collect()
 }
 
 #[cfg(test)]
@@ -267,10 +316,13 @@ mod tests {
 
     #[test]
     fn a_cancellation_takes_effect_two_business_days_later() {
+        let keyring = Arc::new(Keyring::new([]));
+        let plan = Plan::new(keyring, BTreeMap::from([("demo".to_owned(), -180)]));
+        let told = |now_ms| plan.today("demo", now_ms).and_then(dates);
         // 2026-11-20 is a Friday; 01:30 UTC on the 21st is still the 20th in São Paulo.
-        let friday = dates(1_795_224_600_000, -180);
+        let friday = told(1_795_224_600_000);
         assert_eq!(friday, Some(("20/11/2026".to_owned(), "24/11/2026".to_owned())));
-        let monday = dates(1_795_224_600_000 + 3 * 86_400_000, -180);
+        let monday = told(1_795_224_600_000 + 3 * 86_400_000);
         assert_eq!(monday, Some(("23/11/2026".to_owned(), "25/11/2026".to_owned())));
     }
 }

@@ -97,6 +97,7 @@ impl Plan {
             channel: last.channel,
             sentiment: Some(c.sentiment.as_str()),
             reason: None,
+            today: self.today(&last.tenant, now_ms),
         };
         let (answer, text) = catalogue.choose(&occasion, &values)?;
         let fits = answer.intents.iter().any(|id| id == intent);

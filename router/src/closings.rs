@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipeline::broadcast::PerTenant;
 use schemas::labels::AutomaticPath;
 
 use crate::settings::Settings;
@@ -81,6 +82,15 @@ impl Settings {
     pub fn with_closed(&self, closed: BTreeSet<(String, String)>) -> Self {
         Self { closed, ..self.clone() }
     }
+}
+
+/// The same policies with `closed` in them.
+#[must_use]
+pub fn with_closed(
+    policies: &PerTenant<Settings>,
+    closed: &BTreeSet<(String, String)>,
+) -> PerTenant<Settings> {
+    policies.map(|policy| policy.with_closed(closed.clone()))
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipeline::broadcast::{Mistake, told};
 use schemas::conversation::Priority;
 use serde::{Deserialize, Serialize};
 
 use crate::hours::Hours;
 
-/// The built-in policy.
-const BUILT_IN: &str = include_str!("../policy.toml");
+/// The policy that comes with the product.
+pub const BUILT_IN: &str = include_str!("../policy.toml");
 
 /// Why a policy cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,8 +19,8 @@ pub enum SettingsError {
     #[error("the routing policy cannot be read: {0}")]
     Unreadable(String),
     /// Readable, and wrong.
-    #[error("the routing policy is wrong: {}", .0.join("; "))]
-    Wrong(Vec<String>),
+    #[error("the routing policy is wrong: {}", told(.0))]
+    Wrong(Vec<Mistake>),
 }
 
 /// Everything the router decides by.
@@ -55,6 +56,9 @@ pub struct Settings {
     /// Intents by tenant whose automatic path is closed. Not of the policy: see `closings.rs`.
     #[serde(skip)]
     pub closed: BTreeSet<(String, String)>,
+    /// Names this policy: told with every decision. Not of the text.
+    #[serde(skip)]
+    pub version: String,
 }
 
 /// What is to be done about an intent.
@@ -162,76 +166,21 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`].
     pub fn parse(toml: &str) -> Result<Self, SettingsError> {
+        match Self::read(toml)? {
+            (settings, wrong) if wrong.is_empty() => Ok(settings),
+            (_, wrong) => Err(SettingsError::Wrong(wrong)),
+        }
+    }
+
+    /// Reads a policy that may be wrong, with everything that is.
+    ///
+    /// # Errors
+    /// [`SettingsError::Unreadable`].
+    pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), SettingsError> {
         let settings: Self =
             toml::from_str(toml).map_err(|error| SettingsError::Unreadable(error.to_string()))?;
         let wrong = settings.mistakes();
-        if wrong.is_empty() { Ok(settings) } else { Err(SettingsError::Wrong(wrong)) }
-    }
-
-    fn mistakes(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let queues = self.intents.values().map(|intent| &intent.queue);
-        let found = self.findings.values().map(|finding| &finding.queue);
-        for queue in queues.chain(found).chain([&self.default_queue]) {
-            let missing = format!("queue {queue} has no first_response_minutes");
-            if !self.first_response_minutes.contains_key(queue) && !wrong.contains(&missing) {
-                wrong.push(missing);
-            }
-        }
-        for (name, table) in [
-            ("first_response_minutes", &self.first_response_minutes),
-            ("resolution_minutes", &self.resolution_minutes),
-        ] {
-            for (queue, _) in table.iter().filter(|(_, n)| !(1..=60 * 24 * 30).contains(*n)) {
-                wrong.push(format!("{name}.{queue} must be 1 to 43200"));
-            }
-        }
-        for (tenant, hours) in &self.business_hours {
-            let told = hours.mistakes();
-            wrong.extend(told.map(|wrong| format!("business_hours.{tenant}: {wrong}")));
-        }
-        let Times {
-            action_s,
-            reply_age_s_max,
-            delivery_s,
-            bot_answered_s,
-            agent_silent_s,
-            waiting_customer_s,
-            reopen_s,
-            queued_s_max,
-        } = &self.times;
-        for (name, seconds) in [
-            ("action_s", action_s),
-            ("reply_age_s_max", reply_age_s_max),
-            ("delivery_s", delivery_s),
-            ("bot_answered_s", bot_answered_s),
-            ("agent_silent_s", agent_silent_s),
-            ("waiting_customer_s", waiting_customer_s),
-            ("reopen_s", reopen_s),
-            ("queued_s_max", queued_s_max),
-        ] {
-            if !(1..=60 * 60 * 24 * 25).contains(seconds) {
-                wrong.push(format!("times.{name} must be 1 to 2160000 (25 days)"));
-            }
-        }
-        for (name, share) in [
-            ("limits.queue_confidence_min", self.limits.queue_confidence_min),
-            ("checks.share", self.checks.share),
-            ("checks.override_rate_max", self.checks.override_rate_max),
-        ] {
-            if !(0.0..=1.0).contains(&share) {
-                wrong.push(format!("{name} must be 0 to 1"));
-            }
-        }
-        for (name, count, most) in [
-            ("checks.overridden_min", self.checks.overridden_min, 1_000),
-            ("checks.days", self.checks.days, 90),
-        ] {
-            if !(1..=most).contains(&count) {
-                wrong.push(format!("{name} must be 1 to {most}"));
-            }
-        }
-        wrong
+        Ok((settings, wrong))
     }
 
     /// Whether the machine may not answer `tenant`'s customers on `intent` for now.

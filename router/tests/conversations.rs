@@ -52,7 +52,7 @@ impl Story {
         let keyring = Arc::new(Keyring::new([keys()]));
         let tick = |tick| Classified { body: ClassifiedBody::Tick(tick) };
         Self {
-            driver: Driver::new(Router::new(keyring), settings, tick),
+            driver: Driver::new(Router::new(keyring), settings.into(), tick),
             key: LineKey::new("demo", ContactKey([1; 16])),
             now_ms: START_MS,
             turn: 0,
@@ -163,12 +163,23 @@ impl Story {
 
     fn delivered(&mut self, turn: i64, purpose: ReplyPurpose, result: DeliveryResult) -> &mut Self {
         let part = if purpose == ReplyPurpose::AgentReply { 1 } else { 0 };
+        self.delivered_part(turn, purpose, result, (part, 1))
+    }
+
+    fn delivered_part(
+        &mut self,
+        turn: i64,
+        purpose: ReplyPurpose,
+        result: DeliveryResult,
+        (part, parts): (i32, i32),
+    ) -> &mut Self {
         let outcome = DeliveryOutcome {
             conversation_id: self.conversation(),
             turn,
             purpose,
             part,
             result,
+            parts,
             provider_message_id: None,
             error: None,
             agent: None,
@@ -503,6 +514,29 @@ fn the_same_turns_are_picked_whenever_the_log_is_read() {
     let first = picked();
     assert!(!first.is_empty() && first.len() < 8, "{first:?}");
     assert_eq!(first, picked());
+}
+
+#[test]
+fn an_answer_in_parts_has_arrived_with_the_last_and_failed_with_the_first_that_did() {
+    let settled = |story: &Story| {
+        let told = story.records();
+        told.iter().flat_map(|line| line.settled.clone()).map(|it| it.route).collect::<Vec<_>>()
+    };
+    let (answer, sent) = (ReplyPurpose::Answer, DeliveryResult::Sent);
+    let mut story = Story::new();
+    story.says("quais planos vocês têm?", sure("planos"));
+    story.delivered_part(1, answer, sent, (0, 3)).delivered_part(1, answer, sent, (1, 3));
+    assert_eq!(settled(&story), []);
+    // Told twice, it counts once.
+    story.delivered_part(1, answer, sent, (1, 3)).delivered_part(1, answer, sent, (2, 3));
+    assert_eq!(settled(&story), [Route::Auto]);
+    let mut story = Story::new();
+    story.says("quais planos vocês têm?", sure("planos"));
+    story.delivered_part(1, answer, sent, (0, 3));
+    story.delivered_part(1, answer, DeliveryResult::Failed, (1, 3));
+    assert_eq!(settled(&story), [Route::Human]);
+    story.delivered_part(1, answer, DeliveryResult::Failed, (2, 3));
+    assert_eq!(settled(&story), [Route::Human], "once");
 }
 
 #[test]

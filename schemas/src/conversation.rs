@@ -279,6 +279,9 @@ pub struct TurnDecided {
     pub classification: Option<Classification>,
     /// Asked of the CRM before answering.
     pub action: Option<String>,
+    /// Version of the tenant's routing policy.
+    #[serde(default)]
+    pub policy_version: String,
 }
 
 /// The CRM answered.

@@ -67,6 +67,8 @@ named! {
         Media = "media",
         /// It held as many messages as a turn may.
         Size = "size",
+        /// An operator ended it.
+        Flush = "flush",
     }
 }
 

@@ -197,6 +197,8 @@ named! {
         Note = "note",
         /// Put it aside for a while.
         Snooze = "snooze",
+        /// End the turn that is being grouped, whoever has the conversation.
+        Flush = "flush",
     }
 }
 
@@ -313,6 +315,9 @@ pub struct DeliveryOutcome {
     pub purpose: ReplyPurpose,
     /// Number within the purpose.
     pub part: i32,
+    /// In so many texts it was sent.
+    #[serde(default = "one")]
+    pub parts: i32,
     /// How it ended.
     pub result: DeliveryResult,
     /// The provider's id of it.
@@ -332,6 +337,11 @@ pub struct DeliveryOutcome {
     pub buttons: Vec<Button>,
     /// What it was about, as far as the machine knew.
     pub intent: Option<String>,
+}
+
+/// Of texts that are sent whole.
+fn one() -> i32 {
+    1
 }
 
 /// A deadline has passed. Acted on only if the state still waits for this very deadline.

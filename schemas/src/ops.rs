@@ -79,4 +79,34 @@ pub struct Setting {
     pub content: Vec<u8>,
 }
 
-avro!(RawRequest, DeadLetter, Setting);
+/// Which version of a side input is in use, for all tenants or for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingInUse {
+    /// Which input.
+    pub name: String,
+    /// Whose; empty: of all tenants without their own.
+    pub tenant: String,
+    /// Empty: the tenant has none of its own.
+    pub version: String,
+    /// The version the configuration named when a process last looked; a new one there takes the place
+    /// of what was applied.
+    pub configured: String,
+    /// Who put it into use.
+    pub by: String,
+    /// Since when (Unix, ms).
+    pub at_ms: i64,
+}
+
+impl SettingInUse {
+    /// What decides the partition, the same for all of them: who has read one written last has read
+    /// them all.
+    pub const PARTITIONED_BY: &[u8] = b"settings-in-use";
+
+    /// Key in the topic.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}|{}", self.name, self.tenant)
+    }
+}
+
+avro!(RawRequest, DeadLetter, Setting, SettingInUse);

@@ -93,6 +93,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("SeenMessage", include_str!("../avro/seen_message.avsc")),
     ("Sentiment", include_str!("../avro/sentiment.avsc")),
     ("Setting", include_str!("../avro/setting.avsc")),
+    ("SettingInUse", include_str!("../avro/setting_in_use.avsc")),
     ("Settlement", include_str!("../avro/settlement.avsc")),
     ("ShadowExample", include_str!("../avro/shadow_example.avsc")),
     ("ShadowTally", include_str!("../avro/shadow_tally.avsc")),

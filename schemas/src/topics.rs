@@ -87,6 +87,8 @@ pub const DEAD_LETTERS: Topic = Topic("dead-letters");
 pub const SETTINGS: Topic = Topic("settings");
 /// Versions of the answer catalogues.
 pub const ANSWERS: Topic = Topic("answers");
+/// Which of these versions are in use.
+pub const SETTINGS_IN_USE: Topic = Topic("settings-in-use");
 /// Which models decide, and which versions there are.
 pub const MODELS: Topic = Topic("models");
 /// What the versions are made of, in pieces.
@@ -116,6 +118,7 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(DEAD_LETTERS, "DeadLetter", Retention::Hours(7 * 24), false),
     topic(SETTINGS, "Setting", Retention::Compacted, false),
     topic(ANSWERS, "Setting", Retention::Compacted, false),
+    topic(SETTINGS_IN_USE, "SettingInUse", Retention::Compacted, false),
     topic(MODELS, "ModelRecord", Retention::Compacted, false),
     topic(MODEL_CHUNKS, "ModelChunk", Retention::Compacted, false),
     topic(MAIL_CURSORS, "MailCursor", Retention::Compacted, false),

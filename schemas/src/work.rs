@@ -56,6 +56,14 @@ pub struct Reply {
     /// What the provider has approved for after the reply window, with its gaps filled: JSON, sealed.
     #[serde(default)]
     pub template_sealed: Option<SealedText>,
+    /// In so many texts it is sent, one after the other; this is number `due.part`.
+    #[serde(default = "one")]
+    pub parts: i32,
+}
+
+/// Of texts that are sent whole.
+fn one() -> i32 {
+    1
 }
 
 /// A conversation waits for people.

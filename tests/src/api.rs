@@ -95,6 +95,14 @@ impl Api {
         Self::answer(request).await
     }
 
+    /// `PUT` of text.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn put_text(&self, path: &str, text: &str) -> anyhow::Result<Answer> {
+        Self::answer(self.http.put(format!("{}{path}", self.url)).body(text.to_owned())).await
+    }
+
     /// A customer's message; waits for the decision.
     ///
     /// # Errors

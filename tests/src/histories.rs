@@ -14,12 +14,15 @@ impl Api {
     /// When the desk does not tell.
     pub async fn lines(&self) -> anyhow::Result<Vec<Value>> {
         let list = self.get("/v1/conversations?limit=200").await?;
-        let conversations = list.body["conversations"].as_array().context("no conversations")?;
+        let conversations = list.body.get("conversations").and_then(Value::as_array);
+        let conversations = conversations.context("no conversations")?;
         let mut found = Vec::new();
         for conversation in conversations {
-            let id = conversation["conversation_id"].as_str().unwrap_or_default();
+            let id = conversation.get("conversation_id").and_then(Value::as_str);
+            let id = id.context("a conversation without its id")?;
             let history = self.get(&format!("/v1/conversations/{id}/events")).await?;
-            let events = history.body["events"].as_array().context("no events")?;
+            let events = history.body.get("events").and_then(Value::as_array);
+            let events = events.context("no events")?;
             found.extend(events.iter().cloned());
         }
         Ok(found)
@@ -49,5 +52,5 @@ impl Api {
 /// Those that tell `event`.
 #[must_use]
 pub fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["event"] == event).collect()
+    lines.iter().filter(|line| line.get("event").is_some_and(|named| named == event)).collect()
 }

@@ -42,8 +42,12 @@ pub fn account(options: Options, provider: &str) -> Options {
 /// The body that tells one message: `kind`, and the part of that name.
 #[must_use]
 pub fn written(from: &str, id: &str, kind: &str, part: Value) -> Value {
-    let mut message = json!({ "from": from, "id": id, "type": kind });
-    message[kind] = part;
+    let mut message = serde_json::Map::from_iter([
+        ("from".to_owned(), json!(from)),
+        ("id".to_owned(), json!(id)),
+        ("type".to_owned(), json!(kind)),
+    ]);
+    message.insert(kind.to_owned(), part);
     json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] })
 }
 

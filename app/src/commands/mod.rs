@@ -17,8 +17,10 @@ mod parquet;
 mod peek;
 mod raw;
 mod releases;
+mod server;
 mod store;
 mod templates;
+mod texts;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -73,6 +75,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explain(explain) => model::explain(&explain, file),
         Command::Fit(fit) => model::fit(&fit),
         Command::Model(asked) => releases::run(&asked, file),
+        Command::Answers(asked) => texts::run(inputs::Kind::Answers, &asked, file),
+        Command::Policy(asked) => texts::run(inputs::Kind::Policy, &asked, file),
         Command::Labels(asked) => labels::run(asked, file),
         Command::Intents(asked) => runtime()?.block_on(intents::run(asked)),
         Command::Raw(asked) => raw::run(&asked, file),
@@ -149,14 +153,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 
 fn check(file: Option<&Path>) -> anyhow::Result<()> {
     let settings = Settings::load(file)?;
-    let mut wrong = Vec::new();
-    if let Err(error) = inputs::policy(&settings) {
-        wrong.push(format!("{error:#}"));
-    }
-    match inputs::catalogue_text(&settings) {
-        Ok(text) => wrong.extend(responder::Catalogue::parse(&text).err().map(|e| e.to_string())),
-        Err(error) => wrong.push(format!("{error:#}")),
-    }
+    let wrong = inputs::mistakes(&settings)?;
     if !wrong.is_empty() {
         bail!(crate::config::ConfigError::Wrong(wrong));
     }

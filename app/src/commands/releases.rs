@@ -12,11 +12,13 @@ use pipeline::clock::{Clock, SystemClock};
 use pipeline::log::Tail;
 use pipeline::log::embedded::{EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
+use reqwest::{Method, RequestBuilder};
 use schemas::Avro;
 use schemas::models::{ModelFiles, ModelPublished};
 use schemas::topics::{SHADOW_STATE, TOPICS};
 use serde_json::Value;
 
+use super::server::Server;
 use super::{cluster, print, settings};
 use crate::cli::model::{Asked, Model};
 use crate::config::Settings;
@@ -31,8 +33,8 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(1);
 /// A log that never falls silent is heard for so long.
 const HEARD_MAX: Duration = Duration::from_secs(10);
-/// How long a server may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Where a server is asked.
+const MODELS: &str = "/v1/models";
 
 /// Does what is asked.
 pub(super) fn run(asked: &Model, file: Option<&Path>) -> anyhow::Result<()> {
@@ -93,18 +95,11 @@ struct Opened {
     tail: Box<dyn Tail>,
 }
 
-/// A running server.
-struct Server {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-}
-
 async fn reach(asked: &Model, settings: &Settings) -> anyhow::Result<Reach> {
     if let Some(log) = cluster::log(settings).await? {
         return opened(log, settings).await;
     }
-    let server = server(asked, settings)?;
+    let server = Server::at(asked.url.as_deref(), asked.token.as_deref(), settings)?;
     if asked.url.is_some() {
         return Ok(Reach::Server(server));
     }
@@ -119,7 +114,7 @@ async fn reach(asked: &Model, settings: &Settings) -> anyhow::Result<Reach> {
             opened(Arc::new(log), settings).await
         }
         // A server has it: that one is asked.
-        Err(error) => match server.get::<Listed>("").await {
+        Err(error) => match server.get::<Listed>(MODELS).await {
             Ok(_) => Ok(Reach::Server(server)),
             Err(_) => Err(error).context(format!(
                 "no server answers at {}: name yours with --url, or stop it",
@@ -138,40 +133,32 @@ async fn opened(log: Arc<dyn Log>, settings: &Settings) -> anyhow::Result<Reach>
     Ok(Reach::Log(Box::new(Opened { installed, releases, tallies, tail })))
 }
 
-fn server(asked: &Model, settings: &Settings) -> anyhow::Result<Server> {
-    let mut listen = settings.server.listen;
-    if listen.ip().is_unspecified() {
-        listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    let url = asked.url.clone().unwrap_or_else(|| format!("http://{listen}"));
-    Ok(Server {
-        http: reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?,
-        url: url.trim_end_matches('/').to_owned(),
-        token: asked.token.clone().unwrap_or_else(|| settings.server.token.clone()),
-    })
-}
-
 /// Who asks.
 fn by() -> By {
+    By { name: asker(), now_ms: SystemClock.now_ms() }
+}
+
+/// The name of who asks.
+pub(super) fn asker() -> String {
     let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let mut name = name.unwrap_or_else(|_| "somebody".to_owned());
     // It becomes part of an address.
     name.retain(|letter| letter.is_alphanumeric() || "-_.".contains(letter));
-    By { name, now_ms: SystemClock.now_ms() }
+    name
 }
 
 impl Reach {
     async fn listed(&self) -> anyhow::Result<Listed> {
         match self {
             Self::Log(log) => Ok(Listed::of(&log.releases, None)),
-            Self::Server(server) => server.get("").await,
+            Self::Server(server) => server.get(MODELS).await,
         }
     }
 
     async fn show(&self, version: &str) -> anyhow::Result<Value> {
         match self {
             Self::Log(log) => log.installed.show(&log.releases, version).await,
-            Self::Server(server) => server.get(&format!("/{version}")).await,
+            Self::Server(server) => server.get(&format!("{MODELS}/{version}")).await,
         }
     }
 
@@ -197,8 +184,9 @@ impl Reach {
                 Ok(published)
             }
             Self::Server(server) => {
-                let path = format!("?by={}", by().name);
-                server.post(&path, |request| Ok(request.body(files.to_bytes()?))).await
+                let path = format!("{MODELS}?by={}", by().name);
+                let with = |request: RequestBuilder| Ok(request.body(files.to_bytes()?));
+                server.ask(Method::POST, &path, with).await
             }
         }
     }
@@ -216,8 +204,9 @@ impl Reach {
                 Listed::of(&log.releases, None)
             }
             Self::Server(server) => {
-                let path = format!("/in-use?by={}", by().name);
-                server.post::<Listed>(&path, |request| Ok(request.json(change))).await?
+                let path = format!("{MODELS}/in-use?by={}", by().name);
+                let with = |request: RequestBuilder| Ok(request.json(change));
+                server.ask::<Listed>(Method::POST, &path, with).await?
             }
         };
         let in_use = listed.in_use.context("the models in use are not known")?;
@@ -247,7 +236,7 @@ impl Reach {
                     in_use.and_then(|now| Some((now.live.as_str(), now.candidate.as_deref()?)));
                 log.tallies.report(pair).context("no candidate has been shadowed")
             }
-            Self::Server(server) => server.get("/shadow").await,
+            Self::Server(server) => server.get(&format!("{MODELS}/shadow")).await,
         }
     }
 }
@@ -268,37 +257,6 @@ impl Opened {
                 .for_each(|record| self.tallies.hear(record));
         }
         Ok(())
-    }
-}
-
-impl Server {
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        self.answer(self.http.get(format!("{}/v1/models{path}", self.url))).await
-    }
-
-    async fn post<T: serde::de::DeserializeOwned>(
-        &self,
-        path: &str,
-        with: impl FnOnce(reqwest::RequestBuilder) -> anyhow::Result<reqwest::RequestBuilder>,
-    ) -> anyhow::Result<T> {
-        let request = self.http.post(format!("{}/v1/models{path}", self.url));
-        self.answer(with(request)?).await
-    }
-
-    async fn answer<T: serde::de::DeserializeOwned>(
-        &self,
-        request: reqwest::RequestBuilder,
-    ) -> anyhow::Result<T> {
-        let request =
-            if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
-        let response = request.send().await.context("the server does not answer")?;
-        let (status, text) = (response.status(), response.text().await?);
-        if status.is_success() {
-            return Ok(serde_json::from_str(&text)?);
-        }
-        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
-        let detail = problem.get("detail").and_then(Value::as_str).unwrap_or(&text);
-        bail!("{} ({status})", detail.trim())
     }
 }
 

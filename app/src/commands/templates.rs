@@ -12,12 +12,14 @@ use super::{print, settings};
 use crate::channels::{twilio_accounts, whatsapp_accounts};
 use crate::cli::Templates;
 use crate::config::Settings;
-use crate::inputs::catalogue_text;
+use crate::inputs::Kind;
 
 /// What one account has at its provider.
 struct Found {
     /// `channels.<channel>.<account>`
     place: String,
+    /// Whose catalogue names what is there.
+    tenant: String,
     /// What the catalogue calls a template there.
     called: fn(&Approved) -> (&str, Option<&str>),
     listed: Vec<Listed>,
@@ -36,15 +38,26 @@ pub(super) async fn run(asked: &Templates, file: Option<&Path>) -> anyhow::Resul
     match asked {
         Templates::List => print(table(&found).trim_end()),
         Templates::Check => {
-            let catalogue = Catalogue::parse(&catalogue_text(&settings)?)?;
-            let wrong: Vec<String> =
-                found.iter().flat_map(|one| one.mistakes(&catalogue)).collect();
+            let mut wrong = Vec::new();
+            for one in &found {
+                wrong.extend(one.mistakes(&catalogue(&settings, &one.tenant)?));
+            }
             if wrong.is_empty() {
                 return print("every template of the catalogue may be sent");
             }
             bail!("{}", wrong.join("\n"))
         }
     }
+}
+
+/// The tenant's answers as they are configured.
+fn catalogue(settings: &Settings, tenant: &str) -> anyhow::Result<Catalogue> {
+    let own = Kind::Answers.configured(settings, Some(tenant))?;
+    let text = match own {
+        Some(text) => text,
+        None => Kind::Answers.configured(settings, None)?.unwrap_or_default(),
+    };
+    Ok(Catalogue::parse(Kind::Answers.shown(&text))?)
 }
 
 /// Asks every account that can be asked.
@@ -57,13 +70,15 @@ async fn found(settings: &Settings) -> anyhow::Result<Vec<Found>> {
         let place = format!("channels.whatsapp_cloud.{name}");
         let listed = whatsapp_cloud::listed(&account).await.map_err(anyhow::Error::msg);
         let listed = listed.with_context(|| place.clone())?;
-        found.push(Found { place, called: |it| (&it.name, Some(&it.language)), listed });
+        let tenant = account.tenant;
+        found.push(Found { place, tenant, called: |it| (&it.name, Some(&it.language)), listed });
     }
     for (name, account) in twilio_accounts(&settings.channels) {
         let place = format!("channels.twilio.{name}");
         let listed = twilio::listed(&account).await.map_err(anyhow::Error::msg);
         let listed = listed.with_context(|| place.clone())?;
-        found.push(Found { place, called: |it| (&it.content_sid, None), listed });
+        let tenant = account.tenant;
+        found.push(Found { place, tenant, called: |it| (&it.content_sid, None), listed });
     }
     Ok(found)
 }

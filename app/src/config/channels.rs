@@ -165,6 +165,15 @@ impl Channels {
         whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
     }
 
+    /// Every account: channel, name, and whose it is.
+    pub fn accounts(&self) -> impl Iterator<Item = (String, String, &str)> {
+        self.configured().into_iter().filter_map(|account| {
+            let place = account.place.strip_prefix("channels.")?;
+            let (channel, name) = place.split_once('.')?;
+            Some((channel.to_owned(), name.to_owned(), account.tenant))
+        })
+    }
+
     /// Everything nobody else may see.
     pub(super) fn secrets(&mut self) -> Vec<&mut String> {
         let email = self.email.values_mut().flat_map(Email::secrets);

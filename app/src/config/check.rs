@@ -1,6 +1,6 @@
 //! What makes no sense although it can be read.
 
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Settings;
@@ -39,7 +39,13 @@ pub(super) fn mistakes(settings: &Settings) -> Vec<String> {
             within(&format!("tenants.{name}.utc_offset_minutes"), offset, -720..=840);
         }
     }
-    wrong.extend(super::super::inputs::grouping(settings).mistakes());
+    let grouping = super::super::inputs::grouping(settings);
+    wrong.extend(grouping.mistakes());
+    for (name, tenant) in &settings.tenants {
+        let own = tenant.grouping.as_ref().map(|own| own.over(grouping.default.clone()));
+        let told = own.iter().flat_map(ingest::turns::Grouping::mistakes);
+        wrong.extend(told.map(|(_, told)| format!("tenants.{name}.grouping.{told}")));
+    }
     wrong.extend(tenants(settings));
     wrong.extend(access(settings));
     wrong
@@ -83,15 +89,25 @@ fn tenants(settings: &Settings) -> Vec<String> {
 fn access(settings: &Settings) -> Vec<String> {
     let token = &settings.server.token;
     let mut wrong = Vec::new();
-    let say = |detail: &dyn Display| format!("server.token: {detail}");
     if token.is_empty() && !settings.server.listen.ip().is_loopback() {
-        wrong.push(say(&format_args!(
-            "{} can be reached from outside, so a token is required",
+        wrong.push(format!(
+            "server.token: {} can be reached from outside, so a token is required",
             settings.server.listen
-        )));
+        ));
     }
-    if !token.is_empty() && token.len() < TOKEN_MIN {
-        wrong.push(say(&format_args!("must have {TOKEN_MIN} characters at least")));
+    let tenants = settings
+        .tenants
+        .iter()
+        .map(|(name, tenant)| (format!("tenants.{name}.token"), &tenant.token));
+    let mut seen = BTreeSet::new();
+    let all = [("server.token".to_owned(), token)].into_iter().chain(tenants);
+    for (place, token) in all.filter(|(_, token)| !token.is_empty()) {
+        if token.len() < TOKEN_MIN {
+            wrong.push(format!("{place}: must have {TOKEN_MIN} characters at least"));
+        }
+        if !seen.insert(token) {
+            wrong.push(format!("{place}: another token is the same; each must be its own"));
+        }
     }
     wrong
 }

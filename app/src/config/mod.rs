@@ -5,6 +5,8 @@ mod channels;
 mod check;
 mod cluster;
 mod email;
+mod secrets;
+mod tenants;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ pub use self::channels::Channels;
 pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
 pub use self::cluster::{Kafka, Scylla};
 pub use self::email::{Email, MailSecurity};
+pub use self::tenants::{OwnGrouping, Tenant};
 
 /// The defaults, with what every key means.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -93,8 +96,6 @@ sections! {
     Retention { history_days: u32 }
     /// `[telemetry]`
     Telemetry { log: String, format: LogFormat }
-    /// `[tenants.<name>]`
-    Tenant { utc_offset_minutes: i32 }
 }
 
 /// What an acknowledgement promises.
@@ -142,6 +143,12 @@ impl Settings {
         }
     }
 
+    /// Tenants whose customers' messages are not taken in.
+    pub fn inactive(&self) -> impl Iterator<Item = &str> {
+        let tenants = self.tenants.iter().filter(|(_, tenant)| !tenant.active);
+        tenants.map(|(name, _)| name.as_str())
+    }
+
     /// Reads the configuration: defaults, `file`, environment.
     ///
     /// # Errors
@@ -158,8 +165,9 @@ impl Settings {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(true));
         }
         let merged = builder.add_source(environment).build().map_err(unreadable)?;
-        let tree: BTreeMap<String, Value> = merged.try_deserialize().map_err(unreadable)?;
-        let mut sections = Sections { tree, wrong: Vec::new() };
+        let mut tree: BTreeMap<String, Value> = merged.try_deserialize().map_err(unreadable)?;
+        let wrong = secrets::take_from_files(&mut tree);
+        let mut sections = Sections { tree, wrong };
         let settings = sections.settings();
         let mut wrong = sections.wrong;
         match settings {
@@ -192,6 +200,7 @@ impl Settings {
         hide(&mut shown.server.token);
         shown.kafka.secrets().into_iter().for_each(hide);
         hide(&mut shown.scylla.password);
+        shown.tenants.values_mut().map(|tenant| &mut tenant.token).for_each(hide);
         shown.channels.secrets().into_iter().for_each(hide);
         toml::to_string_pretty(&shown).unwrap_or_else(|error| error.to_string())
     }
@@ -300,6 +309,46 @@ mod tests {
         let error = load("", &open).unwrap_err().to_string();
         assert!(error.contains("server.token"), "{error}");
         assert!(load("[server]\ntoken = \"0123456789abcdef\"", &open).is_ok());
+    }
+
+    #[test]
+    fn secrets_may_stand_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "0123456789abcdef\n").unwrap();
+        let named = file.to_str().unwrap();
+        let settings = load("", &[("CORRENTEZA__SERVER__TOKEN_FILE", named)]).unwrap();
+        assert_eq!(settings.server.token, "0123456789abcdef");
+        let account = |rest: &str| {
+            let toml = format!("[channels.telegram.bot]\ntenant = \"demo\"\n{rest}");
+            load(&toml, &[]).map(|settings| settings.channels.telegram["bot"].secret_token.clone())
+        };
+        let from_file = format!("secret_token_file = \"{named}\"");
+        assert_eq!(account(&from_file).unwrap(), "0123456789abcdef");
+        for (rest, why) in [
+            (format!("{from_file}\nsecret_token = \"x\""), "leave out one"),
+            ("secret_token_file = \"/nowhere/at/all\"".to_owned(), "cannot be read"),
+            ("secret_token = \"x\"\nsecret_tocken_file = \"y\"".to_owned(), "secret_tocken_file"),
+        ] {
+            let error = account(&rest).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tenants_token_is_its_own() {
+        let tenants = |token: &str| {
+            let toml = format!(
+                "[server]\ntoken = \"0123456789abcdef\"\n[tenants.a]\nutc_offset_minutes = 0\ntoken = \
+                 \"{token}\"\n[tenants.b]\nutc_offset_minutes = 0\ntoken = \"b123456789abcdef\""
+            );
+            load(&toml, &[]).map(|settings| settings.redacted()).map_err(|error| error.to_string())
+        };
+        assert!(!tenants("a123456789abcdef").unwrap().contains("a123456789abcdef"));
+        for twice in ["0123456789abcdef", "b123456789abcdef", "short"] {
+            let error = tenants(twice).unwrap_err();
+            assert!(error.contains("- tenants.") && error.contains(".token: "), "{error}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use pipeline::log::kafka::KafkaLog;
 use pipeline::{Effect, Group, Log};
 use schemas::topics::{
     ANSWERS, AUTOMATIC_PATHS, CONVERSATIONS, DEAD_LETTERS, INBOUND, LABELS, MODEL_CHUNKS, MODELS,
-    RAW, SETTINGS, TOPICS, Topic,
+    RAW, SETTINGS, SETTINGS_IN_USE, TOPICS, Topic,
 };
 use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
 use sink::store::cql::{CqlLedger, CqlStore};
@@ -33,9 +33,10 @@ use crate::serve::{self, answering_groups, other_groups};
 const FROM_THE_START: [&str; 3] = [KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
 
 /// What is copied as it is. What travels between stages is finished before, and not copied.
-const COPIED: [Topic; 10] = [
+const COPIED: [Topic; 11] = [
     SETTINGS,
     ANSWERS,
+    SETTINGS_IN_USE,
     AUTOMATIC_PATHS,
     MODEL_CHUNKS,
     MODELS,

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use pipeline::log::{From, embedded, insist};
 use pipeline::{Headers, Log, Record, Stored, partition};
 use schemas::labels::AutomaticPath;
-use schemas::topics::{self, AUTOMATIC_PATHS, CONVERSATIONS, INBOUND, Topic};
+use schemas::ops::SettingInUse;
+use schemas::topics::{self, AUTOMATIC_PATHS, CONVERSATIONS, INBOUND, SETTINGS_IN_USE, Topic};
 
 use crate::commands::print;
 
@@ -44,8 +45,12 @@ pub(super) async fn copy(
         let Some(last) = page.last() else { return Ok(copied) };
         next = last.offset + 1;
         copied += page.len();
-        let within = (topic == AUTOMATIC_PATHS)
-            .then(|| partition::of(AutomaticPath::PARTITIONED_BY, target.partitions()));
+        let by = match topic {
+            AUTOMATIC_PATHS => Some(AutomaticPath::PARTITIONED_BY),
+            SETTINGS_IN_USE => Some(SettingInUse::PARTITIONED_BY),
+            _ => None,
+        };
+        let within = by.map(|by| partition::of(by, target.partitions()));
         let records = page.into_iter().map(|stored| record(stored, within));
         let taken = insist(target.as_ref(), records.collect()).await;
         taken.context("Kafka did not take the records")?;

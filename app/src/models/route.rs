@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pipeline::broadcast::{Broadcasts, Swapped};
+use pipeline::broadcast::{Broadcasts, PerTenant, Swapped};
 use router::begun;
 use router::decide::{Decision, decide};
 use schemas::line::{Classification, Turn};
@@ -15,12 +15,13 @@ const NOBODY: &str = "nobody";
 
 /// The route by the policy in use.
 pub fn by(
-    policy: Arc<Swapped<router::Settings>>,
+    policy: Arc<Swapped<PerTenant<router::Settings>>>,
 ) -> impl Fn(&str, &Turn, &Classification) -> String + Send + Sync {
     let begun = begun();
     move |tenant, turn, classification| {
         let policy = policy.latest();
-        match decide(&policy.content, tenant, &begun, (turn, true), Some(classification)) {
+        match decide(policy.content.of(tenant), tenant, &begun, (turn, true), Some(classification))
+        {
             Decision::Auto { .. } => AUTO.to_owned(),
             Decision::Human { queue, .. } => queue,
             Decision::Drop(_) | Decision::Owned => NOBODY.to_owned(),

@@ -1,20 +1,25 @@
 //! The doors and the desk, put together.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
 use ingest::channels::{api, web_chat, webhook};
-use ingest::door::{DoorSettings, Hub, body_limit};
+use ingest::door::{Caller, DoorSettings, Hub, body_limit};
 use pipeline::Log;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
+use super::groups::Groups;
 use super::history::StoredHistory;
 use super::models;
+use super::tenants::{self, Tenants};
+use super::texts::{self, Texts};
 use crate::channels::webhooks;
 use crate::config::Settings;
 use crate::models::follow::Known;
@@ -23,6 +28,7 @@ use crate::models::follow::Known;
 pub(super) struct Ears {
     pub(super) hub: Arc<Hub>,
     pub(super) floor: Arc<desk::Floor>,
+    pub(super) groups: Arc<Groups>,
 }
 
 /// What the doors have in common.
@@ -35,7 +41,10 @@ pub(super) fn door(backend: &Backend, settings: &Settings, ears: &Ears) -> Door 
         Arc::clone(&backend.clock),
         Arc::clone(&ears.hub),
         Arc::new(history),
-        DoorSettings { wait: Duration::from_millis(settings.door.wait_ms) },
+        DoorSettings {
+            wait: Duration::from_millis(settings.door.wait_ms),
+            inactive: settings.inactive().map(str::to_owned).collect(),
+        },
     )
 }
 
@@ -45,7 +54,7 @@ pub(super) fn routes(
     settings: &Settings,
     (ears, door): (&Ears, Door),
     (board, suggests): (Arc<desk::Board>, Arc<dyn desk::Suggests>),
-    (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
+    (texts, known): (Texts, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
     let log: Arc<dyn Log> = Arc::clone(&backend.log);
@@ -61,15 +70,35 @@ pub(super) fn routes(
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),
     };
-    let token = &settings.server.token;
-    let access = if token.is_empty() { desk::Access::open() } else { desk::Access::token(token) };
-    let api_settings = ApiSettings { default_tenant: default_tenant.clone(), intent_groups };
-    let for_programs = access.guard(api::routes(door.clone(), api_settings));
+    let access = access(settings);
+    let api_settings =
+        ApiSettings { default_tenant: default_tenant.clone(), intent_group: texts.intent_group() };
+    let programs = api::routes(door.clone(), api_settings);
+    let for_programs = access.guard(programs.layer(middleware::from_fn(tell_caller)));
     let doors = for_programs
         .merge(webhook::routes(door.clone(), webhooks(settings)))
         .merge(web_chat::routes(door, &default_tenant, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
-    let models = access.guard(models::routes(backend, settings, known));
-    body_limit(doors, settings.door.body_bytes_max).merge(models)
+    let models = access.guard_whole(models::routes(backend, settings, known));
+    let groups = Arc::clone(&ears.groups);
+    let tenants = access.guard(tenants::routes(Tenants { texts: texts.clone(), groups }));
+    let texts = access.guard(texts::routes(texts));
+    body_limit(doors.merge(texts).merge(tenants), settings.door.body_bytes_max).merge(models)
+}
+
+/// Who may use the API and the desk.
+fn access(settings: &Settings) -> desk::Access {
+    let token = &settings.server.token;
+    let all = if token.is_empty() { desk::Access::open() } else { desk::Access::token(token) };
+    let own = settings.tenants.iter().filter(|(_, tenant)| !tenant.token.is_empty());
+    own.fold(all, |access, (name, tenant)| access.with_tenant(name, &tenant.token))
+}
+
+/// Programs show the same tokens as agents.
+async fn tell_caller(mut request: Request, next: Next) -> Response {
+    if let Some(desk::Scope::Tenant(tenant)) = request.extensions().get().cloned() {
+        request.extensions_mut().insert(Caller { tenant: Some(tenant) });
+    }
+    next.run(request).await
 }

@@ -5,6 +5,7 @@ pub(crate) mod backend;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 mod doors;
+mod groups;
 mod health;
 mod history;
 mod http;
@@ -14,7 +15,10 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod problem;
 mod suggesting;
+mod tenants;
+mod texts;
 mod watching;
 
 use std::io::Write;
@@ -29,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::backend::Backend;
 use self::doors::Ears;
+use self::groups::Groups;
 use self::health::Health;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
@@ -147,10 +152,11 @@ async fn start(
     let follower = Follower::begin(backend, settings, decides).await?;
     let known = follower.known();
     let now_ms = backend.clock.now_ms();
-    let mut inputs = Inputs::load(&*backend.log, settings, now_ms).await?;
-    let (paths, closings) = Paths::open(&*backend.log, inputs.policy, now_ms).await?;
-    inputs.policy = paths.policy();
-    let intent_groups = inputs.intent_groups.clone();
+    let (configured, settled) = Inputs::load(&*backend.log, settings, now_ms).await?;
+    let policies = Arc::clone(&configured.policy);
+    let (paths, closings) = Paths::open(&*backend.log, policies, now_ms).await?;
+    let inputs = Inputs { policy: paths.policy(), ..configured.clone() };
+    let texts = texts::Texts::new(backend, settings, configured, settled.heard());
     let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
     let parts = line::Parts {
         setup: failpoint.iter().fold(setup(backend), |setup, point| point.watch(setup)),
@@ -178,6 +184,11 @@ async fn start(
     runners.spawn(async move {
         ("paths", following.follow(closings, stopping).await.map_err(RunError::from))
     });
+    let (changed, stopping) = (Arc::clone(&paths), line_stop.clone());
+    runners.spawn(async move {
+        let follow = settled.follow(stopping, move || changed.policies_changed());
+        ("settings", follow.await.map_err(RunError::from))
+    });
     let mut tasks = maintained(backend, settings, line.groups, stop);
     tasks.spawn(follower.follow(stop.clone()));
     if ears.is_some() {
@@ -193,7 +204,7 @@ async fn start(
         let heard = (&ears, doors::door(backend, settings, &ears));
         tasks.spawn(mail::read(backend, settings, heard.1.clone(), stop));
         let told = (paths.board(), Arc::new(planner) as Arc<dyn desk::Suggests>);
-        doors::routes(backend, settings, heard, told, (intent_groups, known), stop)
+        doors::routes(backend, settings, heard, told, (texts, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
@@ -229,7 +240,16 @@ async fn listening(
     runners: &mut Runners,
     line_stop: &CancellationToken,
 ) -> anyhow::Result<Ears> {
-    let ears = Ears { hub: Arc::new(Hub::default()), floor: Arc::new(desk::Floor::default()) };
+    let ears = Ears {
+        hub: Arc::new(Hub::default()),
+        floor: Arc::new(desk::Floor::default()),
+        groups: Arc::new(Groups::default()),
+    };
+    let written = Groups::open(&*backend.log).await?;
+    let (groups, stopping) = (Arc::clone(&ears.groups), line_stop.clone());
+    runners.spawn(async move {
+        ("groups", groups.follow(written, stopping).await.map_err(RunError::from))
+    });
     let heard = Hub::open(&*backend.log).await?;
     let seen = desk::Floor::open(&*backend.log).await?;
     let (hub, stopping) = (Arc::clone(&ears.hub), line_stop.clone());

@@ -4,10 +4,11 @@
 //! (`router::closings`), so it takes effect at a commit boundary and is pinned like the policy.
 //! Invariant: before the router begins, everything that was written before has been read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pipeline::broadcast::{Broadcasts, Swapped, Versioned};
+use pipeline::broadcast::{Broadcasts, PerTenant, Swapped, Versioned};
 use pipeline::log::{self, From, LogError, Tail};
 use pipeline::{Log, Record, Stored, partition};
 use router::{Closings, Settings, closings};
@@ -34,8 +35,8 @@ pub(super) fn record(
 /// What is closed, and the policy that says so.
 pub(super) struct Paths {
     closings: Mutex<Closings>,
-    configured: Arc<Swapped<Settings>>,
-    policy: Arc<Swapped<Settings>>,
+    configured: Arc<Swapped<PerTenant<Settings>>>,
+    policy: Arc<Swapped<PerTenant<Settings>>>,
     board: Arc<desk::Board>,
 }
 
@@ -43,7 +44,7 @@ impl Paths {
     /// Reads all there is; what comes later is followed with the tail.
     pub(super) async fn open(
         log: &dyn Log,
-        configured: Arc<Swapped<Settings>>,
+        configured: Arc<Swapped<PerTenant<Settings>>>,
         now_ms: i64,
     ) -> anyhow::Result<(Arc<Self>, Box<dyn Tail>)> {
         let mut tail = log.tail(&[AUTOMATIC_PATHS], From::Start).await?;
@@ -54,7 +55,7 @@ impl Paths {
             let policy = base.at(policy)?;
             Ok(Arc::new(Versioned {
                 version: version.into(),
-                content: policy.content.with_closed(closed),
+                content: closings::with_closed(&policy.content, &closed),
             }))
         };
         let policy = Arc::new(Swapped::new(configured.latest(), load));
@@ -75,7 +76,7 @@ impl Paths {
     }
 
     /// The policy with what is closed in it: what the router reads.
-    pub(super) fn policy(&self) -> Arc<Swapped<Settings>> {
+    pub(super) fn policy(&self) -> Arc<Swapped<PerTenant<Settings>>> {
         Arc::clone(&self.policy)
     }
 
@@ -89,9 +90,21 @@ impl Paths {
         self.closings.lock().clone()
     }
 
-    /// How answers are looked after, by the policy in use.
-    pub(super) fn checks(&self) -> router::settings::Checks {
-        self.configured.latest().content.checks.clone()
+    /// How a tenant's answers are looked after, by the policy in use.
+    pub(super) fn checks(&self, tenant: &str) -> router::settings::Checks {
+        self.configured.latest().content.of(tenant).checks.clone()
+    }
+
+    /// Other policies are in use: they are handed on with what is closed.
+    pub(super) fn policies_changed(&self) {
+        self.hand_on(&self.closings.lock().names());
+    }
+
+    fn hand_on(&self, closed: &BTreeSet<(String, String)>) {
+        let configured = self.configured.latest();
+        let version = closings::version(&configured.version, closed);
+        let content = closings::with_closed(&configured.content, closed);
+        self.policy.replace(Arc::new(Versioned { version: version.into(), content }));
     }
 
     /// Follows until `stop`.
@@ -124,10 +137,7 @@ impl Paths {
         for (tenant, intent) in before.difference(&names) {
             tracing::info!(%tenant, %intent, "the automatic path is open again");
         }
-        let configured = self.configured.latest();
-        let version = closings::version(&configured.version, &names);
-        let content = configured.content.with_closed(names);
-        self.policy.replace(Arc::new(Versioned { version: version.into(), content }));
+        self.hand_on(&names);
         self.board.closed(closings.closed().cloned().collect());
     }
 }
@@ -154,7 +164,7 @@ mod tests {
 
     async fn opened(log: &MemoryLog) -> Arc<Paths> {
         let built_in = Settings::built_in().unwrap();
-        let first = Arc::new(Versioned { version: "p".into(), content: built_in });
+        let first = Arc::new(Versioned { version: "p".into(), content: built_in.into() });
         let again = Arc::clone(&first);
         let configured = Arc::new(Swapped::new(first, move |_| Ok(Arc::clone(&again))));
         Paths::open(log, configured, 1).await.unwrap().0
@@ -180,9 +190,9 @@ mod tests {
         let paths = opened(&log).await;
         let policy = paths.policy();
         assert_eq!(policy.latest().version, "p~demo/pix");
-        assert!(policy.latest().content.is_closed("demo", "pix"));
+        assert!(policy.latest().content.of("demo").is_closed("demo", "pix"));
         // An uncommitted span is read again with what was closed then.
-        assert!(policy.at("p~demo/planos").unwrap().content.is_closed("demo", "planos"));
+        assert!(policy.at("p~demo/planos").unwrap().content.of("demo").is_closed("demo", "planos"));
         write(&AutomaticPath { open: true, at_ms: 6, by: Some("Ana".to_owned()), ..closed }).await;
         assert_eq!(opened(&log).await.policy().latest().version, "p");
     }

@@ -159,7 +159,7 @@ impl Watching {
 
     /// Closes what breaks its bound.
     async fn close(&self, tenant: &str, watch: &Watch, now_ms: i64) -> anyhow::Result<()> {
-        let checks = self.paths.checks();
+        let checks = self.paths.checks(tenant);
         let closings = self.paths.closings();
         let closed = closings.names();
         let window = now_ms.div_euclid(60_000) - checks.days * DAY_MINUTES;

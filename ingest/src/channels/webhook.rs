@@ -152,6 +152,7 @@ async fn challenge(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let (_, webhook) = doorway.account(&provider, &account)?;
+    doorway.door.is_open_to(webhook.tenant())?;
     Ok(webhook.challenge(&query.unwrap_or_default())?.into_response())
 }
 
@@ -179,6 +180,7 @@ async fn event(
         received_at_ms: kept.received_at_ms,
     };
     webhook.verify(&request)?;
+    door.is_open_to(webhook.tenant())?;
     match webhook.adapt(&kept.headers, &kept.body) {
         Ok(events) => door.accept(webhook.tenant(), &kept, events).await?,
         Err(why) => {

@@ -69,6 +69,7 @@ impl Door {
         request: &RawRequest,
         events: Vec<Event>,
     ) -> Result<(), AcceptError> {
+        self.is_open_to(tenant)?;
         let mut records = vec![raw(request)?];
         records.extend(sealed(self.keyring(), tenant, events, self.now_ms())?);
         Ok(self.append(records).await?)

@@ -1,6 +1,7 @@
 //! What every door does with what it heard: seal it, append it, answer only when it is durable, and
 //! hear back what came of it.
 
+mod caller;
 mod event;
 mod hear;
 mod history;
@@ -8,6 +9,7 @@ mod normalize;
 mod outcome;
 mod problem;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use schemas::ids::{LineKey, MessageId};
 use schemas::message::{Channel, Contact};
 use schemas::sealed::{Keyring, SealError};
 
+pub use caller::Caller;
 pub use event::{Event, Malformed, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace};
@@ -42,15 +45,17 @@ struct Shared {
 }
 
 /// How doors behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoorSettings {
     /// How long a caller that asked for the decision is kept waiting.
     pub wait: Duration,
+    /// Tenants whose customers' messages are not taken in for now.
+    pub inactive: BTreeSet<String>,
 }
 
 impl Default for DoorSettings {
     fn default() -> Self {
-        Self { wait: Duration::from_secs(2) }
+        Self { wait: Duration::from_secs(2), inactive: BTreeSet::new() }
     }
 }
 
@@ -60,6 +65,9 @@ pub enum AcceptError {
     /// The tenant is not one of this installation's.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// Nothing of the tenant is taken in.
+    #[error("tenant '{0}' is not active: nothing is taken in until tenants.{0}.active is set")]
+    Inactive(String),
     /// The log did not take it.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -131,13 +139,25 @@ impl Door {
     /// Makes the record of a message, with its identity and its contact.
     ///
     /// # Errors
-    /// [`SealError`].
+    /// [`AcceptError`], but for the log's.
     pub fn seal(
         &self,
         tenant: &str,
         heard: HeardMessage,
-    ) -> Result<(MessageId, LineKey, Record), SealError> {
-        normalize::message(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())
+    ) -> Result<(MessageId, LineKey, Record), AcceptError> {
+        self.is_open_to(tenant)?;
+        Ok(normalize::message(self.shared.keyring.of(tenant)?, tenant, heard, self.now_ms())?)
+    }
+
+    /// Whether anything of `tenant` is taken in.
+    ///
+    /// # Errors
+    /// [`AcceptError::Inactive`].
+    pub fn is_open_to(&self, tenant: &str) -> Result<(), AcceptError> {
+        if self.shared.settings.inactive.contains(tenant) {
+            return Err(AcceptError::Inactive(tenant.to_owned()));
+        }
+        Ok(())
     }
 
     /// The largest record the log takes, in bytes.

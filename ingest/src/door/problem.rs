@@ -119,6 +119,9 @@ impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::Seal(error) => error.into(),
+            AcceptError::Inactive(_) => {
+                Self::new(StatusCode::FORBIDDEN, "tenant_inactive", error.to_string())
+            }
             AcceptError::Append(error) => error.into(),
         }
     }

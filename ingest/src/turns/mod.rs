@@ -308,6 +308,9 @@ fn commanded(
     keys: &TenantKeys,
 ) -> Result<(), SealError> {
     let (action, to_colleague) = (command.action, command.to_agent.is_some());
+    if action == CommandAction::Flush {
+        return close(cx, state, TurnClosedBy::Flush, None, keys);
+    }
     tell(cx, TurnsBody::Command(command));
     match action {
         CommandAction::Transfer if to_colleague => {
@@ -325,6 +328,7 @@ fn commanded(
         CommandAction::Label
         | CommandAction::Note
         | CommandAction::Snooze
+        | CommandAction::Flush
         | CommandAction::Unknown => Ok(()),
     }
 }

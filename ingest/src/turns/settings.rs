@@ -25,7 +25,7 @@ pub struct Settings {
 
 /// How messages of one tenant are grouped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Grouping {
     /// Off: every message is a turn.
     pub enabled: bool,
@@ -63,6 +63,26 @@ impl Default for Grouping {
     }
 }
 
+impl Grouping {
+    /// Everything that makes no sense: the key, and in words.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        [
+            ("window_ms", (0..=60_000).contains(&self.window_ms), "0 to 60000"),
+            (
+                "age_ms_max",
+                (self.window_ms..=300_000).contains(&self.age_ms_max),
+                "window_ms to 300000",
+            ),
+            ("messages_max", (1..=200).contains(&self.messages_max), "1 to 200"),
+        ]
+        .into_iter()
+        .filter(|(_, fits, _)| !fits)
+        .map(|(key, _, range)| (key, format!("{key} must be {range}")))
+        .collect()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -88,15 +108,8 @@ impl Settings {
         let mut wrong = Vec::new();
         let named = self.tenants.iter().map(|(name, grouping)| (name.as_str(), grouping));
         for (name, grouping) in named.chain([("default", &self.default)]) {
-            if !(0..=60_000).contains(&grouping.window_ms) {
-                wrong.push(format!("grouping of {name}: window_ms must be 0 to 60000"));
-            }
-            if !(grouping.window_ms..=300_000).contains(&grouping.age_ms_max) {
-                wrong.push(format!("grouping of {name}: age_ms_max must be window_ms to 300000"));
-            }
-            if !(1..=200).contains(&grouping.messages_max) {
-                wrong.push(format!("grouping of {name}: messages_max must be 1 to 200"));
-            }
+            let told = grouping.mistakes().into_iter();
+            wrong.extend(told.map(|(_, told)| format!("grouping of {name}: {told}")));
         }
         if !(1..=24 * 60).contains(&self.seen_hours) {
             wrong.push("grouping: seen_hours must be 1 to 1440".to_owned());

@@ -64,12 +64,16 @@ fn inbound(message: Message) -> Inbound {
 }
 
 fn claim() -> Inbound {
+    command(CommandAction::Claim)
+}
+
+fn command(action: CommandAction) -> Inbound {
     Inbound {
         body: InboundBody::Command(Command {
             command_id: CommandId([1; 16]),
             conversation_id: ConversationId([1; 20]),
             agent: "Ana".to_owned(),
-            action: CommandAction::Claim,
+            action,
             text_sealed: None,
             text_masked: None,
             label: None,
@@ -258,6 +262,7 @@ fn learned() -> [Inbound; 2] {
         turn: 1,
         purpose: ReplyPurpose::Answer,
         part: 0,
+        parts: 1,
         result: DeliveryResult::Sent,
         provider_message_id: None,
         error: None,
@@ -385,4 +390,27 @@ fn a_turn_that_still_grows_is_handed_on_as_it_was_edited() {
     turn 1 of 2 closed by Window: "minha internet caiu\nme ajuda"
     received outra coisa
     "#);
+}
+
+#[test]
+fn a_flush_ends_what_is_open_and_nothing_else() {
+    let mut driver = driver();
+    let mut closed = |now_ms: i64, input: Inbound| {
+        let seen = driver.feed(&key(), now_ms, input);
+        let turns = seen.outputs.iter().filter_map(|(_, out)| match &out.0.body {
+            TurnsBody::Turn(turn) => Some((turn.messages.len(), turn.closed_by)),
+            TurnsBody::Command(_) => panic!("the grouping's own affair is not passed on"),
+            _ => None,
+        });
+        turns.collect::<Vec<_>>()
+    };
+    assert_eq!(closed(0, command(CommandAction::Flush)), []);
+    assert_eq!(closed(1, inbound(message(1, "minha internet"))), []);
+    assert_eq!(closed(2, inbound(message(2, "caiu"))), []);
+    assert_eq!(closed(3, command(CommandAction::Flush)), [(2, TurnClosedBy::Flush)]);
+    assert_eq!(closed(4, command(CommandAction::Flush)), [], "a repeat ends nothing");
+    // The customer is grouped as before.
+    assert_eq!(closed(5, inbound(message(3, "de novo"))), []);
+    let later = driver.pass(20_000);
+    assert_eq!(later.iter().flat_map(|seen| &seen.outputs).count(), 1);
 }

@@ -5,6 +5,43 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use schemas::message::{ActionResult, Contact};
 
+/// What a CRM can be asked, and what it may find then.
+pub const ACTIONS: &[(&str, &[&str])] = &[
+    ("open_invoice", &["open_invoice", "no_invoice"]),
+    (
+        "line_check",
+        &["line_ok", "line_offline", "district_outage", "line_los", "line_weak", "suspended"],
+    ),
+    ("trust_unlock", &["unlocked", "unlock_used", "not_suspended"]),
+    ("schedule_visit", &["visit_scheduled", "visit_booked"]),
+    ("visit_status", &["visit_booked", "no_visit"]),
+    ("plan_upgrade", &["upgrade_offer", "biggest_plan"]),
+    ("due_date", &["due_dates"]),
+];
+
+/// Everything it may find, and the values that come with it.
+pub const FINDINGS: &[(&str, &[&str])] = &[
+    // Whatever was asked.
+    ("identity_required", &[]),
+    ("open_invoice", &["valor", "vencimento", "linha_digitavel", "pix"]),
+    ("no_invoice", &[]),
+    ("line_ok", &["plano"]),
+    ("line_offline", &["plano"]),
+    ("district_outage", &["plano", "bairro"]),
+    ("line_los", &["plano"]),
+    ("line_weak", &["plano"]),
+    ("suspended", &["plano"]),
+    ("unlocked", &["liberado_ate"]),
+    ("unlock_used", &["proximo_desbloqueio"]),
+    ("not_suspended", &[]),
+    ("visit_scheduled", &["visita_dia", "visita_periodo"]),
+    ("visit_booked", &["visita_dia", "visita_periodo"]),
+    ("no_visit", &[]),
+    ("upgrade_offer", &["plano", "mensalidade", "plano_maior", "diferenca"]),
+    ("biggest_plan", &["plano", "mensalidade"]),
+    ("due_dates", &["vencimento", "outros_dias"]),
+];
+
 /// What is asked. Holds who the customer is: never logged.
 #[derive(Clone)]
 pub struct CrmRequest {
@@ -54,4 +91,17 @@ pub trait Crm: Send + Sync {
     /// # Errors
     /// [`CrmError`].
     async fn perform(&self, request: &CrmRequest) -> Result<CrmAnswer, CrmError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_found_is_listed() {
+        let listed: Vec<&str> = FINDINGS.iter().map(|(finding, _)| *finding).collect();
+        for (action, found) in ACTIONS {
+            assert!(!found.is_empty() && found.iter().all(|one| listed.contains(one)), "{action}");
+        }
+    }
 }

@@ -6,12 +6,13 @@
 
 mod orders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pipeline::clock::Clock;
 use schemas::message::{ActionResult, Contact, ContactIdKind};
 
@@ -25,7 +26,9 @@ pub struct DemoCrm {
     /// Of a thousand questions so many fail.
     errors_per_mille: u64,
     calls: AtomicU64,
-    orders: Orders,
+    clock: Arc<dyn Clock>,
+    /// By tenant: customers of two providers may have the same number.
+    orders: Mutex<HashMap<String, Arc<Orders>>>,
 }
 
 impl DemoCrm {
@@ -33,8 +36,15 @@ impl DemoCrm {
     /// a thousand. By `clock` it tells how long what it grants holds.
     #[must_use]
     pub fn new(latency_p50: Duration, errors_per_mille: u64, clock: Arc<dyn Clock>) -> Self {
-        let orders = Orders::new(clock);
-        Self { latency_p50, errors_per_mille, calls: AtomicU64::new(0), orders }
+        let (calls, orders) = (AtomicU64::new(0), Mutex::default());
+        Self { latency_p50, errors_per_mille, calls, clock, orders }
+    }
+
+    /// What `tenant`'s customers have asked for.
+    fn orders_of(&self, tenant: &str) -> Arc<Orders> {
+        let mut orders = self.orders.lock();
+        let own = orders.entry(tenant.to_owned());
+        Arc::clone(own.or_insert_with(|| Arc::new(Orders::new(Arc::clone(&self.clock)))))
     }
 
     /// Half to twice the usual time, and five times as long now and then.
@@ -69,13 +79,14 @@ impl Crm for DemoCrm {
         let Some(customer) = customer_number(&request.contact, request.verified) else {
             return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
+        let orders = self.orders_of(&request.tenant);
         match request.action.as_str() {
             "open_invoice" => Ok(open_invoice(customer)),
-            "line_check" => Ok(line_check(customer, self.orders.is_unlocked(customer))),
-            "trust_unlock" if is_suspended(customer) => self.orders.unlock(customer),
+            "line_check" => Ok(line_check(customer, orders.is_unlocked(customer))),
+            "trust_unlock" if is_suspended(customer) => orders.unlock(customer),
             "trust_unlock" => Ok(found(ActionResult::NotFound, "not_suspended", &[], &[])),
-            "schedule_visit" => self.orders.schedule_visit(customer),
-            "visit_status" => self.orders.visit_status(customer),
+            "schedule_visit" => orders.schedule_visit(customer),
+            "visit_status" => orders.visit_status(customer),
             "plan_upgrade" => Ok(plan_upgrade(customer)),
             "due_date" => Ok(due_date(customer)),
             other => Err(CrmError::Permanent(format!("no action '{other}'"))),
@@ -229,6 +240,25 @@ mod tests {
         let phone = contact(ContactIdKind::WaPhone, "+5511987654322");
         assert_eq!(customer_number(&phone, false), Some(327_161));
         assert_eq!(customer_number(&contact(ContactIdKind::WebChat, "s_1"), false), None);
+    }
+
+    #[tokio::test]
+    async fn what_one_providers_customer_asked_for_is_not_the_others() {
+        let crm = DemoCrm::new(Duration::ZERO, 0, Arc::new(SystemClock));
+        let unlock = async |tenant: &str| {
+            let request = CrmRequest {
+                tenant: tenant.to_owned(),
+                action: "trust_unlock".to_owned(),
+                contact: contact(ContactIdKind::WaPhone, "+5511987000016"),
+                verified: false,
+            };
+            crm.perform(&request).await.unwrap().finding
+        };
+        assert_eq!(
+            (unlock("a").await, unlock("a").await),
+            ("unlocked".into(), "unlock_used".into())
+        );
+        assert_eq!(unlock("b").await, "unlocked");
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use schemas::sealed::Keyring;
 use schemas::work::ActionRequest;
 use serde::{Deserialize, Serialize};
 
-pub use crm::{Crm, CrmAnswer, CrmError, CrmRequest};
+pub use crm::{ACTIONS, Crm, CrmAnswer, CrmError, CrmRequest, FINDINGS};
 pub use demo::DemoCrm;
 
 use crate::once::once;

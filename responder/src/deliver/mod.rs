@@ -92,6 +92,7 @@ impl Deliver {
             turn: reply.due.turn,
             purpose: reply.due.purpose,
             part: reply.due.part,
+            parts: reply.parts,
             result: ended.result,
             provider_message_id: ended.provider_message_id,
             error: ended.error,

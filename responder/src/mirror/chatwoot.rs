@@ -84,11 +84,8 @@ impl Inbox {
         let name = line.conversation_id.to_string();
         let customer = self.customer(&line.conversation_id.contact().to_string(), contact).await?;
         let listed = self.get(&format!("contacts/{customer}/conversations")).await?;
-        let ours = listed["payload"].as_array().and_then(|conversations| {
-            conversations.iter().find(|one| one["custom_attributes"]["correnteza_id"] == *name)
-        });
-        if let Some(number) = ours.and_then(|one| one["id"].as_i64()) {
-            return Ok(number);
+        if let Some(id) = id_where(&listed, "/custom_attributes/correnteza_id", &name) {
+            return Ok(id);
         }
         let body = json!({
             "inbox_id": self.account.inbox_id,
@@ -100,16 +97,13 @@ impl Inbox {
                 "canal": line.channel,
             },
         });
-        number(&self.post("conversations", &body).await?["id"])
+        number(self.post("conversations", &body).await?.pointer("/id"))
     }
 
     /// The customer's number there.
     async fn customer(&self, name: &str, contact: Option<&Contact>) -> Result<i64, SendError> {
         let found = self.get(&format!("contacts/search?q={name}")).await?;
-        let ours = found["payload"]
-            .as_array()
-            .and_then(|customers| customers.iter().find(|one| one["identifier"] == *name));
-        if let Some(id) = ours.and_then(|one| one["id"].as_i64()) {
+        if let Some(id) = id_where(&found, "/identifier", name) {
             return Ok(id);
         }
         let id = |kind| contact.and_then(|contact| contact.id(kind));
@@ -120,7 +114,7 @@ impl Inbox {
             "phone_number": id(ContactIdKind::E164).or_else(|| id(ContactIdKind::WaPhone)),
             "email": id(ContactIdKind::Email),
         });
-        number(&self.post("contacts", &body).await?["payload"]["contact"]["id"])
+        number(self.post("contacts", &body).await?.pointer("/payload/contact/id"))
     }
 
     /// Shows `what`, under a name of ours, so that we know our own echo.
@@ -148,6 +142,14 @@ impl Inbox {
     }
 }
 
-fn number(value: &Value) -> Result<i64, SendError> {
-    value.as_i64().ok_or_else(|| SendError::Refused("the server names no number".to_owned()))
+fn number(value: Option<&Value>) -> Result<i64, SendError> {
+    let id = value.and_then(Value::as_i64);
+    id.ok_or_else(|| SendError::Refused("the server names no number".to_owned()))
+}
+
+/// The number of the one listed that has our `name` at `place`.
+fn id_where(listed: &Value, place: &str, name: &str) -> Option<i64> {
+    let listed = listed.get("payload")?.as_array()?;
+    let ours = listed.iter().find(|one| one.pointer(place).is_some_and(|named| named == name))?;
+    ours.get("id")?.as_i64()
 }

@@ -80,7 +80,8 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
         CommandAction::Note => team::note(case, command),
         // Whoever sees a turn may say what it was about: it changes nothing for anybody.
         CommandAction::Label => checks::label(case, command),
-        CommandAction::Unknown => Err("unknown_action"),
+        // The grouping's own affair: it is not passed on to here.
+        CommandAction::Flush | CommandAction::Unknown => Err("unknown_action"),
     }
 }
 

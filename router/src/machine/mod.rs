@@ -16,6 +16,7 @@ mod turns;
 
 use std::sync::Arc;
 
+use pipeline::broadcast::PerTenant;
 use pipeline::{Context, DropReason, Envelope, Stage, Verdict};
 use schemas::ids::LineKey;
 use schemas::line::{Classified, ClassifiedBody};
@@ -44,13 +45,13 @@ impl Stage for Router {
     type In = Classified;
     type State = RouterState;
     type Out = RouterOut;
-    type Broadcast = Settings;
+    type Broadcast = PerTenant<Settings>;
 
     fn process(&self, cx: &mut Context<'_, Self>, input: Envelope<Classified>) -> Verdict {
         let Some(key) = LineKey::parse(&input.key) else {
             return Verdict::Reject("the key is not tenant:contact".to_owned());
         };
-        let settings = cx.broadcast();
+        let settings = cx.broadcast().of(&key.tenant);
         let open =
             cx.state.clone().map(|state| Case::resume(&key.tenant, settings, state, input.time_ms));
         let case = match self.begin(open, &key, settings, &input) {

@@ -87,7 +87,10 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
     }
     let arrived = matches!(outcome.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
     let (turn, purpose) = (outcome.turn, outcome.purpose);
-    let pending = if purpose == ReplyPurpose::Answer { take(case, turn, true) } else { None };
+    // An answer in several texts has arrived with the last of them, and failed with the first that did.
+    let is_end = !arrived || outcome.part + 1 >= outcome.parts;
+    let answers = purpose == ReplyPurpose::Answer && is_end;
+    let pending = if answers { take(case, turn, true) } else { None };
     let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
         turn,
         purpose,

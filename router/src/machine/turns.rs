@@ -55,6 +55,7 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
         classification.as_ref(),
     );
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
+    let policy_version = case.settings.version.clone();
     let event = |route, reason, action, classification| {
         ConversationEvent::TurnDecided(Box::new(TurnDecided {
             turn: turn.turn,
@@ -64,6 +65,7 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             reason,
             classification,
             action,
+            policy_version: policy_version.clone(),
         }))
     };
     let settled = |route, reason| vec![Settlement { turn: turn.turn, route, reason, messages }];

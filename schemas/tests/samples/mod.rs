@@ -142,6 +142,7 @@ fn outcome() -> Box<DeliveryOutcome> {
         turn: 3,
         purpose: ReplyPurpose::HandoffNotice,
         part: 0,
+        parts: 2,
         result: DeliveryResult::Uncertain,
         provider_message_id: None,
         error: Some("timeout".into()),
@@ -207,6 +208,7 @@ fn events() -> Vec<ConversationEvent> {
             reason: RouteReason::Confident,
             classification: Some(classification()),
             action: Some("line_check".into()),
+            policy_version: "p".into(),
         })),
         E::ActionDone(ActionDone {
             turn: 3,
@@ -388,6 +390,7 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
             buttons: vec![],
             options_title: "Opções".into(),
             template_sealed: Some(sealed()),
+            parts: 2,
         }),
         whole(&Handoff {
             tenant: "demo".into(),
@@ -513,6 +516,14 @@ fn ops() -> Vec<(&'static str, Vec<u8>)> {
             subject: Some("Boleto".into()),
         }),
         whole(&Setting { name: "answers".into(), version: "x".into(), content: b"a".to_vec() }),
+        whole(&SettingInUse {
+            name: "catalogue".into(),
+            tenant: "demo".into(),
+            version: "x".into(),
+            configured: "w".into(),
+            by: "Ana".into(),
+            at_ms: 1,
+        }),
     ]
 }
 

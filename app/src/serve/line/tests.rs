@@ -21,6 +21,7 @@ use schemas::work::{ActionRequest, Reply};
 
 use super::*;
 
+mod isolation;
 mod mix;
 
 const START_MS: i64 = 1_795_262_400_000;
@@ -92,6 +93,26 @@ fn messages(texts: &[String], numbers: std::ops::Range<u16>, from_ms: i64) -> Ve
     records
 }
 
+/// It reached the customer.
+fn sent(reply: Reply) -> DeliveryOutcome {
+    DeliveryOutcome {
+        conversation_id: reply.conversation_id,
+        turn: reply.due.turn,
+        purpose: reply.due.purpose,
+        part: reply.due.part,
+        parts: reply.parts,
+        result: DeliveryResult::Sent,
+        provider_message_id: None,
+        error: None,
+        agent: reply.agent,
+        answer_id: reply.answer_id,
+        text_sealed: Some(reply.text_sealed),
+        text_masked: Some(reply.text_masked),
+        buttons: Vec::new(),
+        intent: reply.due.intent,
+    }
+}
+
 /// What the world and the agents answer to what was written: outcomes, statuses and commands.
 fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
     let read = |topic: Topic| log.records(topic).into_iter().filter(|r| r.value.is_some());
@@ -110,22 +131,7 @@ fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
         answers.push(record(stored.key.to_vec(), InboundBody::ActionOutcome(outcome), at_ms));
     }
     for stored in read(REPLIES) {
-        let reply = Reply::from_bytes(&stored.value.unwrap()).unwrap();
-        let outcome = DeliveryOutcome {
-            conversation_id: reply.conversation_id,
-            turn: reply.due.turn,
-            purpose: reply.due.purpose,
-            part: reply.due.part,
-            result: DeliveryResult::Sent,
-            provider_message_id: None,
-            error: None,
-            agent: reply.agent,
-            answer_id: reply.answer_id,
-            text_sealed: Some(reply.text_sealed),
-            text_masked: Some(reply.text_masked),
-            buttons: Vec::new(),
-            intent: reply.due.intent,
-        };
+        let outcome = sent(Reply::from_bytes(&stored.value.unwrap()).unwrap());
         let body = InboundBody::DeliveryOutcome(Box::new(outcome));
         answers.push(record(stored.key.to_vec(), body, at_ms));
     }
@@ -181,14 +187,25 @@ impl Bench {
     async fn new(layout: Layout, models: &Arc<Swapped<Models>>) -> Self {
         let mut settings = Settings::load(None).unwrap();
         settings.line.layout = layout;
+        Self::of(&settings, &Arc::new(Keyring::new([keys()])), models).await
+    }
+
+    async fn of(
+        settings: &Settings,
+        keyring: &Arc<Keyring>,
+        models: &Arc<Swapped<Models>>,
+    ) -> Self {
         let log = MemoryLog::new(4);
         let clock = Arc::new(ManualClock::at(START_MS));
-        let inputs = Inputs::load(&log, &settings, START_MS).await.unwrap();
-        let keyring = Arc::new(Keyring::new([keys()]));
+        let (inputs, _) = Inputs::load(&log, settings, START_MS).await.unwrap();
         let mut policy = Policy { commit_every: Duration::ZERO, ..Policy::default() };
         policy.brake.consecutive_max = 1_000;
         let mut runners = Vec::new();
-        for (chain, group) in answering(&keyring, &inputs, Some(models), &settings).unwrap() {
+        let minutes = Chain::of(CONVERSATIONS, CountMinutes, Arc::new(Nothing::default()));
+        let [counting, ..] = other_groups();
+        let mut chains = answering(keyring, &inputs, Some(models), settings).unwrap();
+        chains.push((minutes, counting));
+        for (chain, group) in chains {
             let setup = Setup {
                 log: Arc::new(log.clone()),
                 clock: Arc::clone(&clock) as _,
@@ -271,7 +288,7 @@ async fn both_layouts_write_the_same() {
         corpus::training().unwrap().into_iter().map(|row| row.text).take(3_000).collect();
     let mut separate = Bench::new(Layout::Separate, &models).await;
     let mut chained = Bench::new(Layout::Chained, &models).await;
-    assert_eq!((separate.runners.len(), chained.runners.len()), (4, 1));
+    assert_eq!((separate.runners.len(), chained.runners.len()), (5, 2));
     let mut fed = 0;
     for round in 0..2u16 {
         let from_ms = separate.clock.now_ms();

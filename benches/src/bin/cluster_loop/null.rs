@@ -166,6 +166,7 @@ impl Stage for NullRouter {
                     reason: RouteReason::Unclassified,
                     classification: None,
                     action: None,
+                    policy_version: String::new(),
                 }))
             }
             _ => return Verdict::Drop(DropReason::Irrelevant),

@@ -59,8 +59,9 @@ impl ApiMessage {
         }
     }
 
-    pub(super) fn tenant(&self, default: &str) -> String {
-        self.tenant.clone().unwrap_or_else(|| default.to_owned())
+    /// Whose customer wrote, where the caller says so.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The message, or why it makes no sense. `flush`: the caller waits for the answer.

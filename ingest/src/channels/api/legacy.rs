@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::adapt::ApiMessage;
 use super::{Api, accepted, idempotency_key, wait_for};
-use crate::door::{JsonBody, Problem};
+use crate::door::{Caller, JsonBody, Problem};
 
 /// What those clients send.
 #[derive(Deserialize)]
@@ -23,16 +23,17 @@ pub(super) struct LegacyMessage {
 /// Answers in their words; its `intent` is the coarse kind, ours is beside it.
 pub(super) async fn message(
     State(api): State<Api>,
+    caller: Caller,
     headers: HeaderMap,
     JsonBody(body): JsonBody<LegacyMessage>,
 ) -> Result<Response, Problem> {
     let message = ApiMessage::new(body.channel, body.customer_identifier, body.message);
-    let tenant = message.tenant(&api.settings.default_tenant);
+    let tenant = caller.speaks_for(None, &api.settings.default_tenant)?;
     let (id, decision) =
         wait_for(&api.door, &tenant, message.heard(idempotency_key(&headers)?, true)?).await?;
     let Some(decision) = decision else { return Ok(accepted(id)) };
     let intent_id = decision.intent.as_deref().unwrap_or("fora_escopo");
-    let group = api.settings.intent_groups.get(intent_id).map_or("general", String::as_str);
+    let group = (api.settings.intent_group)(&tenant, intent_id);
     let taken: Vec<&str> = decision.actions.iter().map(|taken| taken.action.as_str()).collect();
     let automated = decision.route == "auto";
     Ok(Json(json!({

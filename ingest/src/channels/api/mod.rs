@@ -3,7 +3,6 @@
 mod adapt;
 mod legacy;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::adapt::ApiMessage;
 use crate::door::{
-    AcceptError, Decision, Door, HeardMessage, Identity, JsonBody, Problem, Progress, Trace,
+    AcceptError, Caller, Decision, Door, HeardMessage, Identity, JsonBody, Problem, Progress, Trace,
 };
 
 /// Longest Idempotency-Key, in bytes.
@@ -29,13 +28,16 @@ const KEY_BYTES_MAX: usize = 255;
 /// A message that has not been decided for so long may be a repeat.
 const LOOK_AFTER: Duration = Duration::from_millis(40);
 
+/// What earlier clients call the kind of a tenant's intent: technical, financial, commercial …
+pub type IntentGroup = dyn Fn(&str, &str) -> &'static str + Send + Sync;
+
 /// How the API behaves.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct ApiSettings {
     /// Whose messages those without a tenant are.
     pub default_tenant: String,
-    /// What earlier clients call the kind of an intent: technical, financial, commercial …
-    pub intent_groups: BTreeMap<String, String>,
+    /// By tenant and intent.
+    pub intent_group: Arc<IntentGroup>,
 }
 
 #[derive(Clone)]
@@ -62,6 +64,7 @@ struct Wait {
 async fn accept(
     State(api): State<Api>,
     Query(wait): Query<Wait>,
+    caller: Caller,
     headers: HeaderMap,
     JsonBody(message): JsonBody<ApiMessage>,
 ) -> Result<Response, Problem> {
@@ -74,7 +77,7 @@ async fn accept(
         }
     };
     let key = idempotency_key(&headers)?;
-    let tenant = message.tenant(&api.settings.default_tenant);
+    let tenant = caller.speaks_for(message.tenant(), &api.settings.default_tenant)?;
     let heard = message.heard(key, waits)?;
     if waits {
         decide(&api.door, &tenant, heard).await
@@ -181,11 +184,15 @@ fn decision_in(door: &Door, trace: &Trace, id: MessageId) -> Result<Option<Decis
 }
 
 /// `GET /v1/messages/{id}`.
-async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id: MessageId =
         id.parse().map_err(|error| Problem::not_found(format!("no such message: {error}")))?;
     let trace = api.door.history().trace(id).await?;
-    let Some(trace) = trace else {
+    let Some(trace) = trace.filter(|trace| caller.may_see(&trace.key.tenant)) else {
         return Err(Problem::not_found(
             "no such message; one accepted a moment ago may take a second",
         ));

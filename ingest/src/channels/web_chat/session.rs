@@ -74,6 +74,9 @@ pub(super) async fn run(
         Ok(_) => return refuse(&mut socket, "bad_session", "session must be 1 to 128 bytes").await,
         Err(error) => return refuse(&mut socket, "unknown_tenant", &error.to_string()).await,
     };
+    if let Err(error) = door.is_open_to(&tenant) {
+        return refuse(&mut socket, "tenant_inactive", &error.to_string()).await;
+    }
     let name = name.filter(|name| !name.is_empty() && name.len() <= NAME_BYTES_MAX);
     let key = door
         .contact(&tenant, Channel::WebChat, &contact(&id, None))

@@ -34,17 +34,20 @@ pub struct Account {
 /// The sender.
 pub struct Chatwoot {
     client: reqwest::Client,
-    /// By their numbers at Chatwoot.
-    accounts: HashMap<String, Account>,
+    /// By tenant and number at Chatwoot: each of its servers numbers them from 1.
+    accounts: HashMap<(String, String), Account>,
     pace: Pace,
 }
 
 impl Chatwoot {
-    /// Sends in these accounts.
+    /// Sends in these accounts, each with its number.
     ///
     /// # Errors
     /// When no HTTP client can be had, in words.
-    pub fn new(accounts: HashMap<String, Account>) -> Result<Self, String> {
+    pub fn new(accounts: Vec<(String, Account)>) -> Result<Self, String> {
+        let accounts = accounts.into_iter();
+        let accounts =
+            accounts.map(|(number, account)| ((account.tenant.clone(), number), account)).collect();
         Ok(Self { client: client()?, accounts, pace: Pace::new(PER_SECOND, BETWEEN) })
     }
 }
@@ -72,11 +75,11 @@ impl Sender for Chatwoot {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {
-        let account = self.accounts.get(&outgoing.account);
-        let account = account.filter(|account| account.tenant == outgoing.tenant);
+        let place = (outgoing.tenant.clone(), outgoing.account.clone());
+        let account = self.accounts.get(&place);
         let account = account.ok_or_else(|| SendError::Refused("no_such_account".to_owned()))?;
         let path = request::path(outgoing)?;
-        self.pace.take(&outgoing.account, &path)?;
+        self.pace.take(&format!("{}/{}", place.0, place.1), &path)?;
         let url = format!("{}{path}", account.api_url.trim_end_matches('/'));
         let request = self.client.post(url).header("api_access_token", &account.access_token);
         let answer = ask(request.json(&request::body(outgoing))).await?;
@@ -111,6 +114,27 @@ mod tests {
         let path = request::path(&outgoing).unwrap();
         assert_eq!(path, "/api/v1/accounts/1/conversations/88/messages");
         insta::assert_snapshot!(request::body(&outgoing), @r#"{"content":"Olá\n• Opção 1 com um nome comprido","content_attributes":{"correnteza_id":"c_1/1/answer/0"},"message_type":"outgoing","private":false}"#);
+    }
+
+    #[tokio::test]
+    async fn accounts_of_two_tenants_may_have_one_number() {
+        let account = |tenant: &str| {
+            // Nobody listens there: an account that is found is tried in vain.
+            let api_url = "http://127.0.0.1:1".to_owned();
+            (
+                "1".to_owned(),
+                Account { tenant: tenant.to_owned(), access_token: "t".to_owned(), api_url },
+            )
+        };
+        let chatwoot = Chatwoot::new(vec![account("acme"), account("demo")]).unwrap();
+        for tenant in ["acme", "demo"] {
+            let outgoing = Outgoing { tenant: tenant.to_owned(), ..outgoing() };
+            let tried = chatwoot.send(&outgoing).await.unwrap_err();
+            assert!(matches!(tried, SendError::NotAccepted { .. }), "{tenant}: {tried:?}");
+        }
+        let stranger = Outgoing { tenant: "x".to_owned(), ..outgoing() };
+        let refused = chatwoot.send(&stranger).await.unwrap_err();
+        assert_eq!(refused, SendError::Refused("no_such_account".to_owned()));
     }
 
     #[test]

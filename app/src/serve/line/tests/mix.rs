@@ -209,6 +209,7 @@ fn delivered(reply: &Reply) -> DeliveryOutcome {
         turn: reply.due.turn,
         purpose: reply.due.purpose,
         part: reply.due.part,
+        parts: reply.parts,
         result: DeliveryResult::Sent,
         provider_message_id: None,
         error: None,
