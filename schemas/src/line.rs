@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
-use crate::ids::MessageId;
+use crate::customers::{CustomerLink, CustomerNews, OpenElsewhere};
+use crate::ids::{Alias, ContactKey, MessageId};
 use crate::message::{
     ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
     ProviderStatus, Tick,
@@ -30,6 +31,8 @@ pub enum InboundBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 /// A message seen for the first time, on its way to the history.
@@ -37,6 +40,9 @@ pub enum InboundBody {
 pub struct Received {
     /// The message without its plain text.
     pub head: MessageHead,
+    /// What the contact goes by, when that is news.
+    #[serde(default)]
+    pub aliases: Vec<Alias>,
 }
 
 /// A message of a turn.
@@ -96,6 +102,12 @@ pub struct Turn {
     pub facts: BTreeMap<String, bool>,
     /// What the contact was told something about last, if not long ago.
     pub previous_intent: Option<String>,
+    /// Contacts of the same customer that are told what happens.
+    #[serde(default)]
+    pub linked: Vec<ContactKey>,
+    /// The customer's conversations elsewhere that people have or that wait for them.
+    #[serde(default)]
+    pub elsewhere: Vec<OpenElsewhere>,
 }
 
 /// What the turns stage tells.
@@ -116,6 +128,8 @@ pub enum TurnsBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 named! {
@@ -210,6 +224,8 @@ pub enum ClassifiedBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 avro!(Inbound, Turns, Classified);

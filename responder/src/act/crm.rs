@@ -21,6 +21,9 @@ pub struct CrmRequest {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrmAnswer {
+    /// Who the CRM has confirmed the contact to be, by its own name for the customer. Without it nothing
+    /// personal is shown.
+    pub customer: Option<String>,
     /// How it ended.
     pub result: ActionResult,
     /// Short code the answers are chosen by.

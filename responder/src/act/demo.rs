@@ -1,7 +1,8 @@
 //! A CRM to try the product with: made-up customers, real waiting and real failures.
 //!
 //! It knows customers by CRM ids of the form `C<number>` when the caller vouches for them, and by
-//! WhatsApp or telephone numbers with an even last digit. What it finds depends on the number, and on what
+//! WhatsApp or telephone numbers with an even last digit, where the contact goes by the number itself: one that
+//! somebody wrote into an address book proves nothing. What it finds depends on the number, and on what
 //! it was asked to do (`orders.rs`).
 
 mod orders;
@@ -69,17 +70,18 @@ impl Crm for DemoCrm {
         let Some(customer) = customer_number(&request.contact, request.verified) else {
             return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
-        match request.action.as_str() {
-            "open_invoice" => Ok(open_invoice(customer)),
-            "line_check" => Ok(line_check(customer, self.orders.is_unlocked(customer))),
-            "trust_unlock" if is_suspended(customer) => self.orders.unlock(customer),
-            "trust_unlock" => Ok(found(ActionResult::NotFound, "not_suspended", &[], &[])),
-            "schedule_visit" => self.orders.schedule_visit(customer),
-            "visit_status" => self.orders.visit_status(customer),
-            "plan_upgrade" => Ok(plan_upgrade(customer)),
-            "due_date" => Ok(due_date(customer)),
-            other => Err(CrmError::Permanent(format!("no action '{other}'"))),
-        }
+        let answer = match request.action.as_str() {
+            "open_invoice" => open_invoice(customer),
+            "line_check" => line_check(customer, self.orders.is_unlocked(customer)),
+            "trust_unlock" if is_suspended(customer) => self.orders.unlock(customer)?,
+            "trust_unlock" => found(ActionResult::NotFound, "not_suspended", &[], &[]),
+            "schedule_visit" => self.orders.schedule_visit(customer)?,
+            "visit_status" => self.orders.visit_status(customer)?,
+            "plan_upgrade" => plan_upgrade(customer),
+            "due_date" => due_date(customer),
+            other => return Err(CrmError::Permanent(format!("no action '{other}'"))),
+        };
+        Ok(CrmAnswer { customer: Some(format!("C{customer}")), ..answer })
     }
 }
 
@@ -91,7 +93,10 @@ fn customer_number(contact: &Contact, verified: bool) -> Option<u64> {
     {
         return number.parse().ok();
     }
-    let phone = contact.id(ContactIdKind::WaPhone).or_else(|| contact.id(ContactIdKind::E164))?;
+    let goes_by = contact.ids.first().map(|id| id.kind);
+    let number = contact.id(ContactIdKind::E164);
+    let number = number.filter(|_| verified || goes_by == Some(ContactIdKind::E164));
+    let phone = contact.id(ContactIdKind::WaPhone).or(number)?;
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     let number: u64 = digits.get(digits.len().saturating_sub(6)..)?.parse().ok()?;
     number.is_multiple_of(2).then_some(number / 2)
@@ -104,6 +109,7 @@ fn found(
     facts: &[(&str, bool)],
 ) -> CrmAnswer {
     CrmAnswer {
+        customer: None,
         result,
         finding: finding.to_owned(),
         fields: fields
@@ -229,6 +235,48 @@ mod tests {
         let phone = contact(ContactIdKind::WaPhone, "+5511987654322");
         assert_eq!(customer_number(&phone, false), Some(327_161));
         assert_eq!(customer_number(&contact(ContactIdKind::WebChat, "s_1"), false), None);
+    }
+
+    #[test]
+    fn a_number_in_an_address_book_is_nobodys_proof() {
+        let mut written = contact(ContactIdKind::Other, "1/9");
+        written.ids.extend(contact(ContactIdKind::E164, "+5511987654322").ids);
+        assert_eq!(customer_number(&written, false), None);
+        assert_eq!(customer_number(&written, true), Some(327_161), "somebody vouches");
+        let sms = contact(ContactIdKind::E164, "+5511987654322");
+        assert_eq!(customer_number(&sms, false), Some(327_161), "they write from it");
+    }
+
+    #[tokio::test]
+    async fn no_action_tells_anything_to_a_contact_nobody_vouches_for() {
+        let crm = DemoCrm::new(Duration::ZERO, 0, Arc::new(SystemClock));
+        let actions = [
+            "open_invoice",
+            "line_check",
+            "trust_unlock",
+            "schedule_visit",
+            "visit_status",
+            "plan_upgrade",
+            "due_date",
+        ];
+        for action in actions {
+            for customer in 1..=20 {
+                let request = |verified| CrmRequest {
+                    tenant: "demo".to_owned(),
+                    action: action.to_owned(),
+                    contact: contact(ContactIdKind::Crm, &format!("C{customer}")),
+                    verified,
+                };
+                let answer = crm.perform(&request(false)).await.unwrap();
+                assert_eq!(
+                    answer,
+                    found(ActionResult::IdentityRequired, "identity_required", &[], &[])
+                );
+                let answer = crm.perform(&request(true)).await.unwrap();
+                assert_eq!(answer.customer, Some(format!("C{customer}")), "{action}");
+                assert_ne!(answer.result, ActionResult::IdentityRequired);
+            }
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! Reads `actions`; writes outcomes to `inbound`. Invariants: an action that is not idempotent is
 //! begun once, by the ledger; one whose end nobody knows is told as uncertain and never repeated;
-//! nothing is asked that nobody waits for any more.
+//! nothing is asked that nobody waits for any more; what a CRM tells of a customer goes no further unless it
+//! says which of its customers the contact was confirmed to be.
 
 mod crm;
 mod demo;
@@ -15,10 +16,10 @@ use async_trait::async_trait;
 use pipeline::clock::Clock;
 use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
-use schemas::ids::LineKey;
+use schemas::ids::{ContactKey, LineKey};
 use schemas::line::InboundBody;
 use schemas::message::{ActionOutcome, ActionResult};
-use schemas::sealed::Keyring;
+use schemas::sealed::{Keyring, TenantKeys};
 use schemas::work::ActionRequest;
 use serde::{Deserialize, Serialize};
 
@@ -47,12 +48,24 @@ struct Ended {
     fields: BTreeMap<String, String>,
     #[serde(default)]
     facts: BTreeMap<String, bool>,
+    #[serde(default)]
+    customer: Option<ContactKey>,
 }
 
 impl Ended {
     fn without_fields(result: ActionResult, finding: &str) -> Self {
         let (fields, facts) = (BTreeMap::new(), BTreeMap::new());
-        Self { result, finding: finding.to_owned(), fields, facts }
+        Self { result, finding: finding.to_owned(), fields, facts, customer: None }
+    }
+
+    /// What the CRM answered, as far as it may be shown to whoever asked.
+    fn of(answer: CrmAnswer, keys: &TenantKeys) -> Self {
+        let CrmAnswer { customer, result, finding, fields, facts } = answer;
+        let customer = customer.filter(|id| !id.is_empty()).map(|id| keys.customer(&id));
+        if customer.is_none() && result != ActionResult::Failed {
+            return Self::without_fields(ActionResult::IdentityRequired, "identity_required");
+        }
+        Self { result, finding, fields, facts, customer }
     }
 }
 
@@ -96,7 +109,7 @@ impl Act {
             if self.clock.now_ms() >= request.expires_at_ms {
                 return Ok(Ended::without_fields(ActionResult::Failed, "expired"));
             }
-            self.perform(&asked).await
+            self.perform(&asked, keys).await
         };
         if self.crm.is_idempotent(&asked.action) {
             return try_now().await;
@@ -110,11 +123,9 @@ impl Act {
         once(self.ledger.as_ref(), &key, uncertain(), attempt).await
     }
 
-    async fn perform(&self, asked: &CrmRequest) -> Result<Ended, Outcome> {
+    async fn perform(&self, asked: &CrmRequest, keys: &TenantKeys) -> Result<Ended, Outcome> {
         match self.crm.perform(asked).await {
-            Ok(CrmAnswer { result, finding, fields, facts }) => {
-                Ok(Ended { result, finding, fields, facts })
-            }
+            Ok(answer) => Ok(Ended::of(answer, keys)),
             Err(CrmError::Transient(why)) => Err(Outcome::Retry { after: RETRY_AFTER, why }),
             Err(CrmError::Permanent(why)) => {
                 tracing::warn!(action = asked.action, why, "the CRM refused");
@@ -143,6 +154,7 @@ impl Act {
             finding: ended.finding,
             fields_sealed,
             facts: ended.facts,
+            customer: ended.customer,
         };
         told(&input.key, InboundBody::ActionOutcome(outcome), self.clock.now_ms())
     }

@@ -56,6 +56,15 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         case.hand_over(Some(pending.turn), RouteReason::ActionFailed, settled, via);
         return Verdict::Done;
     }
+    // Asked once who they are, customers get a person: whoever cannot tell must not be asked for ever.
+    let is_missing = outcome.result == ActionResult::IdentityRequired;
+    if is_missing && std::mem::replace(&mut case.state.identity_asked, true) {
+        let settled = settle(&pending, Route::Human, RouteReason::IdentityMissing);
+        case.tell(ConversationEvent::ActionDone(done), With::default());
+        let via = Some(pending.via);
+        case.hand_over(Some(pending.turn), RouteReason::IdentityMissing, settled, via);
+        return Verdict::Done;
+    }
     let times = &case.settings.times;
     pending.answered = true;
     pending.action_deadline_ms =

@@ -47,6 +47,7 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
 /// A turn is to be decided.
 pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     let ClassifiedTurn { turn, classification } = classified;
+    case.state.linked.clone_from(&turn.linked);
     let decision = decide(
         case.settings,
         case.tenant,

@@ -2,6 +2,7 @@
 
 use schemas::codec::Avro;
 use schemas::conversation::*;
+use schemas::customers::*;
 use schemas::ids::*;
 use schemas::labels::*;
 use schemas::line::*;
@@ -65,6 +66,8 @@ fn turn() -> Turn {
         auto_generated: false,
         facts: [("line_down".to_owned(), true)].into(),
         previous_intent: Some("pix".into()),
+        linked: vec![ContactKey([7; 16])],
+        elsewhere: vec![elsewhere()],
     }
 }
 
@@ -172,6 +175,7 @@ fn action() -> ActionOutcome {
         finding: "open".into(),
         fields_sealed: Some(sealed()),
         facts: [("open_invoice".to_owned(), true)].into(),
+        customer: Some(ContactKey([7; 16])),
     }
 }
 
@@ -273,6 +277,13 @@ fn of_the_team() -> Vec<ConversationEvent> {
         }),
         E::Snoozed(Snoozed { agent: "Ana".into(), until_ms: 9 }),
         E::Woken(Woken {}),
+        E::Linked(Linked {
+            link_id: CommandId([3; 16]),
+            contact: ContactKey([7; 16]),
+            undone: false,
+            source: LinkSource::Agent,
+            by: Some("Ana".into()),
+        }),
     ]
 }
 
@@ -323,12 +334,63 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     all.extend(ops());
     all.extend(models());
     all.extend(labels());
+    all.extend(customers());
     all
+}
+
+fn elsewhere() -> OpenElsewhere {
+    OpenElsewhere {
+        conversation_id: ConversationId([4; 20]),
+        channel: Channel::Email,
+        queue: Some("suporte".into()),
+        owner: None,
+    }
+}
+
+fn link() -> CustomerLink {
+    CustomerLink {
+        tenant: "demo".into(),
+        link_id: CommandId([3; 16]),
+        command_id: CommandId([3; 16]),
+        contact: ContactKey([6; 16]),
+        other: ContactKey([7; 16]),
+        undone: false,
+        source: LinkSource::Agent,
+        by: Some("Ana".into()),
+        reason_sealed: Some(sealed()),
+        at_ms: 5,
+    }
+}
+
+fn news() -> CustomerNews {
+    CustomerNews {
+        about: ContactKey([6; 16]),
+        via: ContactKey([6; 16]),
+        opened_at_ms: 4,
+        seq: 9,
+        at_ms: 5,
+        open: Some(elsewhere()),
+        facts: [("line_down".to_owned(), true)].into(),
+        intent: Some("pix".into()),
+        to: vec![ContactKey([7; 16])],
+    }
+}
+
+fn customers() -> Vec<(&'static str, Vec<u8>)> {
+    let named = ContactNamed {
+        tenant: "demo".into(),
+        contact: ContactKey([6; 16]),
+        channel: Channel::Whatsapp,
+        aliases: vec![Alias([8; 16])],
+        at_ms: 5,
+    };
+    let bodies = [CustomerBody::CustomerLink(link()), CustomerBody::ContactNamed(named)];
+    bodies.into_iter().map(|body| whole(&CustomerRecord { body })).collect()
 }
 
 fn line() -> Vec<(&'static str, Vec<u8>)> {
     let message = Message { head: head(), text: Some("minha internet caiu".into()), flush: true };
-    let received = Box::new(Received { head: head() });
+    let received = Box::new(Received { head: head(), aliases: vec![Alias([8; 16])] });
     let classified = ClassifiedTurn { turn: turn(), classification: Some(classification()) };
     let inbound = [
         InboundBody::Message(Box::new(message)),
@@ -337,6 +399,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         InboundBody::ActionOutcome(action()),
         InboundBody::DeliveryOutcome(outcome()),
         InboundBody::Tick(tick()),
+        InboundBody::CustomerLink(Box::new(link())),
+        InboundBody::CustomerNews(Box::new(news())),
     ];
     let turns = [
         TurnsBody::Received(received.clone()),
@@ -346,6 +410,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         TurnsBody::ActionOutcome(action()),
         TurnsBody::DeliveryOutcome(outcome()),
         TurnsBody::Tick(tick()),
+        TurnsBody::CustomerLink(Box::new(link())),
+        TurnsBody::CustomerNews(Box::new(news())),
     ];
     let classified = [
         ClassifiedBody::Received(received),
@@ -355,6 +421,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         ClassifiedBody::ActionOutcome(action()),
         ClassifiedBody::DeliveryOutcome(outcome()),
         ClassifiedBody::Tick(tick()),
+        ClassifiedBody::CustomerLink(Box::new(link())),
+        ClassifiedBody::CustomerNews(Box::new(news())),
     ];
     let mut all = Vec::new();
     all.extend(inbound.into_iter().map(|body| whole(&Inbound { body })));
@@ -419,6 +487,19 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
             facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
             previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
+            linked: vec![LinkedContact {
+                link_id: CommandId([3; 16]),
+                contact: ContactKey([7; 16]),
+            }],
+            undone_links: vec![CommandId([4; 16])],
+            contact_nonce: vec![1; 12],
+            elsewhere: vec![Elsewhere {
+                about: ContactKey([7; 16]),
+                opened_at_ms: 1,
+                seq: 2,
+                at_ms: 3,
+                open: Some(elsewhere()),
+            }],
         }),
         whole(&RouterState {
             conversation_id: ConversationId([4; 20]),
@@ -466,6 +547,8 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             resolution_left_ms: None,
             resolution_breached: false,
             snoozed_until_ms: Some(9),
+            linked: vec![ContactKey([7; 16])],
+            identity_asked: true,
         }),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
