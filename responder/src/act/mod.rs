@@ -62,8 +62,13 @@ impl Ended {
     fn of(answer: CrmAnswer, keys: &TenantKeys) -> Self {
         let CrmAnswer { customer, result, finding, fields, facts } = answer;
         let customer = customer.filter(|id| !id.is_empty()).map(|id| keys.customer(&id));
-        if customer.is_none() && result != ActionResult::Failed {
-            return Self::without_fields(ActionResult::IdentityRequired, "identity_required");
+        if customer.is_none() {
+            return match result {
+                ActionResult::Failed | ActionResult::Uncertain => {
+                    Self::without_fields(result, &finding)
+                }
+                _ => Self::without_fields(ActionResult::IdentityRequired, "identity_required"),
+            };
         }
         Self { result, finding, fields, facts, customer }
     }
@@ -171,5 +176,40 @@ impl Effect for Act {
             outcomes.push(self.one(input).await);
         }
         outcomes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_nobody_in_particular_goes_no_further() {
+        let keys = TenantKeys::derive("demo", "1", &[7; 32]);
+        let answer = |customer: Option<&str>, result| CrmAnswer {
+            customer: customer.map(str::to_owned),
+            result,
+            finding: "open_invoice".to_owned(),
+            fields: BTreeMap::from([("pix".to_owned(), "00020126".to_owned())]),
+            facts: BTreeMap::from([("open_invoice".to_owned(), true)]),
+        };
+        let shown = Ended::of(answer(Some("C7"), ActionResult::Done), &keys);
+        assert_eq!((shown.fields.len(), shown.customer), (1, Some(keys.customer("C7"))));
+        use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
+        for (result, told) in [
+            (Done, IdentityRequired),
+            (NotFound, IdentityRequired),
+            (IdentityRequired, IdentityRequired),
+            (Failed, Failed),
+            // It may have happened: nobody is to be told that it has not.
+            (Uncertain, Uncertain),
+        ] {
+            for customer in [None, Some("")] {
+                let ended = Ended::of(answer(customer, result), &keys);
+                assert_eq!(ended.result, told);
+                assert!(ended.fields.is_empty() && ended.facts.is_empty());
+                assert_eq!(ended.customer, None);
+            }
+        }
     }
 }
