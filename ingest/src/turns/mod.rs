@@ -155,6 +155,8 @@ fn happened(
         }
         body @ (InboundBody::CustomerLink(_) | InboundBody::CustomerNews(_)) => {
             match customer::told(state, key, body)? {
+                // Nobody else is to be told: it ends here.
+                Some(TurnsBody::CustomerNews(news)) if news.to.is_empty() => {}
                 Some(body) => tell(cx, body),
                 None => return Ok(Some(DropReason::Duplicate)),
             }

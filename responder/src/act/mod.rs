@@ -185,6 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_told_of_nobody_in_particular_goes_no_further() {
+        use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
         let keys = TenantKeys::derive("demo", "1", &[7; 32]);
         let answer = |customer: Option<&str>, result| CrmAnswer {
             customer: customer.map(str::to_owned),
@@ -193,9 +194,8 @@ mod tests {
             fields: BTreeMap::from([("pix".to_owned(), "00020126".to_owned())]),
             facts: BTreeMap::from([("open_invoice".to_owned(), true)]),
         };
-        let shown = Ended::of(answer(Some("C7"), ActionResult::Done), &keys);
+        let shown = Ended::of(answer(Some("C7"), Done), &keys);
         assert_eq!((shown.fields.len(), shown.customer), (1, Some(keys.customer("C7"))));
-        use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
         for (result, told) in [
             (Done, IdentityRequired),
             (NotFound, IdentityRequired),
