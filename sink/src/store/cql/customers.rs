@@ -7,18 +7,67 @@ use futures::TryStreamExt;
 use futures::stream::{self, StreamExt};
 use schemas::customers::LinkSource;
 use schemas::ids::{CommandId, ContactKey, ConversationId, LineKey};
+use scylla::client::session::Session;
+use scylla::statement::prepared::PreparedStatement;
 
-use super::connect::unreadable;
+use super::connect::{Profiles, unreadable};
 use super::queries::{READS_MAX, conversation};
+use super::statements::{insert, prepared};
 use super::{Shared, stamps};
 use crate::customers::{AliasRow, LinkAct, LinkRow};
 use crate::rows::{ConversationRow, EventRow};
 use crate::store::StoreError;
 use crate::store::columns::{sealed_from_bytes, sealed_to_bytes};
 
+const LINK: &str = "tenant, contact, link, other, is_first, source";
+
+const LINKS_OF: &str = "SELECT link, other, is_first, source, made_at_ms, made_by, made_reason, \
+    undone_at_ms, undone_by, undone_reason FROM links WHERE tenant = ? AND contact = ?";
+
+const OPENED_OF: &str = "SELECT conversation FROM contact_conversations \
+    WHERE tenant = ? AND contact = ? LIMIT ?";
+
+/// The statements about customers.
+pub(super) struct CustomerStatements {
+    link_made: PreparedStatement,
+    link_undone: PreparedStatement,
+    alias: PreparedStatement,
+    alias_of: PreparedStatement,
+    opened: PreparedStatement,
+    links_of: PreparedStatement,
+    aliases_of: PreparedStatement,
+    named_so: PreparedStatement,
+    opened_of: PreparedStatement,
+}
+
+impl CustomerStatements {
+    pub(super) async fn prepare(
+        session: &Session,
+        profiles: &Profiles,
+    ) -> Result<Self, StoreError> {
+        let write = async |table, columns: &str| {
+            prepared(session, &insert(table, columns), &profiles.write).await
+        };
+        let read = async |text: &str| prepared(session, text, &profiles.read).await;
+        Ok(Self {
+            link_made: write("links", &format!("{LINK}, made_at_ms, made_by, made_reason")).await?,
+            link_undone: write("links", &format!("{LINK}, undone_at_ms, undone_by, undone_reason"))
+                .await?,
+            alias: write("aliases", "tenant, alias, contact, channel").await?,
+            alias_of: write("contact_aliases", "tenant, contact, alias").await?,
+            opened: write("contact_conversations", "tenant, contact, conversation").await?,
+            links_of: read(LINKS_OF).await?,
+            aliases_of: read("SELECT alias FROM contact_aliases WHERE tenant = ? AND contact = ?")
+                .await?,
+            named_so: read("SELECT contact FROM aliases WHERE tenant = ? AND alias = ?").await?,
+            opened_of: read(OPENED_OF).await?,
+        })
+    }
+}
+
 /// Each half of a link has columns of its own, so neither waits for the other.
 pub(super) async fn link(shared: &Shared, row: &LinkRow, ttl_s: i32) -> Result<(), StoreError> {
-    let statements = &shared.statements;
+    let statements = &shared.statements.customers;
     for (statement, act) in
         [(&statements.link_made, &row.made), (&statements.link_undone, &row.undone)]
     {
@@ -46,9 +95,9 @@ pub(super) async fn alias(shared: &Shared, row: &AliasRow, ttl_s: i32) -> Result
     let (alias, contact) = (row.alias.as_bytes(), row.contact.as_bytes());
     let stamp = stamps::told(row.at_ms);
     let by_name = (&row.tenant, alias, contact, row.channel.as_str(), stamp, ttl_s);
-    shared.execute(&shared.statements.alias, by_name).await?;
+    shared.execute(&shared.statements.customers.alias, by_name).await?;
     let by_contact = (&row.tenant, contact, alias, stamp, ttl_s);
-    shared.execute(&shared.statements.alias_of, by_contact).await
+    shared.execute(&shared.statements.customers.alias_of, by_contact).await
 }
 
 /// One of the contact's conversations.
@@ -56,7 +105,7 @@ pub(super) async fn opened(shared: &Shared, row: &EventRow, ttl_s: i32) -> Resul
     let id = row.conversation.conversation_id;
     let cells =
         (&row.key.tenant, row.key.contact.as_bytes(), id.as_bytes(), stamps::opened(id), ttl_s);
-    shared.execute(&shared.statements.opened, cells).await
+    shared.execute(&shared.statements.customers.opened, cells).await
 }
 
 #[derive(scylla::DeserializeRow)]
@@ -93,7 +142,7 @@ fn contact_of(bytes: &[u8]) -> Result<ContactKey, StoreError> {
 
 pub(super) async fn links_of(shared: &Shared, key: &LineKey) -> Result<Vec<LinkRow>, StoreError> {
     let place = (&key.tenant, key.contact.as_bytes());
-    let found: Vec<LinkCells> = shared.rows(&shared.statements.links_of, place).await?;
+    let found: Vec<LinkCells> = shared.rows(&shared.statements.customers.links_of, place).await?;
     let mut links = Vec::with_capacity(found.len());
     for cells in found {
         links.push(LinkRow {
@@ -117,11 +166,13 @@ pub(super) async fn alike(
     limit: usize,
 ) -> Result<Vec<ContactKey>, StoreError> {
     let place = (&key.tenant, key.contact.as_bytes());
-    let names: Vec<(Vec<u8>,)> = shared.rows(&shared.statements.aliases_of, place).await?;
+    let names: Vec<(Vec<u8>,)> =
+        shared.rows(&shared.statements.customers.aliases_of, place).await?;
     let mut alike = BTreeSet::new();
     for (name,) in names {
         let place = (&key.tenant, name);
-        let found: Vec<(Vec<u8>,)> = shared.rows(&shared.statements.named_so, place).await?;
+        let found: Vec<(Vec<u8>,)> =
+            shared.rows(&shared.statements.customers.named_so, place).await?;
         for (contact,) in found {
             alike.insert(contact_of(&contact)?);
         }
@@ -137,7 +188,7 @@ pub(super) async fn conversations_of(
 ) -> Result<Vec<ConversationRow>, StoreError> {
     let rows = i32::try_from(limit).unwrap_or(i32::MAX);
     let place = (&key.tenant, key.contact.as_bytes(), rows);
-    let found: Vec<(Vec<u8>,)> = shared.rows(&shared.statements.opened_of, place).await?;
+    let found: Vec<(Vec<u8>,)> = shared.rows(&shared.statements.customers.opened_of, place).await?;
     let ids: Vec<ConversationId> =
         found.iter().filter_map(|(id,)| ConversationId::from_slice(id)).collect();
     let rows: Vec<Option<ConversationRow>> = stream::iter(ids)

@@ -5,6 +5,7 @@ use scylla::client::session::Session;
 use scylla::statement::prepared::PreparedStatement;
 
 use super::connect::{Profiles, unprepared};
+use super::customers::CustomerStatements;
 use crate::store::StoreError;
 
 /// All statements of the store.
@@ -18,11 +19,6 @@ pub(super) struct Statements {
     pub(super) minute: PreparedStatement,
     pub(super) check: PreparedStatement,
     pub(super) position: PreparedStatement,
-    pub(super) link_made: PreparedStatement,
-    pub(super) link_undone: PreparedStatement,
-    pub(super) alias: PreparedStatement,
-    pub(super) alias_of: PreparedStatement,
-    pub(super) opened: PreparedStatement,
 
     pub(super) stand_of: PreparedStatement,
     pub(super) lines_of: PreparedStatement,
@@ -34,23 +30,12 @@ pub(super) struct Statements {
     pub(super) minutes_of: PreparedStatement,
     pub(super) positions_of: PreparedStatement,
     pub(super) checks_of: PreparedStatement,
-    pub(super) links_of: PreparedStatement,
-    pub(super) aliases_of: PreparedStatement,
-    pub(super) named_so: PreparedStatement,
-    pub(super) opened_of: PreparedStatement,
+    pub(super) customers: CustomerStatements,
 }
 
 const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
     opened_at_ms, updated_at_ms, last_seq, contact_sealed, last_text_sealed, intent, confidence, \
     sentiment, route, reason";
-
-const LINK: &str = "tenant, contact, link, other, is_first, source";
-
-const LINKS_OF: &str = "SELECT link, other, is_first, source, made_at_ms, made_by, made_reason, \
-    undone_at_ms, undone_by, undone_reason FROM links WHERE tenant = ? AND contact = ?";
-
-const OPENED_OF: &str = "SELECT conversation FROM contact_conversations \
-    WHERE tenant = ? AND contact = ? LIMIT ?";
 
 const CHECKS_OF: &str =
     "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?";
@@ -74,7 +59,7 @@ pub(super) async fn prepared(
 }
 
 /// An insert of so many columns, with its time and its time to live.
-fn insert(table: &str, columns: &str) -> String {
+pub(super) fn insert(table: &str, columns: &str) -> String {
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     format!("INSERT INTO {table} ({columns}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?")
 }
@@ -108,12 +93,6 @@ impl Statements {
             minute: write("minutes", "tenant, span, minute, source_partition, counted").await?,
             check: write("checks", "tenant, day, conversation, seq, at_ms, turns").await?,
             position: write("positions", "topic, log_partition, position").await?,
-            link_made: write("links", &format!("{LINK}, made_at_ms, made_by, made_reason")).await?,
-            link_undone: write("links", &format!("{LINK}, undone_at_ms, undone_by, undone_reason"))
-                .await?,
-            alias: write("aliases", "tenant, alias, contact, channel").await?,
-            alias_of: write("contact_aliases", "tenant, contact, alias").await?,
-            opened: write("contact_conversations", "tenant, contact, conversation").await?,
             stand_of: read(&format!(
                 "SELECT {STAND} FROM conversations WHERE conversation = ? AND block = 0 LIMIT 1"
             ))
@@ -152,11 +131,7 @@ impl Statements {
             positions_of: read("SELECT log_partition, position FROM positions WHERE topic = ?")
                 .await?,
             checks_of: read(CHECKS_OF).await?,
-            links_of: read(LINKS_OF).await?,
-            aliases_of: read("SELECT alias FROM contact_aliases WHERE tenant = ? AND contact = ?")
-                .await?,
-            named_so: read("SELECT contact FROM aliases WHERE tenant = ? AND alias = ?").await?,
-            opened_of: read(OPENED_OF).await?,
+            customers: CustomerStatements::prepare(session, profiles).await?,
         })
     }
 }
