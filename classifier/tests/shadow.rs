@@ -40,6 +40,7 @@ fn turn(text: Option<&str>) -> Turns {
             previous_intent: None,
             linked: Vec::new(),
             elsewhere: Vec::new(),
+            claims_sealed: None,
         })),
     }
 }

@@ -304,6 +304,6 @@ export const words = {
   },
   contactKinds: {
     wa_phone: "WhatsApp", e164: "Telefone", email: "E-mail", telegram: "Telegram", web_chat: "Chat do site",
-    crm: "CRM", contract: "Contrato", bsuid: "WhatsApp", other: "Identificação",
+    crm: "CRM", contract: "Contrato", document: "CPF/CNPJ", bsuid: "WhatsApp", other: "Identificação",
   },
 };

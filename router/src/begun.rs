@@ -52,5 +52,7 @@ pub fn begun() -> RouterState {
         snoozed_until_ms: None,
         linked: Vec::new(),
         identity_asked: false,
+        claims_sealed: None,
+        asked: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use schemas::conversation::{ConversationState, Priority, RouteReason};
 use schemas::line::{Classification, Sentiment, Turn, TurnClosedBy};
-use schemas::state::RouterState;
+use schemas::state::{AskedIdentity, RouterState};
 
 use crate::settings::{IntentPolicy, Settings};
 
@@ -55,6 +55,10 @@ pub fn decide(
         }
         _ => {}
     }
+    if let Some(asked) = answers(state, turn).filter(|_| may_write) {
+        let (intent, action) = (asked.intent.clone(), Some(asked.action.clone()));
+        return Decision::Auto { intent, action };
+    }
     match reason_for_people(settings, tenant, state, turn, classification) {
         Err(reason) => to_people(settings, state, (classification, elsewhere(turn)), reason),
         Ok(_) if !may_write => {
@@ -65,6 +69,15 @@ pub fn decide(
             Decision::Auto { intent: intent.to_owned(), action: policy.action.clone() }
         }
     }
+}
+
+/// What waits until the customer has told who they are, where the turn does: the words themselves, a number
+/// or two, are no wish.
+fn answers<'a>(state: &'a RouterState, turn: &Turn) -> Option<&'a AskedIdentity> {
+    let tells = turn.claims_sealed.is_some()
+        && !turn.needs_person
+        && turn.closed_by != TurnClosedBy::PersonAsked;
+    state.asked.as_ref().filter(|_| tells)
 }
 
 /// The intent the machine may answer, or why it may not.

@@ -141,6 +141,7 @@ impl Story {
             previous_intent: None,
             linked: Vec::new(),
             elsewhere: Vec::new(),
+            claims_sealed: None,
         };
         change(&mut turn);
         self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))

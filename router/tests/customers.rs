@@ -96,6 +96,7 @@ impl Contact {
             previous_intent: None,
             linked: Vec::new(),
             elsewhere: Vec::new(),
+            claims_sealed: None,
         };
         change(&mut turn);
         let classification = Some(Classification {
@@ -294,6 +295,51 @@ fn names_are_written_down_as_digests() {
     let mut contact = Contact::new();
     let out = contact.says("planos", |_| {});
     assert_eq!(customers(&out), [format!("demo|{}|names", contact.key.contact)]);
+}
+
+#[test]
+fn who_tells_who_they_are_is_asked_of_the_crm_about_what_they_wanted() {
+    let mut contact = Contact::new();
+    let asked = |out: &[RouterOut]| {
+        out.iter().find_map(|out| match out {
+            RouterOut::Action(request) => {
+                Some((request.action.clone(), request.claims_sealed.clone()))
+            }
+            _ => None,
+        })
+    };
+    let out = contact.says("segunda_via", |_| {});
+    assert_eq!(asked(&out), Some(("open_invoice".to_owned(), None)));
+    let outcome = |out: &[RouterOut], turn, result| {
+        ClassifiedBody::ActionOutcome(ActionOutcome {
+            conversation_id: lines(out)[0].conversation_id,
+            turn,
+            action: "open_invoice".into(),
+            result,
+            finding: "x".into(),
+            fields_sealed: None,
+            facts: BTreeMap::new(),
+            customer: None,
+        })
+    };
+    contact.feed(outcome(&out, 1, ActionResult::IdentityRequired));
+    let claims = Some(sealed("cpf e contrato"));
+    let tells = |turn: &mut Turn| turn.claims_sealed = Some(sealed("cpf e contrato"));
+    // Whatever the models take the numbers for.
+    let out = contact.says("fora_escopo", tells);
+    assert_eq!(asked(&out), Some(("open_invoice".to_owned(), claims.clone())));
+    contact.feed(outcome(&out, 2, ActionResult::Done));
+    let next = contact.says("sem_conexao", |_| {});
+    assert_eq!(asked(&next), Some(("line_check".to_owned(), claims)), "told once a conversation");
+    // Who asks for a person gets one.
+    let mut other = Contact::new();
+    let out = other.says("segunda_via", |_| {});
+    other.feed(outcome(&out, 1, ActionResult::IdentityRequired));
+    let out = other.says("falar_atendente", |turn| {
+        tells(turn);
+        turn.closed_by = TurnClosedBy::PersonAsked;
+    });
+    assert_eq!(asked(&out), None);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::message::{
     ProviderStatus, Tick,
 };
 use crate::names::named;
+use crate::sealed::SealedText;
 
 /// All that can change a contact's conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +109,8 @@ pub struct Turn {
     /// The customer's conversations elsewhere that people have or that wait for them.
     #[serde(default)]
     pub elsewhere: Vec<OpenElsewhere>,
+    /// Who the customer says they are: record [`crate::message::Contact`], sealed.
+    pub claims_sealed: Option<SealedText>,
 }
 
 /// What the turns stage tells.

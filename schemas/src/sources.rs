@@ -21,6 +21,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("AnsweredThread", include_str!("../avro/answered_thread.avsc")),
     ("AnswerDue", include_str!("../avro/answer_due.avsc")),
     ("AnswerVia", include_str!("../avro/answer_via.avsc")),
+    ("AskedIdentity", include_str!("../avro/asked_identity.avsc")),
     ("Assigned", include_str!("../avro/assigned.avsc")),
     ("Attachment", include_str!("../avro/attachment.avsc")),
     ("AutomaticPath", include_str!("../avro/automatic_path.avsc")),

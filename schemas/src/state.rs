@@ -187,6 +187,18 @@ pub struct RouterState {
     /// The customer was asked who they are.
     #[serde(default)]
     pub identity_asked: bool,
+    /// Who they have said they are: record [`crate::message::Contact`], sealed.
+    pub claims_sealed: Option<SealedText>,
+    /// What waits until they have.
+    pub asked: Option<AskedIdentity>,
+}
+
+/// What waits until the customer has told who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `PendingTurn`
+pub struct AskedIdentity {
+    pub intent: String,
+    pub action: String,
 }
 
 /// The machine has written in an e-mail thread.

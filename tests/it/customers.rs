@@ -156,6 +156,18 @@ async fn who_is_not_confirmed_sees_nothing_personal_whoever_they_are_merged_with
     assert_eq!(merged.status, 200, "{}", merged.text);
     says(&api, "sms", stranger, wants).await;
     let answered = |answer: &Answer| answer.text.contains("identity_required");
-    let shown = api.until(&format!("/v1/conversations/{other}"), PATIENCE, answered).await.unwrap();
+    let path = format!("/v1/conversations/{other}");
+    let shown = api.until(&path, PATIENCE, answered).await.unwrap();
     assert!(!shown.text.contains("00190") && !shown.text.contains("R$"), "{}", shown.text);
+    // They tell who they are: the holder's CPF and the contract. The CRM confirms it, for this contact.
+    let stranger = json!({ "phone": "+5511987654321" });
+    says(&api, "sms", stranger, "meu CPF é 000.000.006-04 e o contrato é 6").await;
+    let invoice = |answer: &Answer| answer.text.contains("00190");
+    api.until(&path, PATIENCE, invoice).await.unwrap();
+    let confirmed = |answer: &Answer| {
+        let contacts = answer.body["contacts"].as_array().cloned().unwrap_or_default();
+        contacts.len() == 2 && contacts.iter().all(|contact| contact["confirmed"] == true)
+    };
+    let both = customer(&api, &other, confirmed).await;
+    assert!(!both.text.contains("000.000.006") && !both.text.contains("00000000604"));
 }

@@ -6,6 +6,7 @@
 //! other contacts (`customer.rs`).
 
 mod changed;
+mod claims;
 mod context;
 mod customer;
 mod person;
@@ -286,6 +287,10 @@ fn close(
     let texts: Vec<String> =
         sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
     let text = joined(&texts);
+    let claims_sealed = match text.as_deref() {
+        Some(text) => claims::sealed(text, keys)?,
+        None => None,
+    };
     let choice: Option<Choice> = last.and_then(|head| head.choice.clone());
     state.last_turn += 1;
     let turn = Turn {
@@ -306,6 +311,7 @@ fn close(
         previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
         linked: customer::linked(state),
         elsewhere: state.elsewhere.iter().filter_map(|elsewhere| elsewhere.open.clone()).collect(),
+        claims_sealed,
     };
     tell(cx, TurnsBody::Turn(Box::new(turn)));
     Ok(())

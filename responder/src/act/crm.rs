@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use schemas::message::{ActionResult, Contact};
+use schemas::message::{ActionResult, Contact, ContactId};
 
 /// What is asked. Holds who the customer is: never logged.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct CrmRequest {
     pub contact: Contact,
     /// The channel or the caller vouches for who it is.
     pub verified: bool,
+    /// Who the customer says they are: a CPF or CNPJ, a contract. It is for the CRM to say what that proves.
+    pub claims: Vec<ContactId>,
 }
 
 /// What came of it.

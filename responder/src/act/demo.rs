@@ -2,7 +2,8 @@
 //!
 //! It knows customers by CRM ids of the form `C<number>` when the caller vouches for them, and by
 //! WhatsApp or telephone numbers with an even last digit, where the contact goes by the number itself: one that
-//! somebody wrote into an address book proves nothing. What it finds depends on the number, and on what
+//! somebody wrote into an address book proves nothing. Others tell the holder's CPF and the contract: contract `n`
+//! is customer `n`'s, whose CPF begins with `n` in nine digits (000.000.006-04, contract 6) What it finds depends on the number, and on what
 //! it was asked to do (`orders.rs`).
 
 mod orders;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::clock::Clock;
-use schemas::message::{ActionResult, Contact, ContactIdKind};
+use schemas::message::{ActionResult, Contact, ContactId, ContactIdKind};
 
 use self::orders::Orders;
 use super::crm::{Crm, CrmAnswer, CrmError, CrmRequest};
@@ -67,7 +68,8 @@ impl Crm for DemoCrm {
         if scramble(call ^ 0xdead) % 1_000 < self.errors_per_mille {
             return Err(CrmError::Transient("connection reset".to_owned()));
         }
-        let Some(customer) = customer_number(&request.contact, request.verified) else {
+        let known = customer_number(&request.contact, request.verified);
+        let Some(customer) = known.or_else(|| holder(&request.claims)) else {
             return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
         let answer = match request.action.as_str() {
@@ -100,6 +102,14 @@ fn customer_number(contact: &Contact, verified: bool) -> Option<u64> {
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     let number: u64 = digits.get(digits.len().saturating_sub(6)..)?.parse().ok()?;
     number.is_multiple_of(2).then_some(number / 2)
+}
+
+/// Whose contract it is, if the CPF is its holder's: one of the two alone is easily known.
+fn holder(claims: &[ContactId]) -> Option<u64> {
+    let told = |kind| claims.iter().find(|id| id.kind == kind).map(|id| id.value.as_str());
+    let contract: u64 = told(ContactIdKind::Contract)?.parse().ok()?;
+    let document: u64 = told(ContactIdKind::Document)?.get(..9)?.parse().ok()?;
+    (contract == document).then_some(contract)
 }
 
 fn found(
@@ -266,6 +276,7 @@ mod tests {
                     action: action.to_owned(),
                     contact: contact(ContactIdKind::Crm, &format!("C{customer}")),
                     verified,
+                    claims: Vec::new(),
                 };
                 let answer = crm.perform(&request(false)).await.unwrap();
                 assert_eq!(
@@ -279,6 +290,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_document_alone_and_a_contract_alone_prove_nothing() {
+        let claims = |document: &str, contract: &str| {
+            let mut ids = contact(ContactIdKind::Document, document).ids;
+            ids.extend(contact(ContactIdKind::Contract, contract).ids);
+            ids
+        };
+        assert_eq!(holder(&claims("00000000604", "6")), Some(6));
+        assert_eq!(holder(&claims("00000000604", "7")), None);
+        assert_eq!(holder(&claims("00000000604", "6")[..1]), None);
+        assert_eq!(holder(&claims("00000000604", "6")[1..]), None);
+    }
+
     #[tokio::test]
     async fn takes_time_fails_sometimes_and_finds_the_same_each_time() {
         let crm = DemoCrm::new(Duration::from_micros(50), 200, Arc::new(SystemClock));
@@ -287,6 +311,7 @@ mod tests {
             action: "line_check".to_owned(),
             contact: contact(ContactIdKind::Crm, "C6"),
             verified: true,
+            claims: Vec::new(),
         };
         let (mut answers, mut errors) = (Vec::new(), 0);
         for _ in 0..100 {

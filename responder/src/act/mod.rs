@@ -104,11 +104,14 @@ impl Act {
         let contact = keys
             .open_contact(&request.contact_sealed)
             .map_err(|error| Outcome::Reject(error.to_string()))?;
+        let claims = request.claims_sealed.as_ref().map(|sealed| keys.open_contact(sealed));
+        let claims = claims.transpose().map_err(|error| Outcome::Reject(error.to_string()))?;
         let asked = CrmRequest {
             tenant: tenant.to_owned(),
             action: request.action.clone(),
             contact,
             verified: request.verified,
+            claims: claims.map(|claims| claims.ids).unwrap_or_default(),
         };
         let try_now = || async {
             if self.clock.now_ms() >= request.expires_at_ms {

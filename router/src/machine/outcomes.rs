@@ -7,7 +7,7 @@ use schemas::conversation::{
 use schemas::message::{
     ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus, ReplyPurpose,
 };
-use schemas::state::{PendingTurn, ToldStatus};
+use schemas::state::{AskedIdentity, PendingTurn, ToldStatus};
 
 use super::case::{Case, With};
 use super::checks;
@@ -56,6 +56,7 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         case.hand_over(Some(pending.turn), RouteReason::ActionFailed, settled, via);
         return Verdict::Done;
     }
+    case.state.asked = None;
     // Asked once who they are, customers get a person: whoever cannot tell must not be asked for ever.
     let is_missing = outcome.result == ActionResult::IdentityRequired;
     if is_missing && std::mem::replace(&mut case.state.identity_asked, true) {
@@ -64,6 +65,10 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         let via = Some(pending.via);
         case.hand_over(Some(pending.turn), RouteReason::IdentityMissing, settled, via);
         return Verdict::Done;
+    }
+    if is_missing {
+        let (intent, action) = (pending.intent.clone(), done.action.clone());
+        case.state.asked = Some(AskedIdentity { intent, action });
     }
     let times = &case.settings.times;
     pending.answered = true;

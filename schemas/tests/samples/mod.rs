@@ -68,6 +68,7 @@ fn turn() -> Turn {
         previous_intent: Some("pix".into()),
         linked: vec![ContactKey([7; 16])],
         elsewhere: vec![elsewhere()],
+        claims_sealed: Some(sealed()),
     }
 }
 
@@ -441,6 +442,7 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
             contact_sealed: sealed(),
             verified: true,
             expires_at_ms: 4,
+            claims_sealed: Some(sealed()),
         }),
         whole(&Reply {
             conversation_id: ConversationId([4; 20]),
@@ -548,6 +550,8 @@ fn router_state() -> RouterState {
         snoozed_until_ms: Some(9),
         linked: vec![ContactKey([7; 16])],
         identity_asked: true,
+        claims_sealed: Some(sealed()),
+        asked: Some(AskedIdentity { intent: "pix".into(), action: "open_invoice".into() }),
     }
 }
 

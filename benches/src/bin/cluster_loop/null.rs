@@ -92,6 +92,7 @@ impl NullTurns {
             previous_intent: None,
             linked: Vec::new(),
             elsewhere: Vec::new(),
+            claims_sealed: None,
         }
     }
 }
