@@ -40,7 +40,7 @@ pub enum Command {
     /// Parts of the line, on Kafka and ScyllaDB: as many processes as are wanted.
     ///
     /// Parts: doors turns classify router plan metrics shadow act deliver store-accepted store-history
-    /// store-metrics mirror; `store` stands for the three that keep it, `all` for everything.
+    /// store-metrics store-customers mirror; `store` stands for the four that keep it, `all` for everything.
     /// Example: correnteza run turns classify router plan --listen 127.0.0.1:8081
     Run(Run),
     /// Takes an installation from a directory of this machine to Kafka and ScyllaDB.

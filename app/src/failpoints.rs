@@ -18,7 +18,7 @@ use pipeline::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
 use pipeline::{Effect, Setup, Stage, Step};
 use responder::{Act, Deliver, Plan};
 use router::Router;
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 
 use crate::config::ConfigError;
@@ -28,8 +28,14 @@ const VARIABLE: &str = "CORRENTEZA_FAILPOINT";
 
 const STAGES: [&str; 6] =
     [Turns::NAME, Classify::NAME, Shadow::NAME, Router::NAME, Plan::NAME, CountMinutes::NAME];
-const EFFECTS: [&str; 5] =
-    [Act::NAME, Deliver::NAME, KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
+const EFFECTS: [&str; 6] = [
+    Act::NAME,
+    Deliver::NAME,
+    KeepAccepted::NAME,
+    KeepHistory::NAME,
+    KeepMetrics::NAME,
+    KeepCustomers::NAME,
+];
 /// Effects that ask the once-ledger.
 const GUARDED: [&str; 2] = [Act::NAME, Deliver::NAME];
 

@@ -67,6 +67,8 @@ impl Stage for Classify {
             TurnsBody::ActionOutcome(outcome) => ClassifiedBody::ActionOutcome(outcome),
             TurnsBody::DeliveryOutcome(outcome) => ClassifiedBody::DeliveryOutcome(outcome),
             TurnsBody::Tick(tick) => ClassifiedBody::Tick(tick),
+            TurnsBody::CustomerLink(link) => ClassifiedBody::CustomerLink(link),
+            TurnsBody::CustomerNews(news) => ClassifiedBody::CustomerNews(news),
         };
         cx.emit(ClassifyOut(Classified { body }));
         Verdict::Done

@@ -38,6 +38,9 @@ fn turn(text: Option<&str>) -> Turns {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            linked: Vec::new(),
+            elsewhere: Vec::new(),
+            claims_sealed: None,
         })),
     }
 }

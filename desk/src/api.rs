@@ -28,7 +28,7 @@ use crate::floor::Floor;
 use crate::problem::Problem;
 use crate::suggestions::{self, Suggests};
 use crate::views::{self, Text};
-use crate::{labels, metrics, page};
+use crate::{customers, labels, links, metrics, page};
 
 /// Lines of a history shown at once.
 pub(crate) const HISTORY_LINES_MAX: usize = 1_000;
@@ -75,6 +75,12 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
         .route("/v1/conversations/{id}/templates", get(suggestions::templates))
         .route("/v1/conversations/{id}/label", post(labels::label))
+        .route("/v1/customers/{id}", get(customers::show))
+        .route("/v1/customers/{id}/conversations", get(customers::conversations))
+        .route("/v1/customers/{id}/timeline", get(customers::timeline))
+        .route("/v1/customers/{id}/export", get(customers::export))
+        .route("/v1/customers/{id}/merge", post(links::merge))
+        .route("/v1/customers/{id}/unmerge", post(links::unmerge))
         .route("/v1/checks", get(labels::checks))
         .route("/v1/metrics/summary", get(summary))
         .route("/v1/metrics/model", get(labels::model))

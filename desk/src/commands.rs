@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::access::Scope;
 use crate::api::Desk;
+use crate::floor::Line;
 use crate::problem::Problem;
 use crate::suggestions::text_of_template;
 use crate::views::{self, Text};
@@ -121,6 +122,31 @@ pub(crate) fn command_id(asked: Option<&str>) -> Result<CommandId, Problem> {
     }
 }
 
+/// Durable, and nothing is known of it yet.
+pub(crate) fn accepted(command_id: CommandId) -> Response {
+    let later = json!({ "command_id": command_id, "status": "accepted" });
+    (StatusCode::ACCEPTED, Json(later)).into_response()
+}
+
+/// Appends what an agent asks and waits for the line it becomes; `None`: none yet.
+pub(crate) async fn heard(
+    desk: &Desk,
+    key: &LineKey,
+    body: InboundBody,
+    command_id: CommandId,
+) -> Result<Option<Line>, Problem> {
+    let value = Inbound { body }
+        .to_bytes()
+        .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
+    let told = desk.floor.expect(command_id);
+    desk.log.append(vec![Record::new(INBOUND, key.to_bytes(), value, desk.clock.now_ms())]).await?;
+    if let Ok(Ok(line)) = tokio::time::timeout(COMMAND_WITHIN, told).await {
+        return Ok(Some(line));
+    }
+    desk.floor.forget(command_id);
+    Ok(None)
+}
+
 /// Appends a command and waits for what the router makes of it.
 pub(crate) async fn append_command(
     desk: &Desk,
@@ -130,15 +156,8 @@ pub(crate) async fn append_command(
 ) -> Result<Response, Problem> {
     let command_id = command.command_id;
     let key = LineKey::new(tenant, command.conversation_id.contact());
-    let value = Inbound { body: InboundBody::Command(command) }
-        .to_bytes()
-        .map_err(|error| Problem::invalid("unwritable", error.to_string()))?;
-    let told = desk.floor.expect(command_id);
-    desk.log.append(vec![Record::new(INBOUND, key.to_bytes(), value, desk.clock.now_ms())]).await?;
-    let Ok(Ok(line)) = tokio::time::timeout(COMMAND_WITHIN, told).await else {
-        desk.floor.forget(command_id);
-        let later = json!({ "command_id": command_id, "status": "accepted" });
-        return Ok((StatusCode::ACCEPTED, Json(later)).into_response());
+    let Some(line) = heard(desk, &key, InboundBody::Command(command), command_id).await? else {
+        return Ok(accepted(command_id));
     };
     let (at_ms, record) = line.as_ref();
     if let ConversationEvent::Refused(refused) = &record.event {

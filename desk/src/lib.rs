@@ -1,6 +1,6 @@
 //! The people's side: queues, conversations, commands, and the live page.
 //!
-//! Reads the store's queries and follows `conversations`; appends commands to `inbound`, and
+//! Reads the store's queries and follows `conversations`; appends commands and links to `inbound`, and
 //! openings to `automatic-paths`. Invariant:
 //! it owns no state the log does not have; what an agent asks takes effect when the router says so.
 
@@ -8,8 +8,10 @@ mod access;
 mod api;
 mod board;
 mod commands;
+mod customers;
 mod floor;
 mod labels;
+mod links;
 mod metrics;
 mod page;
 mod problem;

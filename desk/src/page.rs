@@ -43,6 +43,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/desk/composer.js", JS, include_str!("../web/composer.js")),
     ("/desk/suggested.js", JS, include_str!("../web/suggested.js")),
     ("/desk/templates.js", JS, include_str!("../web/templates.js")),
+    ("/desk/customer.js", JS, include_str!("../web/customer.js")),
     ("/desk/handling.js", JS, include_str!("../web/handling.js")),
     ("/desk/numbers.js", JS, include_str!("../web/numbers.js")),
     ("/desk/checks.js", JS, include_str!("../web/checks.js")),

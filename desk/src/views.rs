@@ -26,7 +26,7 @@ pub(crate) fn text(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) ->
 }
 
 /// Who the customer is.
-fn contact(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) -> Value {
+pub(crate) fn contact(keys: &TenantKeys, sealed: Option<&SealedText>, how: Text) -> Value {
     let Some(contact) = sealed.and_then(|sealed| keys.open_contact(sealed).ok()) else {
         return Value::Null;
     };
@@ -57,6 +57,7 @@ pub(crate) fn conversation(keys: &TenantKeys, row: &ConversationRow, how: Text) 
     let turn = row.turn.as_ref();
     json!({
         "conversation_id": row.conversation_id,
+        "contact_id": row.conversation_id.contact(),
         "protocol": row.protocol,
         "channel": row.channel,
         "state": row.state,
@@ -182,6 +183,12 @@ fn of_the_team(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value
         ConversationEvent::Snoozed(snoozed) => {
             json!({ "agent": snoozed.agent, "until_ms": snoozed.until_ms })
         }
+        ConversationEvent::Linked(linked) => json!({
+            "agent": linked.by,
+            "link_id": linked.link_id,
+            "contact_id": linked.contact,
+            "source": linked.source,
+        }),
         _ => json!({}), // nothing more to tell than its name
     }
 }

@@ -2,6 +2,7 @@
 
 import { Problem, call, command } from "./api.js";
 import { advise, compose, onSend } from "./composer.js";
+import { showCustomer } from "./customer.js";
 import { announce, byId, emptyState, gather, h, icon, skeletons } from "./dom.js";
 import { customerName, nameOf } from "./format.js";
 import { offer, start as startHandling } from "./handling.js";
@@ -151,6 +152,7 @@ export function hear(line) {
 
 function showEmpty() {
   current = null;
+  showCustomer(null).catch(() => {});
   offer(null, "");
   offerSuggestion(null);
   offerTemplates(null);
@@ -197,6 +199,7 @@ async function load() {
       following = true;
     }
     current = stands;
+    showCustomer(current.contact_id).catch(() => {});
     grow(history);
     showHead();
     compose(id);

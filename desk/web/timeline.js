@@ -137,6 +137,9 @@ const SHOW = {
   noted: (_, { agent, text }, line) => bubble("note", said.events.noted(agent), text, line),
   snoozed: (_, { agent, until_ms }, line) =>
     thin("clock", said.events.snoozed(agent, `${day(until_ms, serverNow())}, ${atClock(until_ms)}`), line),
+  linked: (_, { agent, source }, line) =>
+    thin("person", said.events.linked(agent ?? nameOf(words.customer.sources, source)), line),
+  unlinked: (_, { agent }, line) => thin("person", said.events.unlinked(agent ?? ""), line),
   woken: (_, __, line) => thin("clock", said.events.woken, line),
   labeled(_, { agent, intent, predicted }, line) {
     const name = nameOf(words.intents, intent);

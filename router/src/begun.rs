@@ -50,5 +50,9 @@ pub fn begun() -> RouterState {
         resolution_left_ms: None,
         resolution_breached: false,
         snoozed_until_ms: None,
+        linked: Vec::new(),
+        identity_asked: false,
+        claims_sealed: None,
+        asked: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use schemas::conversation::{ConversationState, Priority, RouteReason};
 use schemas::line::{Classification, Sentiment, Turn, TurnClosedBy};
-use schemas::state::RouterState;
+use schemas::state::{AskedIdentity, RouterState};
 
 use crate::settings::{IntentPolicy, Settings};
 
@@ -50,19 +50,34 @@ pub fn decide(
     match state.state {
         ConversationState::Assigned | ConversationState::WaitingCustomer => return Decision::Owned,
         ConversationState::Queued => {
-            return to_people(settings, state, classification, RouteReason::AlreadyQueued);
+            let queue = elsewhere(turn);
+            return to_people(settings, state, (classification, queue), RouteReason::AlreadyQueued);
         }
         _ => {}
     }
+    if let Some(asked) = answers(state, turn).filter(|_| may_write) {
+        let (intent, action) = (asked.intent.clone(), Some(asked.action.clone()));
+        return Decision::Auto { intent, action };
+    }
     match reason_for_people(settings, tenant, state, turn, classification) {
-        Err(reason) => to_people(settings, state, classification, reason),
+        Err(reason) => to_people(settings, state, (classification, elsewhere(turn)), reason),
         Ok(_) if !may_write => {
-            to_people(settings, state, classification, RouteReason::ThreadAnswered)
+            let reason = RouteReason::ThreadAnswered;
+            to_people(settings, state, (classification, elsewhere(turn)), reason)
         }
         Ok((intent, policy)) => {
             Decision::Auto { intent: intent.to_owned(), action: policy.action.clone() }
         }
     }
+}
+
+/// What waits until the customer has told who they are, where the turn does: the words themselves, a number
+/// or two, are no wish.
+fn answers<'a>(state: &'a RouterState, turn: &Turn) -> Option<&'a AskedIdentity> {
+    let tells = turn.claims_sealed.is_some()
+        && !turn.needs_person
+        && turn.closed_by != TurnClosedBy::PersonAsked;
+    state.asked.as_ref().filter(|_| tells)
 }
 
 /// The intent the machine may answer, or why it may not.
@@ -119,11 +134,18 @@ fn reason_for_people<'a>(
     Ok((intent, policy))
 }
 
-/// Which people, and how soon.
+/// The queue of people who have the customer on another channel already.
+fn elsewhere(turn: &Turn) -> Option<&str> {
+    let owned = turn.elsewhere.iter().find(|elsewhere| elsewhere.owner.is_some());
+    owned.or_else(|| turn.elsewhere.first()).and_then(|elsewhere| elsewhere.queue.as_deref())
+}
+
+/// Which people, and how soon. `elsewhere`: who has the customer on another channel; they take what nobody
+/// in particular is to take.
 fn to_people(
     settings: &Settings,
     state: &RouterState,
-    classification: Option<&Classification>,
+    (classification, elsewhere): (Option<&Classification>, Option<&str>),
     reason: RouteReason,
 ) -> Decision {
     let likely = classification
@@ -134,6 +156,7 @@ fn to_people(
     let queue = fits
         .map(|policy| policy.queue.clone())
         .or_else(|| state.queue.clone())
+        .or_else(|| elsewhere.map(str::to_owned))
         .or_else(|| {
             let last = settings.intents.get(state.last_intent.as_deref()?)?;
             Some(last.queue.clone())

@@ -104,7 +104,7 @@ impl Story {
             attributes: std::collections::BTreeMap::new(),
             thread_sealed: None,
         };
-        self.feed(ClassifiedBody::Received(Box::new(Received { head })))
+        self.feed(ClassifiedBody::Received(Box::new(Received { head, aliases: Vec::new() })))
     }
 
     fn receives_from_a_machine(&mut self) -> &mut Self {
@@ -139,6 +139,9 @@ impl Story {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            linked: Vec::new(),
+            elsewhere: Vec::new(),
+            claims_sealed: None,
         };
         change(&mut turn);
         self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))
@@ -157,6 +160,7 @@ impl Story {
             finding: finding.into(),
             fields_sealed: None,
             facts: std::collections::BTreeMap::new(),
+            customer: None,
         };
         self.feed(ClassifiedBody::ActionOutcome(outcome))
     }
@@ -296,6 +300,8 @@ impl Story {
                         "  asks people in {} ({:?}) because {:?}",
                         handoff.queue, handoff.priority, handoff.reason
                     ),
+                    RouterOut::Customer(record) => format!("  customers: {}", record.key()),
+                    RouterOut::Told(key, told) => format!("  tells {key:?}: {told:?}"),
                     RouterOut::Label(label) => format!(
                         "  label {}: {} instead of {}, {}",
                         label.source.as_str(),

@@ -18,6 +18,7 @@ named! {
         WebChat = "web_chat",
         Crm = "crm",
         Contract = "contract",
+        Document = "document",
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::address::Address;
 use crate::codec::avro;
+pub use crate::customers::Linked;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
@@ -116,6 +117,8 @@ named! {
         ThreadAnswered = "thread_answered",
         /// An agent passed it on.
         Transferred = "transferred",
+        /// Who the customer is was asked once, and the CRM still does not know.
+        IdentityMissing = "identity_missing",
     }
 }
 
@@ -216,6 +219,7 @@ pub enum ConversationEvent {
     Noted(Noted),
     Snoozed(Snoozed),
     Woken(Woken),
+    Linked(Linked),
 }
 
 impl ConversationEvent {
@@ -242,6 +246,8 @@ impl ConversationEvent {
             Self::Noted(_) => "noted",
             Self::Snoozed(_) => "snoozed",
             Self::Woken(_) => "woken",
+            Self::Linked(linked) if linked.undone => "unlinked",
+            Self::Linked(_) => "linked",
         }
     }
 }

@@ -114,6 +114,10 @@ id! {
     ContactKey, 16, "k_"
 }
 id! {
+    /// A name a contact goes by, as a keyed hash that is the same on every channel.
+    Alias, 16, "a_"
+}
+id! {
     /// Contact key and opening time: whoever has it knows the partition.
     ConversationId, 20, "c_"
 }

@@ -9,6 +9,7 @@ pub mod address;
 pub mod codec;
 pub mod contact;
 pub mod conversation;
+pub mod customers;
 pub mod ids;
 pub mod known;
 pub mod labels;
@@ -69,6 +70,7 @@ impl Input for line::Classified {
 }
 
 impl Input for conversation::Conversation {}
+impl Input for customers::CustomerRecord {}
 impl Input for work::Reply {}
 impl Input for work::ActionRequest {}
 impl Input for state::MinuteMetrics {}

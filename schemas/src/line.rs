@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
-use crate::ids::MessageId;
+use crate::customers::{CustomerLink, CustomerNews, OpenElsewhere};
+use crate::ids::{Alias, ContactKey, MessageId};
 use crate::message::{
     ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
     ProviderStatus, Tick,
 };
 use crate::names::named;
+use crate::sealed::SealedText;
 
 /// All that can change a contact's conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub enum InboundBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 /// A message seen for the first time, on its way to the history.
@@ -37,6 +41,9 @@ pub enum InboundBody {
 pub struct Received {
     /// The message without its plain text.
     pub head: MessageHead,
+    /// What the contact goes by, when that is news.
+    #[serde(default)]
+    pub aliases: Vec<Alias>,
 }
 
 /// A message of a turn.
@@ -98,6 +105,14 @@ pub struct Turn {
     pub facts: BTreeMap<String, bool>,
     /// What the contact was told something about last, if not long ago.
     pub previous_intent: Option<String>,
+    /// Contacts of the same customer that are told what happens.
+    #[serde(default)]
+    pub linked: Vec<ContactKey>,
+    /// The customer's conversations elsewhere that people have or that wait for them.
+    #[serde(default)]
+    pub elsewhere: Vec<OpenElsewhere>,
+    /// Who the customer says they are: record [`crate::message::Contact`], sealed.
+    pub claims_sealed: Option<SealedText>,
 }
 
 /// What the turns stage tells.
@@ -118,6 +133,8 @@ pub enum TurnsBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 named! {
@@ -212,6 +229,8 @@ pub enum ClassifiedBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    CustomerLink(Box<CustomerLink>),
+    CustomerNews(Box<CustomerNews>),
 }
 
 avro!(Inbound, Turns, Classified);

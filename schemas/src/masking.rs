@@ -31,6 +31,24 @@ pub fn mask(text: &str) -> String {
     out
 }
 
+/// The first CPF or CNPJ in the text: its digits.
+#[must_use]
+pub fn document(text: &str) -> Option<String> {
+    let (mut rest, mut before) = (text, None::<char>);
+    while let Some(first) = rest.chars().next() {
+        if !before.is_some_and(char::is_alphanumeric)
+            && let Some((length, "[CPF]" | "[CNPJ]")) = number_at(rest)
+        {
+            let written = rest.get(..length).unwrap_or_default();
+            return Some(written.chars().filter(char::is_ascii_digit).collect());
+        }
+        let run = run_length(rest).max(first.len_utf8());
+        before = rest.get(..run).and_then(|run| run.chars().next_back());
+        rest = rest.get(run..).unwrap_or_default();
+    }
+    None
+}
+
 fn run_length(text: &str) -> usize {
     text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len())
 }
@@ -190,6 +208,22 @@ mod tests {
             ("manda p/ ana.souza+net@provedor.com.br, vlw", "manda p/ [e-mail], vlw"),
         ] {
             assert_eq!(mask(text), masked);
+        }
+    }
+
+    #[test]
+    fn finds_a_document_and_nothing_that_looks_like_one() {
+        let digits = Some("11144477735".to_owned());
+        for text in
+            ["é 111.444.777-35 ok", "11144477735", "plano 500, cpf:111.444.777-35, obrigada"]
+        {
+            assert_eq!(document(text), digits, "{text}");
+        }
+        assert_eq!(document("cnpj 11.222.333/0001-81.").as_deref(), Some("11222333000181"));
+        for text in
+            ["", "liga 11 98765-4321", "cpf 111.444.777-36", "A11144477735", "000.000.000-00"]
+        {
+            assert_eq!(document(text), None, "{text}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 pub use crate::contact::{Contact, ContactId, ContactIdKind};
-use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::ids::{CommandId, ContactKey, ConversationId, MessageId};
 use crate::labels::LabelGiven;
 use crate::names::named;
 pub use crate::provider_status::{ProviderStatus, ProviderStatusKind};
@@ -264,6 +264,8 @@ pub struct ActionOutcome {
     /// What else is known of the customer now, by name.
     #[serde(default)]
     pub facts: BTreeMap<String, bool>,
+    /// The customer of the CRM the contact was confirmed to be.
+    pub customer: Option<ContactKey>,
 }
 
 named! {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::codec::{Avro, CodecError, avro};
-use crate::ids::{ContactKey, MessageId};
+use crate::ids::{Alias, CommandId, ContactKey, MessageId};
 use crate::message::Contact;
 use crate::thread::Thread;
 
@@ -198,6 +198,32 @@ impl TenantKeys {
         ContactKey(first(hash))
     }
 
+    /// The name `name` of the kind `kind`, whichever channel it was heard on.
+    #[must_use]
+    pub fn alias(&self, kind: &str, name: &str) -> Alias {
+        let hash = keyed_hash(
+            &self.contact_key,
+            &[b"alias", self.tenant.as_bytes(), kind.as_bytes(), name.as_bytes()],
+        );
+        Alias(first(hash))
+    }
+
+    /// The customer the CRM calls `id`: an end of links, which never writes.
+    #[must_use]
+    pub fn customer(&self, id: &str) -> ContactKey {
+        self.contact("crm-customer", id)
+    }
+
+    /// The link a machine makes between `contact` and `other`: the same whenever it is made.
+    #[must_use]
+    pub fn link(&self, contact: ContactKey, other: ContactKey) -> CommandId {
+        let hash = keyed_hash(
+            &self.contact_key,
+            &[b"link", self.tenant.as_bytes(), contact.as_bytes(), other.as_bytes()],
+        );
+        CommandId(first(hash))
+    }
+
     /// The message the provider's account calls `provider_id`.
     #[must_use]
     pub fn message(&self, account: &str, provider_id: &str) -> MessageId {
@@ -280,6 +306,19 @@ mod tests {
         assert_ne!(keys("a").contact("whatsapp", phone), keys("b").contact("whatsapp", phone));
         assert_ne!(keys("a").contact("whatsapp", phone), keys("a").contact("sms", phone));
         assert_eq!(keys("a").contact("sms", phone), keys("a").contact("sms", phone));
+    }
+
+    #[test]
+    fn what_a_contact_goes_by_is_the_same_on_every_channel_and_never_in_two_tenants() {
+        let (a, b) = (keys("a"), keys("b"));
+        let phone = "+5511987654321";
+        assert_eq!(a.alias("phone", phone), a.alias("phone", phone));
+        assert_ne!(a.alias("phone", phone), b.alias("phone", phone));
+        assert_ne!(a.alias("phone", phone), a.alias("email", phone));
+        assert_ne!(a.customer("C7"), b.customer("C7"));
+        let (one, two) = (a.contact("sms", phone), a.contact("whatsapp", phone));
+        assert_eq!(a.link(one, two), a.link(one, two));
+        assert_ne!(a.link(one, two), b.link(one, two));
     }
 
     #[test]

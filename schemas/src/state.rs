@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::conversation::{Address, ConversationState, Priority};
-use crate::ids::{CommandId, ConversationId, MessageId};
+use crate::customers::{Elsewhere, LinkedContact};
+use crate::ids::{CommandId, ContactKey, ConversationId, MessageId};
 use crate::line::Sentiment;
 use crate::message::{AnswerVia, Channel, MessageKind, ProviderStatusKind};
 use crate::sealed::SealedText;
@@ -72,6 +73,18 @@ pub struct TurnsState {
     pub facts: Vec<KnownFact>,
     /// What the contact was told something about last.
     pub previous: Option<KnownIntent>,
+    /// Contacts of the same customer.
+    #[serde(default)]
+    pub linked: Vec<LinkedContact>,
+    /// Links that were undone, latest last: a machine does not make them again.
+    #[serde(default)]
+    pub undone_links: Vec<CommandId>,
+    /// Of the sealed contact whose names were told last.
+    #[serde(default, with = "serde_bytes")]
+    pub contact_nonce: Vec<u8>,
+    /// What happens on the other contacts.
+    #[serde(default)]
+    pub elsewhere: Vec<Elsewhere>,
 }
 
 /// A turn decided as automatic and not yet settled.
@@ -168,6 +181,24 @@ pub struct RouterState {
     pub resolution_breached: bool,
     /// Its owner has put it aside until then (Unix, ms).
     pub snoozed_until_ms: Option<i64>,
+    /// Contacts of the same customer that are told what happens.
+    #[serde(default)]
+    pub linked: Vec<ContactKey>,
+    /// The customer was asked who they are.
+    #[serde(default)]
+    pub identity_asked: bool,
+    /// Who they have said they are: record [`crate::message::Contact`], sealed.
+    pub claims_sealed: Option<SealedText>,
+    /// What waits until they have.
+    pub asked: Option<AskedIdentity>,
+}
+
+/// What waits until the customer has told who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `PendingTurn`
+pub struct AskedIdentity {
+    pub intent: String,
+    pub action: String,
 }
 
 /// The machine has written in an e-mail thread.

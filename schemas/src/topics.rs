@@ -73,6 +73,8 @@ pub const HANDOFFS: Topic = Topic("handoffs");
 pub const LABELS: Topic = Topic("labels");
 /// Intents whose automatic path was closed or opened again.
 pub const AUTOMATIC_PATHS: Topic = Topic("automatic-paths");
+/// Links between contacts, and what contacts go by.
+pub const CUSTOMERS: Topic = Topic("customers");
 /// State of `turns`.
 pub const TURNS_STATE: Topic = Topic("turns-state");
 /// State of `router`.
@@ -110,6 +112,7 @@ pub const TOPICS: &[TopicSpec] = &[
     topic(HANDOFFS, "Handoff", Retention::Hours(7 * 24), true),
     topic(LABELS, "Label", Retention::Hours(365 * 24), true),
     topic(AUTOMATIC_PATHS, "AutomaticPath", Retention::Compacted, false),
+    topic(CUSTOMERS, "CustomerRecord", Retention::Compacted, false),
     topic(TURNS_STATE, "TurnsState", Retention::Compacted, false),
     topic(ROUTER_STATE, "RouterState", Retention::Compacted, false),
     // `TurnsState` as well: the name before the key says which.

@@ -26,6 +26,9 @@ pub struct ActionRequest {
     pub verified: bool,
     /// Later than this nobody waits for it any more (Unix, ms).
     pub expires_at_ms: i64,
+    /// Who the customer says they are: record [`crate::message::Contact`], sealed. The CRM decides what it
+    /// proves.
+    pub claims_sealed: Option<SealedText>,
 }
 
 /// A text to be delivered.

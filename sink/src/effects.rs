@@ -9,10 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline::{Effect, EffectPolicy, Envelope, Offset, Outcome};
 use schemas::conversation::Conversation;
+use schemas::customers::CustomerRecord;
 use schemas::line::Inbound;
 use schemas::state::MinuteMetrics;
-use schemas::topics::{CONVERSATIONS, INBOUND, METRICS_STATE, Topic};
+use schemas::topics::{CONVERSATIONS, CUSTOMERS, INBOUND, METRICS_STATE, Topic};
 
+use crate::customers;
 use crate::rows::{self, Row};
 use crate::store::Store;
 
@@ -42,6 +44,9 @@ pub struct KeepHistory(pub Arc<dyn Store>);
 
 /// Keeps the minute metrics.
 pub struct KeepMetrics(pub Arc<dyn Store>);
+
+/// Keeps who is one customer.
+pub struct KeepCustomers(pub Arc<dyn Store>);
 
 /// Where the store was left. A store that cannot say is asked again by the first rows it is given.
 async fn positions(store: &dyn Store, topic: Topic) -> Option<Vec<(u32, Offset)>> {
@@ -140,5 +145,23 @@ impl Effect for KeepMetrics {
 
     async fn apply(&self, inputs: &[Envelope<MinuteMetrics>]) -> Vec<Outcome> {
         keep(self.0.as_ref(), inputs, |input| Ok(vec![Row::Minute(input.body.clone())])).await
+    }
+}
+
+#[async_trait]
+impl Effect for KeepCustomers {
+    const NAME: &'static str = "store-customers";
+    type In = CustomerRecord;
+
+    async fn positions(&self) -> Option<Vec<(u32, Offset)>> {
+        positions(self.0.as_ref(), CUSTOMERS).await
+    }
+
+    async fn passed(&self, passed: &[(u32, Offset)]) {
+        pass(self.0.as_ref(), CUSTOMERS, passed).await;
+    }
+
+    async fn apply(&self, inputs: &[Envelope<CustomerRecord>]) -> Vec<Outcome> {
+        keep(self.0.as_ref(), inputs, |input| Ok(customers::of_customer(input))).await
     }
 }

@@ -11,6 +11,8 @@ use schemas::message::{Channel, Direction, MessageKind};
 use schemas::sealed::SealedText;
 use schemas::state::MinuteMetrics;
 
+use crate::customers::{AliasRow, LinkRow};
+
 /// A change to the store. Applying one twice, or after a later one, changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
@@ -22,6 +24,10 @@ pub enum Row {
     Check(CheckRow),
     /// What was counted in a minute.
     Minute(MinuteMetrics),
+    /// A link between contacts was made or undone.
+    Link(Box<LinkRow>),
+    /// A contact goes by a name.
+    Alias(AliasRow),
 }
 
 /// Turns of a conversation, answered automatically, that a person is to look at.

@@ -19,6 +19,7 @@ mod command_line;
 mod context;
 mod contracts;
 mod crash;
+mod customers;
 mod drill;
 mod email;
 mod full_disk;

@@ -8,9 +8,9 @@ use pipeline::clock::SystemClock;
 use pipeline::log::embedded::{self, EmbeddedLog, Options};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{Effect, Log, Policy, Setup, spawn_effect};
-use schemas::topics::{self, CONVERSATIONS, INBOUND, METRICS_STATE, TOPICS};
+use schemas::topics::{self, CONVERSATIONS, CUSTOMERS, INBOUND, METRICS_STATE, TOPICS};
 use sink::Store;
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::store::sqlite::SqliteStore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -98,6 +98,7 @@ async fn fill(
     let accepted = Setup::effect_group(KeepAccepted::NAME, INBOUND);
     let history = Setup::effect_group(KeepHistory::NAME, CONVERSATIONS);
     let minutes = Setup::effect_group(KeepMetrics::NAME, METRICS_STATE);
+    let customers = Setup::effect_group(KeepCustomers::NAME, CUSTOMERS);
     let mut running = JoinSet::new();
     for runner in [
         spawn_effect(
@@ -117,6 +118,13 @@ async fn fill(
         spawn_effect(
             Arc::new(KeepMetrics(Arc::clone(store))),
             minutes,
+            setup.clone(),
+            policy,
+            stop.clone(),
+        ),
+        spawn_effect(
+            Arc::new(KeepCustomers(Arc::clone(store))),
+            customers,
             setup,
             policy,
             stop.clone(),
@@ -139,7 +147,7 @@ async fn fill(
 /// Waits until the store has everything the log has, telling how far it is.
 async fn caught_up(log: &EmbeddedLog, store: &Arc<dyn Store>) -> anyhow::Result<()> {
     let mut told = std::time::Instant::now();
-    for topic in [INBOUND, CONVERSATIONS, METRICS_STATE] {
+    for topic in [INBOUND, CONVERSATIONS, METRICS_STATE, CUSTOMERS] {
         let end = log.end(topic)?;
         loop {
             let positions = store.positions(topic).await?.unwrap_or_default();

@@ -13,10 +13,10 @@ use pipeline::log::embedded;
 use pipeline::log::kafka::KafkaLog;
 use pipeline::{Effect, Group, Log};
 use schemas::topics::{
-    ANSWERS, AUTOMATIC_PATHS, CONVERSATIONS, DEAD_LETTERS, INBOUND, LABELS, MODEL_CHUNKS, MODELS,
-    RAW, SETTINGS, SETTINGS_IN_USE, TOPICS, Topic,
+    ANSWERS, AUTOMATIC_PATHS, CONVERSATIONS, CUSTOMERS, DEAD_LETTERS, INBOUND, LABELS,
+    MODEL_CHUNKS, MODELS, RAW, SETTINGS, SETTINGS_IN_USE, TOPICS, Topic,
 };
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::store::cql::{CqlLedger, CqlStore};
 
 use super::states::{Sole, States};
@@ -30,10 +30,11 @@ use crate::serve::part::{Chosen, DOORS};
 use crate::serve::{self, answering_groups, other_groups};
 
 /// These make the store anew from what was copied.
-const FROM_THE_START: [&str; 3] = [KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME];
+const FROM_THE_START: [&str; 4] =
+    [KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME, KeepCustomers::NAME];
 
 /// What is copied as it is. What travels between stages is finished before, and not copied.
-const COPIED: [Topic; 11] = [
+const COPIED: [Topic; 12] = [
     SETTINGS,
     ANSWERS,
     SETTINGS_IN_USE,
@@ -41,6 +42,7 @@ const COPIED: [Topic; 11] = [
     MODEL_CHUNKS,
     MODELS,
     CONVERSATIONS,
+    CUSTOMERS,
     LABELS,
     INBOUND,
     RAW,

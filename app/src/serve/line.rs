@@ -23,11 +23,11 @@ use schemas::line::{Inbound, InboundBody};
 use schemas::message::Tick;
 use schemas::sealed::Keyring;
 use schemas::topics::{
-    ACTIONS, CHAIN_STATE, CLASSIFIED, CONVERSATIONS, INBOUND, METRICS_STATE, REPLIES, ROUTER_STATE,
-    SHADOW_STATE, TURNS, TURNS_STATE,
+    ACTIONS, CHAIN_STATE, CLASSIFIED, CONVERSATIONS, CUSTOMERS, INBOUND, METRICS_STATE, REPLIES,
+    ROUTER_STATE, SHADOW_STATE, TURNS, TURNS_STATE,
 };
 use sink::Store;
-use sink::effects::{ACCEPTED_GATHER, KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{ACCEPTED_GATHER, KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
@@ -107,7 +107,7 @@ pub(crate) fn classifying_group(layout: Layout) -> Group {
 }
 
 /// The other groups of the line.
-pub(crate) fn other_groups() -> [Group; 7] {
+pub(crate) fn other_groups() -> [Group; 8] {
     [
         Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE))
             .gathering(sink::metrics::GATHER),
@@ -117,6 +117,7 @@ pub(crate) fn other_groups() -> [Group; 7] {
         Setup::effect_group(KeepAccepted::NAME, INBOUND).gathering(ACCEPTED_GATHER),
         Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
         Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
+        Setup::effect_group(KeepCustomers::NAME, CUSTOMERS),
     ]
 }
 
@@ -231,7 +232,7 @@ fn effects(
     assembly: &mut Assembly<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let [_, _, act, deliver, accepted, history, minutes] = other_groups();
+    let [_, _, act, deliver, accepted, history, minutes, customers] = other_groups();
     let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
     let commit_every = parts.setup.policy.commit_every;
@@ -252,6 +253,9 @@ fn effects(
     })?;
     assembly.add(minutes, |group| {
         Ok(spawn_effect(Arc::new(KeepMetrics(keep())), group, setup(), policy, stop.clone()))
+    })?;
+    assembly.add(customers, |group| {
+        Ok(spawn_effect(Arc::new(KeepCustomers(keep())), group, setup(), policy, stop.clone()))
     })?;
     let mirrors = mirrors(&settings.channels);
     if mirrors.is_empty() {

@@ -9,7 +9,7 @@ use ingest::turns::Turns;
 use pipeline::{Effect, Stage};
 use responder::{Act, Deliver, Mirror, Plan};
 use router::Router;
-use sink::effects::{KeepAccepted, KeepHistory, KeepMetrics};
+use sink::effects::{KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
 
 use crate::config::Layout;
@@ -17,13 +17,13 @@ use crate::layout;
 
 /// Doors and desk.
 pub(crate) const DOORS: &str = "doors";
-/// The three effects that keep the store.
+/// The effects that keep the store.
 const STORE: &str = "store";
 /// Everything.
 const ALL: &str = "all";
 
 /// Every stage and effect, in the order of the line.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     DOORS,
     Turns::NAME,
     Classify::NAME,
@@ -37,6 +37,7 @@ pub(crate) const NAMES: [&str; 13] = [
     KeepHistory::NAME,
     KeepMetrics::NAME,
     Mirror::NAME,
+    KeepCustomers::NAME,
 ];
 
 /// Which parts a process runs.
@@ -60,7 +61,12 @@ impl Chosen {
             match word {
                 ALL => chosen.extend(NAMES),
                 STORE => {
-                    chosen.extend([KeepAccepted::NAME, KeepHistory::NAME, KeepMetrics::NAME]);
+                    chosen.extend([
+                        KeepAccepted::NAME,
+                        KeepHistory::NAME,
+                        KeepMetrics::NAME,
+                        KeepCustomers::NAME,
+                    ]);
                 }
                 word => match NAMES.iter().find(|name| **name == word) {
                     Some(name) => {
@@ -111,7 +117,7 @@ mod tests {
         };
         assert_eq!(parse(&["turns+classify", "act"]).unwrap().to_string(), "turns classify act");
         let store = parse(&["store"]).unwrap();
-        assert_eq!(store.to_string(), "store-accepted store-history store-metrics");
+        assert_eq!(store.to_string(), "store-accepted store-history store-metrics store-customers");
         assert_eq!(parse(&["all"]).unwrap(), Chosen::all());
         assert!(parse(&["turns", "plan"]).unwrap().fits(Layout::Separate).is_ok());
         assert!(parse(&["turns", "plan"]).unwrap().fits(Layout::Chained).is_err());

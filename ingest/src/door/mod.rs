@@ -25,7 +25,7 @@ pub use event::{Event, Malformed, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace};
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
-pub(crate) use normalize::{provider_message, random_bytes};
+pub(crate) use normalize::{key_of, provider_message, random_bytes};
 pub use outcome::{Decision, Progress};
 pub use problem::{JsonBody, Problem, RawBody, body_limit};
 
@@ -121,7 +121,7 @@ impl Door {
         channel: Channel,
         contact: &Contact,
     ) -> Result<LineKey, SealError> {
-        Ok(normalize::key_of(self.shared.keyring.of(tenant)?, tenant, channel, contact))
+        Ok(key_of(self.shared.keyring.of(tenant)?, tenant, channel, contact))
     }
 
     /// Follows what happens to a contact, from now on.

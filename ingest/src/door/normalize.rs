@@ -119,7 +119,8 @@ pub struct HeardStatus {
     pub callback: Option<String>,
 }
 
-pub(super) fn key_of(
+/// What the contact is called in the log.
+pub(crate) fn key_of(
     keys: &TenantKeys,
     tenant: &str,
     channel: Channel,

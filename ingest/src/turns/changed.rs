@@ -29,5 +29,5 @@ pub(super) fn message_changed(
             };
         }
     }
-    tell(cx, TurnsBody::Received(Box::new(Received { head })));
+    tell(cx, TurnsBody::Received(Box::new(Received { head, aliases: Vec::new() })));
 }

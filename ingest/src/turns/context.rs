@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use schemas::message::{ActionOutcome, DeliveryOutcome};
 use schemas::state::{KnownFact, KnownIntent, TurnsState};
 
 use super::HOUR_MS;
@@ -16,22 +15,27 @@ pub(super) fn forget(state: &mut TurnsState, hours: i64, now_ms: i64) {
     let from_ms = now_ms - hours * HOUR_MS;
     state.facts.retain(|fact| fact.at_ms > from_ms);
     state.previous.take_if(|previous| previous.at_ms <= from_ms);
+    state.elsewhere.retain(|elsewhere| elsewhere.at_ms > from_ms);
 }
 
-/// The CRM was asked something, and told what it knows.
-pub(super) fn learn(state: &mut TurnsState, outcome: &ActionOutcome, now_ms: i64) {
-    for (name, is_true) in &outcome.facts {
+/// The CRM was asked something at `at_ms`, and told `facts`. What was told later stays.
+pub(super) fn learn(state: &mut TurnsState, facts: &BTreeMap<String, bool>, at_ms: i64) {
+    for (name, is_true) in facts {
+        if state.facts.iter().any(|fact| fact.name == *name && fact.at_ms > at_ms) {
+            continue;
+        }
         state.facts.retain(|fact| fact.name != *name);
-        state.facts.push(KnownFact { name: name.clone(), is_true: *is_true, at_ms: now_ms });
+        state.facts.push(KnownFact { name: name.clone(), is_true: *is_true, at_ms });
     }
     let surplus = state.facts.len().saturating_sub(FACTS_MAX);
     state.facts.drain(..surplus);
 }
 
-/// The contact was told something about a wish.
-pub(super) fn talked_of(state: &mut TurnsState, outcome: &DeliveryOutcome, now_ms: i64) {
-    if let Some(intent) = &outcome.intent {
-        state.previous = Some(KnownIntent { intent: intent.clone(), at_ms: now_ms });
+/// The customer was told something about a wish at `at_ms`.
+pub(super) fn talked_of(state: &mut TurnsState, intent: Option<&str>, at_ms: i64) {
+    let is_news = state.previous.as_ref().is_none_or(|previous| previous.at_ms <= at_ms);
+    if let Some(intent) = intent.filter(|_| is_news) {
+        state.previous = Some(KnownIntent { intent: intent.to_owned(), at_ms });
     }
 }
 

@@ -2,17 +2,21 @@
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
 //! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is passed on in its place in the order. What the
-//! CRM told of the contact on the way goes with the next turn.
+//! CRM told of the contact on the way goes with the next turn, and so does what is known of the customer's
+//! other contacts (`customer.rs`).
 
 mod changed;
+mod claims;
 mod context;
+mod customer;
 mod person;
 mod settings;
 
 use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
-use schemas::ids::LineKey;
+use schemas::customers::LinkSource;
+use schemas::ids::{Alias, ContactKey, LineKey};
 use schemas::line::{
     Inbound, InboundBody, Received, Turn, TurnClosedBy, TurnMessage, Turns as Record, TurnsBody,
 };
@@ -84,50 +88,96 @@ impl Stage for Turns {
         let now_ms = input.time_ms;
         let mut state = cx.state.take().unwrap_or_default();
         context::forget(&mut state, settings.context_hours, now_ms);
-        let grouped = match input.body.body {
-            InboundBody::Message(message) => {
-                if state.seen.iter().any(|seen| seen.message_id == message.head.message_id) {
-                    cx.state = Some(state);
-                    return Verdict::Drop(DropReason::Duplicate);
-                }
-                let grouping = settings.of(&key.tenant);
-                remember(&mut state, &message.head, now_ms - settings.seen_hours * HOUR_MS, now_ms);
-                if matches!(message.head.kind, MessageKind::Edit | MessageKind::Delete) {
-                    changed::message_changed(cx, &mut state, *message, keys, &key);
-                    Ok(())
-                } else {
-                    message_came(cx, &mut state, *message, keys, grouping, now_ms)
-                }
+        match happened(cx, &mut state, input.body.body, (keys, &key), settings, now_ms) {
+            Ok(None) => {
+                keep(cx, state, settings);
+                Verdict::Done
             }
-            InboundBody::Tick(tick) if tick.stage == Self::NAME => {
-                time_passed(cx, &mut state, keys, settings, &key.tenant, now_ms)
+            Ok(Some(reason)) => {
+                cx.state = Some(state);
+                Verdict::Drop(reason)
             }
-            InboundBody::Command(command) => commanded(cx, &mut state, command, keys),
-            InboundBody::DeliveryOutcome(outcome) => {
-                note_owner(&mut state, &outcome);
-                context::talked_of(&mut state, &outcome, now_ms);
-                tell(cx, TurnsBody::DeliveryOutcome(outcome));
-                Ok(())
-            }
-            InboundBody::ActionOutcome(outcome) => {
-                context::learn(&mut state, &outcome, now_ms);
-                tell(cx, TurnsBody::ActionOutcome(outcome));
-                Ok(())
-            }
-            InboundBody::ProviderStatus(status) => {
-                tell(cx, TurnsBody::ProviderStatus(status));
-                Ok(())
-            }
-            InboundBody::Tick(tick) => {
-                tell(cx, TurnsBody::Tick(tick));
-                Ok(())
-            }
-        };
-        if let Err(error) = grouped {
-            return Verdict::Reject(error.to_string());
+            Err(why) => Verdict::Reject(why),
         }
-        keep(cx, state, settings);
-        Verdict::Done
+    }
+}
+
+/// Takes account of what happened; gives why it is let go, if it is.
+fn happened(
+    cx: &mut Cx<'_>,
+    state: &mut TurnsState,
+    body: InboundBody,
+    (keys, key): (&TenantKeys, &LineKey),
+    settings: &Settings,
+    now_ms: i64,
+) -> Result<Option<DropReason>, String> {
+    let grouped = match body {
+        InboundBody::Message(message) => {
+            if state.seen.iter().any(|seen| seen.message_id == message.head.message_id) {
+                return Ok(Some(DropReason::Duplicate));
+            }
+            let forget_before_ms = now_ms - settings.seen_hours * HOUR_MS;
+            remember(state, &message.head, forget_before_ms, now_ms);
+            if matches!(message.head.kind, MessageKind::Edit | MessageKind::Delete) {
+                changed::message_changed(cx, state, *message, keys, key);
+                Ok(())
+            } else {
+                let named = customer::named(state, &message.head, keys, key);
+                let grouping = settings.of(&key.tenant);
+                let came = message_came(cx, state, *message, named.aliases, keys, grouping, now_ms);
+                join(cx, state, (keys, key), named.also, (LinkSource::Provider, now_ms));
+                came
+            }
+        }
+        InboundBody::Tick(tick) if tick.stage == Turns::NAME => {
+            time_passed(cx, state, keys, settings, &key.tenant, now_ms)
+        }
+        InboundBody::Command(command) => commanded(cx, state, command, keys),
+        InboundBody::DeliveryOutcome(outcome) => {
+            note_owner(state, &outcome);
+            context::talked_of(state, outcome.intent.as_deref(), now_ms);
+            tell(cx, TurnsBody::DeliveryOutcome(outcome));
+            Ok(())
+        }
+        InboundBody::ActionOutcome(outcome) => {
+            context::learn(state, &outcome.facts, now_ms);
+            let customer = outcome.customer;
+            tell(cx, TurnsBody::ActionOutcome(outcome));
+            join(cx, state, (keys, key), customer, (LinkSource::Crm, now_ms));
+            Ok(())
+        }
+        InboundBody::ProviderStatus(status) => {
+            tell(cx, TurnsBody::ProviderStatus(status));
+            Ok(())
+        }
+        InboundBody::Tick(tick) => {
+            tell(cx, TurnsBody::Tick(tick));
+            Ok(())
+        }
+        body @ (InboundBody::CustomerLink(_) | InboundBody::CustomerNews(_)) => {
+            match customer::told(state, key, body)? {
+                // Nobody else is to be told: it ends here.
+                Some(TurnsBody::CustomerNews(news)) if news.to.is_empty() => {}
+                Some(body) => tell(cx, body),
+                None => return Ok(Some(DropReason::Duplicate)),
+            }
+            Ok(())
+        }
+    };
+    grouped.map(|()| None).map_err(|error| error.to_string())
+}
+
+/// Makes the link to `other`, if there is to be one, and tells it.
+fn join(
+    cx: &mut Cx<'_>,
+    state: &mut TurnsState,
+    (keys, key): (&TenantKeys, &LineKey),
+    other: Option<ContactKey>,
+    source: (LinkSource, i64),
+) {
+    let made = other.and_then(|other| customer::join(state, keys, key, other, source));
+    if let Some(link) = made {
+        tell(cx, TurnsBody::CustomerLink(Box::new(link)));
     }
 }
 
@@ -156,12 +206,13 @@ fn message_came(
     cx: &mut Cx<'_>,
     state: &mut TurnsState,
     message: Message,
+    aliases: Vec<Alias>,
     keys: &TenantKeys,
     grouping: &Grouping,
     now_ms: i64,
 ) -> Result<(), SealError> {
     let Message { head, text, flush } = message;
-    tell(cx, TurnsBody::Received(Box::new(Received { head: head.clone() })));
+    tell(cx, TurnsBody::Received(Box::new(Received { head: head.clone(), aliases })));
     if head.direction == Direction::Outbound {
         return Ok(()); // written by someone of ours: history, not a wish
     }
@@ -236,6 +287,10 @@ fn close(
     let texts: Vec<String> =
         sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
     let text = joined(&texts);
+    let claims_sealed = match text.as_deref() {
+        Some(text) => claims::sealed(text, keys)?,
+        None => None,
+    };
     let choice: Option<Choice> = last.and_then(|head| head.choice.clone());
     state.last_turn += 1;
     let turn = Turn {
@@ -254,6 +309,9 @@ fn close(
         auto_generated: last.is_some_and(|head| head.auto_generated),
         facts: context::facts(state),
         previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
+        linked: customer::linked(state),
+        elsewhere: state.elsewhere.iter().filter_map(|elsewhere| elsewhere.open.clone()).collect(),
+        claims_sealed,
     };
     tell(cx, TurnsBody::Turn(Box::new(turn)));
     Ok(())
@@ -287,7 +345,12 @@ fn time_passed(
     let Some(open) = &state.open else {
         let forget_ms = settings.forget_hours * HOUR_MS;
         if state.seen.last().is_none_or(|last| last.at_ms + forget_ms <= now_ms) {
-            *state = TurnsState::default();
+            // Who is one customer does not lapse with the messages.
+            *state = TurnsState {
+                linked: std::mem::take(&mut state.linked),
+                undone_links: std::mem::take(&mut state.undone_links),
+                ..TurnsState::default()
+            };
         }
         return Ok(());
     };

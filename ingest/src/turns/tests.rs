@@ -256,6 +256,7 @@ fn learned() -> [Inbound; 2] {
         finding: "line_los".to_owned(),
         fields_sealed: None,
         facts: BTreeMap::from([("line_down".to_owned(), true)]),
+        customer: None,
     };
     let delivered = DeliveryOutcome {
         conversation_id,

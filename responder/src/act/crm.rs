@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use schemas::message::{ActionResult, Contact};
+use schemas::message::{ActionResult, Contact, ContactId};
 
 /// What a CRM can be asked, and what it may find then.
 pub const ACTIONS: &[(&str, &[&str])] = &[
@@ -53,11 +53,16 @@ pub struct CrmRequest {
     pub contact: Contact,
     /// The channel or the caller vouches for who it is.
     pub verified: bool,
+    /// Who the customer says they are: a CPF or CNPJ, a contract. It is for the CRM to say what that proves.
+    pub claims: Vec<ContactId>,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrmAnswer {
+    /// Who the CRM has confirmed the contact to be, by its own name for the customer. Without it nothing
+    /// personal is shown.
+    pub customer: Option<String>,
     /// How it ended.
     pub result: ActionResult,
     /// Short code the answers are chosen by.

@@ -1,7 +1,9 @@
 //! A CRM to try the product with: made-up customers, real waiting and real failures.
 //!
 //! It knows customers by CRM ids of the form `C<number>` when the caller vouches for them, and by
-//! WhatsApp or telephone numbers with an even last digit. What it finds depends on the number, and on what
+//! WhatsApp or telephone numbers with an even last digit, where the contact goes by the number itself: one that
+//! somebody wrote into an address book proves nothing. Others tell the holder's CPF and the contract: contract `n`
+//! is customer `n`'s, whose CPF begins with `n` in nine digits (000.000.006-04, contract 6) What it finds depends on the number, and on what
 //! it was asked to do (`orders.rs`).
 
 mod orders;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pipeline::clock::Clock;
-use schemas::message::{ActionResult, Contact, ContactIdKind};
+use schemas::message::{ActionResult, Contact, ContactId, ContactIdKind};
 
 use self::orders::Orders;
 use super::crm::{Crm, CrmAnswer, CrmError, CrmRequest};
@@ -76,21 +78,23 @@ impl Crm for DemoCrm {
         if scramble(call ^ 0xdead) % 1_000 < self.errors_per_mille {
             return Err(CrmError::Transient("connection reset".to_owned()));
         }
-        let Some(customer) = customer_number(&request.contact, request.verified) else {
+        let known = customer_number(&request.contact, request.verified);
+        let Some(customer) = known.or_else(|| holder(&request.claims)) else {
             return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
         let orders = self.orders_of(&request.tenant);
-        match request.action.as_str() {
-            "open_invoice" => Ok(open_invoice(customer)),
-            "line_check" => Ok(line_check(customer, orders.is_unlocked(customer))),
-            "trust_unlock" if is_suspended(customer) => orders.unlock(customer),
-            "trust_unlock" => Ok(found(ActionResult::NotFound, "not_suspended", &[], &[])),
-            "schedule_visit" => orders.schedule_visit(customer),
-            "visit_status" => orders.visit_status(customer),
-            "plan_upgrade" => Ok(plan_upgrade(customer)),
-            "due_date" => Ok(due_date(customer)),
-            other => Err(CrmError::Permanent(format!("no action '{other}'"))),
-        }
+        let answer = match request.action.as_str() {
+            "open_invoice" => open_invoice(customer),
+            "line_check" => line_check(customer, orders.is_unlocked(customer)),
+            "trust_unlock" if is_suspended(customer) => orders.unlock(customer)?,
+            "trust_unlock" => found(ActionResult::NotFound, "not_suspended", &[], &[]),
+            "schedule_visit" => orders.schedule_visit(customer)?,
+            "visit_status" => orders.visit_status(customer)?,
+            "plan_upgrade" => plan_upgrade(customer),
+            "due_date" => due_date(customer),
+            other => return Err(CrmError::Permanent(format!("no action '{other}'"))),
+        };
+        Ok(CrmAnswer { customer: Some(format!("C{customer}")), ..answer })
     }
 }
 
@@ -102,10 +106,21 @@ fn customer_number(contact: &Contact, verified: bool) -> Option<u64> {
     {
         return number.parse().ok();
     }
-    let phone = contact.id(ContactIdKind::WaPhone).or_else(|| contact.id(ContactIdKind::E164))?;
+    let goes_by = contact.ids.first().map(|id| id.kind);
+    let number = contact.id(ContactIdKind::E164);
+    let number = number.filter(|_| verified || goes_by == Some(ContactIdKind::E164));
+    let phone = contact.id(ContactIdKind::WaPhone).or(number)?;
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     let number: u64 = digits.get(digits.len().saturating_sub(6)..)?.parse().ok()?;
     number.is_multiple_of(2).then_some(number / 2)
+}
+
+/// Whose contract it is, if the CPF is its holder's: one of the two alone is easily known.
+fn holder(claims: &[ContactId]) -> Option<u64> {
+    let told = |kind| claims.iter().find(|id| id.kind == kind).map(|id| id.value.as_str());
+    let contract: u64 = told(ContactIdKind::Contract)?.parse().ok()?;
+    let document: u64 = told(ContactIdKind::Document)?.get(..9)?.parse().ok()?;
+    (contract == document).then_some(contract)
 }
 
 fn found(
@@ -115,6 +130,7 @@ fn found(
     facts: &[(&str, bool)],
 ) -> CrmAnswer {
     CrmAnswer {
+        customer: None,
         result,
         finding: finding.to_owned(),
         fields: fields
@@ -242,6 +258,62 @@ mod tests {
         assert_eq!(customer_number(&contact(ContactIdKind::WebChat, "s_1"), false), None);
     }
 
+    #[test]
+    fn a_number_in_an_address_book_is_nobodys_proof() {
+        let mut written = contact(ContactIdKind::Other, "1/9");
+        written.ids.extend(contact(ContactIdKind::E164, "+5511987654322").ids);
+        assert_eq!(customer_number(&written, false), None);
+        assert_eq!(customer_number(&written, true), Some(327_161), "somebody vouches");
+        let sms = contact(ContactIdKind::E164, "+5511987654322");
+        assert_eq!(customer_number(&sms, false), Some(327_161), "they write from it");
+    }
+
+    #[tokio::test]
+    async fn no_action_tells_anything_to_a_contact_nobody_vouches_for() {
+        let crm = DemoCrm::new(Duration::ZERO, 0, Arc::new(SystemClock));
+        let actions = [
+            "open_invoice",
+            "line_check",
+            "trust_unlock",
+            "schedule_visit",
+            "visit_status",
+            "plan_upgrade",
+            "due_date",
+        ];
+        for action in actions {
+            for customer in 1..=20 {
+                let request = |verified| CrmRequest {
+                    tenant: "demo".to_owned(),
+                    action: action.to_owned(),
+                    contact: contact(ContactIdKind::Crm, &format!("C{customer}")),
+                    verified,
+                    claims: Vec::new(),
+                };
+                let answer = crm.perform(&request(false)).await.unwrap();
+                assert_eq!(
+                    answer,
+                    found(ActionResult::IdentityRequired, "identity_required", &[], &[])
+                );
+                let answer = crm.perform(&request(true)).await.unwrap();
+                assert_eq!(answer.customer, Some(format!("C{customer}")), "{action}");
+                assert_ne!(answer.result, ActionResult::IdentityRequired);
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_alone_and_a_contract_alone_prove_nothing() {
+        let claims = |document: &str, contract: &str| {
+            let mut ids = contact(ContactIdKind::Document, document).ids;
+            ids.extend(contact(ContactIdKind::Contract, contract).ids);
+            ids
+        };
+        assert_eq!(holder(&claims("00000000604", "6")), Some(6));
+        assert_eq!(holder(&claims("00000000604", "7")), None);
+        assert_eq!(holder(&claims("00000000604", "6")[..1]), None);
+        assert_eq!(holder(&claims("00000000604", "6")[1..]), None);
+    }
+
     #[tokio::test]
     async fn what_one_providers_customer_asked_for_is_not_the_others() {
         let crm = DemoCrm::new(Duration::ZERO, 0, Arc::new(SystemClock));
@@ -251,6 +323,7 @@ mod tests {
                 action: "trust_unlock".to_owned(),
                 contact: contact(ContactIdKind::WaPhone, "+5511987000016"),
                 verified: false,
+                claims: Vec::new(),
             };
             crm.perform(&request).await.unwrap().finding
         };
@@ -269,6 +342,7 @@ mod tests {
             action: "line_check".to_owned(),
             contact: contact(ContactIdKind::Crm, "C6"),
             verified: true,
+            claims: Vec::new(),
         };
         let (mut answers, mut errors) = (Vec::new(), 0);
         for _ in 0..100 {

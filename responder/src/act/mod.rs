@@ -2,7 +2,8 @@
 //!
 //! Reads `actions`; writes outcomes to `inbound`. Invariants: an action that is not idempotent is
 //! begun once, by the ledger; one whose end nobody knows is told as uncertain and never repeated;
-//! nothing is asked that nobody waits for any more.
+//! nothing is asked that nobody waits for any more; what a CRM tells of a customer goes no further unless it
+//! says which of its customers the contact was confirmed to be.
 
 mod crm;
 mod demo;
@@ -15,10 +16,10 @@ use async_trait::async_trait;
 use pipeline::clock::Clock;
 use pipeline::ledger::{OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
-use schemas::ids::LineKey;
+use schemas::ids::{ContactKey, LineKey};
 use schemas::line::InboundBody;
 use schemas::message::{ActionOutcome, ActionResult};
-use schemas::sealed::Keyring;
+use schemas::sealed::{Keyring, TenantKeys};
 use schemas::work::ActionRequest;
 use serde::{Deserialize, Serialize};
 
@@ -47,12 +48,29 @@ struct Ended {
     fields: BTreeMap<String, String>,
     #[serde(default)]
     facts: BTreeMap<String, bool>,
+    #[serde(default)]
+    customer: Option<ContactKey>,
 }
 
 impl Ended {
     fn without_fields(result: ActionResult, finding: &str) -> Self {
         let (fields, facts) = (BTreeMap::new(), BTreeMap::new());
-        Self { result, finding: finding.to_owned(), fields, facts }
+        Self { result, finding: finding.to_owned(), fields, facts, customer: None }
+    }
+
+    /// What the CRM answered, as far as it may be shown to whoever asked.
+    fn of(answer: CrmAnswer, keys: &TenantKeys) -> Self {
+        let CrmAnswer { customer, result, finding, fields, facts } = answer;
+        let customer = customer.filter(|id| !id.is_empty()).map(|id| keys.customer(&id));
+        if customer.is_none() {
+            return match result {
+                ActionResult::Failed | ActionResult::Uncertain => {
+                    Self::without_fields(result, &finding)
+                }
+                _ => Self::without_fields(ActionResult::IdentityRequired, "identity_required"),
+            };
+        }
+        Self { result, finding, fields, facts, customer }
     }
 }
 
@@ -86,17 +104,20 @@ impl Act {
         let contact = keys
             .open_contact(&request.contact_sealed)
             .map_err(|error| Outcome::Reject(error.to_string()))?;
+        let claims = request.claims_sealed.as_ref().map(|sealed| keys.open_contact(sealed));
+        let claims = claims.transpose().map_err(|error| Outcome::Reject(error.to_string()))?;
         let asked = CrmRequest {
             tenant: tenant.to_owned(),
             action: request.action.clone(),
             contact,
             verified: request.verified,
+            claims: claims.map(|claims| claims.ids).unwrap_or_default(),
         };
         let try_now = || async {
             if self.clock.now_ms() >= request.expires_at_ms {
                 return Ok(Ended::without_fields(ActionResult::Failed, "expired"));
             }
-            self.perform(&asked).await
+            self.perform(&asked, keys).await
         };
         if self.crm.is_idempotent(&asked.action) {
             return try_now().await;
@@ -110,11 +131,9 @@ impl Act {
         once(self.ledger.as_ref(), &key, uncertain(), attempt).await
     }
 
-    async fn perform(&self, asked: &CrmRequest) -> Result<Ended, Outcome> {
+    async fn perform(&self, asked: &CrmRequest, keys: &TenantKeys) -> Result<Ended, Outcome> {
         match self.crm.perform(asked).await {
-            Ok(CrmAnswer { result, finding, fields, facts }) => {
-                Ok(Ended { result, finding, fields, facts })
-            }
+            Ok(answer) => Ok(Ended::of(answer, keys)),
             Err(CrmError::Transient(why)) => Err(Outcome::Retry { after: RETRY_AFTER, why }),
             Err(CrmError::Permanent(why)) => {
                 tracing::warn!(action = asked.action, why, "the CRM refused");
@@ -143,6 +162,7 @@ impl Act {
             finding: ended.finding,
             fields_sealed,
             facts: ended.facts,
+            customer: ended.customer,
         };
         told(&input.key, InboundBody::ActionOutcome(outcome), self.clock.now_ms())
     }
@@ -159,5 +179,40 @@ impl Effect for Act {
             outcomes.push(self.one(input).await);
         }
         outcomes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_nobody_in_particular_goes_no_further() {
+        use ActionResult::{Done, Failed, IdentityRequired, NotFound, Uncertain};
+        let keys = TenantKeys::derive("demo", "1", &[7; 32]);
+        let answer = |customer: Option<&str>, result| CrmAnswer {
+            customer: customer.map(str::to_owned),
+            result,
+            finding: "open_invoice".to_owned(),
+            fields: BTreeMap::from([("pix".to_owned(), "00020126".to_owned())]),
+            facts: BTreeMap::from([("open_invoice".to_owned(), true)]),
+        };
+        let shown = Ended::of(answer(Some("C7"), Done), &keys);
+        assert_eq!((shown.fields.len(), shown.customer), (1, Some(keys.customer("C7"))));
+        for (result, told) in [
+            (Done, IdentityRequired),
+            (NotFound, IdentityRequired),
+            (IdentityRequired, IdentityRequired),
+            (Failed, Failed),
+            // It may have happened: nobody is to be told that it has not.
+            (Uncertain, Uncertain),
+        ] {
+            for customer in [None, Some("")] {
+                let ended = Ended::of(answer(customer, result), &keys);
+                assert_eq!(ended.result, told);
+                assert!(ended.fields.is_empty() && ended.facts.is_empty());
+                assert_eq!(ended.customer, None);
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use schemas::conversation::{
     AgentReplied, Assigned, Conversation, ConversationEvent, ConversationState, Priority, Refused,
     RouteReason,
 };
+use schemas::ids::{CommandId, ConversationId};
 use schemas::message::{AnswerVia, Channel, Command, CommandAction, ReplyPurpose};
 
 use super::case::{Case, With};
@@ -19,13 +20,9 @@ const COMMANDS_MAX: usize = 32;
 
 /// An agent asks something of the open conversation.
 pub(super) fn command(case: &mut Case<'_>, command: Command) -> Verdict {
-    if case.state.commands.contains(&command.command_id) {
+    if is_known(case, command.command_id) {
         return Verdict::Drop(DropReason::Duplicate);
     }
-    if case.state.commands.len() >= COMMANDS_MAX {
-        case.state.commands.remove(0);
-    }
-    case.state.commands.push(command.command_id);
     case.command_id = Some(command.command_id);
     let refusal = if command.conversation_id == case.state.conversation_id {
         obey(case, &command).err()
@@ -39,6 +36,19 @@ pub(super) fn command(case: &mut Case<'_>, command: Command) -> Verdict {
     }
     case.command_id = None;
     Verdict::Done
+}
+
+/// Whether a command was given before; it is remembered.
+pub(super) fn is_known(case: &mut Case<'_>, id: CommandId) -> bool {
+    let commands = &mut case.state.commands;
+    if commands.contains(&id) {
+        return true;
+    }
+    if commands.len() >= COMMANDS_MAX {
+        commands.remove(0);
+    }
+    commands.push(id);
+    false
 }
 
 /// Does as asked, or says why not.
@@ -118,9 +128,23 @@ fn reply(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
 
 /// An agent asks something of a contact without an open conversation.
 pub(super) fn refused(tenant: &str, command: Command, now_ms: i64) -> RouterOut {
+    let Command { command_id, conversation_id, agent, action, .. } = command;
+    let refused = Refused { agent, action, reason: "not_open".to_owned() };
+    let event = ConversationEvent::Refused(refused);
+    told_outside(tenant, conversation_id, command_id, event, now_ms)
+}
+
+/// Tells whoever asked what came of it, outside any history.
+pub(super) fn told_outside(
+    tenant: &str,
+    conversation_id: ConversationId,
+    command_id: CommandId,
+    event: ConversationEvent,
+    now_ms: i64,
+) -> RouterOut {
     RouterOut::Conversation(Box::new(Conversation {
         tenant: tenant.to_owned(),
-        conversation_id: command.conversation_id,
+        conversation_id,
         protocol: String::new(),
         seq: 0,
         chat_seq: None,
@@ -131,14 +155,10 @@ pub(super) fn refused(tenant: &str, command: Command, now_ms: i64) -> RouterOut 
         priority: Priority::Normal,
         sla_due_ms: None,
         opened_at_ms: now_ms,
-        command_id: Some(command.command_id),
+        command_id: Some(command_id),
         settled: Vec::new(),
         answer_due: None,
         to_check: None,
-        event: ConversationEvent::Refused(Refused {
-            agent: command.agent,
-            action: command.action,
-            reason: "not_open".to_owned(),
-        }),
+        event,
     }))
 }

@@ -1,6 +1,7 @@
 //! The conversation state machine, one contact at a time.
 //!
-//! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`. Invariants: a conversation has
+//! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`, `customers`, and to other
+//! contacts of a customer `inbound`. Invariants: a conversation has
 //! one owner; every transition is one record with the next seq; a turn settles once; the machine is
 //! silent while a person owns the conversation and never answers what a machine wrote.
 
@@ -8,6 +9,7 @@ mod case;
 mod checks;
 mod clocks;
 mod commands;
+mod links;
 mod outcomes;
 mod team;
 mod threads;
@@ -57,34 +59,43 @@ impl Stage for Router {
         let case = match self.begin(open, &key, settings, &input) {
             Ok(case) => case,
             Err(Begun::Over(verdict)) => return verdict,
-            Err(Begun::Refused(refusal)) => {
-                cx.emit(*refusal);
+            Err(Begun::Told(told)) => {
+                emit(cx, told);
                 return Verdict::Done;
             }
         };
-        let (verdict, case) = act(case, input.body.body);
+        let before = links::open(&case.state);
+        let shared = links::Shared::of(&input.body.body);
+        let outward = links::outward(&key, &input.body.body, input.time_ms);
+        let (verdict, mut case) = act(case, &key, input.body.body);
         if verdict != Verdict::Done {
             return verdict;
         }
-        let Case { state, out, .. } = case;
+        links::spread(&key, &mut case, before.as_ref(), shared);
+        let Case { state, mut out, .. } = case;
+        out.extend(outward);
         let deadline = time::next_deadline(&state, &settings.times);
         cx.wake_at(deadline);
         let ended = deadline.is_none() && state.pending.is_empty();
         cx.state = (!ended).then_some(state);
-        for out in out {
-            match out.key() {
-                Some(key) => cx.emit_for(key, out),
-                None => cx.emit(out),
-            }
-        }
+        emit(cx, out);
         Verdict::Done
+    }
+}
+
+fn emit(cx: &mut Context<'_, Router>, out: Vec<RouterOut>) {
+    for out in out {
+        match out.key() {
+            Some(key) => cx.emit_for(key, out),
+            None => cx.emit(out),
+        }
     }
 }
 
 /// Why there is no conversation to act on.
 enum Begun {
     Over(Verdict),
-    Refused(Box<RouterOut>),
+    Told(Vec<RouterOut>),
 }
 
 impl Router {
@@ -115,14 +126,21 @@ impl Router {
             ))),
             ClassifiedBody::Command(command) => {
                 let refusal = commands::refused(&key.tenant, command.clone(), input.time_ms);
-                Err(Begun::Refused(Box::new(refusal)))
+                Err(Begun::Told(vec![refusal]))
+            }
+            body @ (ClassifiedBody::CustomerLink(_) | ClassifiedBody::CustomerNews(_)) => {
+                let mut told = links::outward(key, body, input.time_ms);
+                if let ClassifiedBody::CustomerLink(link) = body {
+                    told.extend(links::answered(key, link, input.time_ms));
+                }
+                Err(Begun::Told(told))
             }
             _ => Err(Begun::Over(Verdict::Drop(DropReason::Irrelevant))),
         }
     }
 }
 
-fn act(mut case: Case<'_>, body: ClassifiedBody) -> (Verdict, Case<'_>) {
+fn act<'a>(mut case: Case<'a>, key: &LineKey, body: ClassifiedBody) -> (Verdict, Case<'a>) {
     let this =
         |id: &schemas::ids::ConversationId, case: &Case<'_>| *id == case.state.conversation_id;
     let elsewhere = Verdict::Drop(DropReason::Irrelevant);
@@ -149,6 +167,12 @@ fn act(mut case: Case<'_>, body: ClassifiedBody) -> (Verdict, Case<'_>) {
             Verdict::Done
         }
         ClassifiedBody::Tick(_) => elsewhere,
+        ClassifiedBody::CustomerLink(link) => {
+            links::linked(&mut case, key.contact, &link);
+            Verdict::Done
+        }
+        // Only passed on: what it says stands in the contact's turns.
+        ClassifiedBody::CustomerNews(_) => Verdict::Done,
     };
     (verdict, case)
 }

@@ -7,7 +7,7 @@ use schemas::conversation::{
 use schemas::message::{
     ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus, ReplyPurpose,
 };
-use schemas::state::{PendingTurn, ToldStatus};
+use schemas::state::{AskedIdentity, PendingTurn, ToldStatus};
 
 use super::case::{Case, With};
 use super::checks;
@@ -55,6 +55,20 @@ pub(super) fn action(case: &mut Case<'_>, outcome: ActionOutcome) -> Verdict {
         let via = Some(pending.via);
         case.hand_over(Some(pending.turn), RouteReason::ActionFailed, settled, via);
         return Verdict::Done;
+    }
+    case.state.asked = None;
+    // Asked once who they are, customers get a person: whoever cannot tell must not be asked for ever.
+    let is_missing = outcome.result == ActionResult::IdentityRequired;
+    if is_missing && std::mem::replace(&mut case.state.identity_asked, true) {
+        let settled = settle(&pending, Route::Human, RouteReason::IdentityMissing);
+        case.tell(ConversationEvent::ActionDone(done), With::default());
+        let via = Some(pending.via);
+        case.hand_over(Some(pending.turn), RouteReason::IdentityMissing, settled, via);
+        return Verdict::Done;
+    }
+    if is_missing {
+        let (intent, action) = (pending.intent.clone(), done.action.clone());
+        case.state.asked = Some(AskedIdentity { intent, action });
     }
     let times = &case.settings.times;
     pending.answered = true;

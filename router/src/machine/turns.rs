@@ -47,6 +47,10 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
 /// A turn is to be decided.
 pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     let ClassifiedTurn { turn, classification } = classified;
+    case.state.linked.clone_from(&turn.linked);
+    if turn.claims_sealed.is_some() {
+        case.state.claims_sealed.clone_from(&turn.claims_sealed);
+    }
     let decision = decide(
         case.settings,
         case.tenant,
@@ -172,6 +176,7 @@ fn ask(case: &mut Case<'_>, turn: i64, intent: &str, action: String) {
         contact_sealed: case.state.address.contact_sealed.clone(),
         verified: case.state.verified,
         expires_at_ms: case.now_ms + case.settings.times.action_s * 1000,
+        claims_sealed: case.state.claims_sealed.clone(),
     };
     case.out.push(RouterOut::Action(Box::new(request)));
 }

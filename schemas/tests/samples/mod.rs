@@ -2,6 +2,7 @@
 
 use schemas::codec::Avro;
 use schemas::conversation::*;
+use schemas::customers::*;
 use schemas::ids::*;
 use schemas::labels::*;
 use schemas::line::*;
@@ -65,6 +66,9 @@ fn turn() -> Turn {
         auto_generated: false,
         facts: [("line_down".to_owned(), true)].into(),
         previous_intent: Some("pix".into()),
+        linked: vec![ContactKey([7; 16])],
+        elsewhere: vec![elsewhere()],
+        claims_sealed: Some(sealed()),
     }
 }
 
@@ -174,6 +178,7 @@ fn action() -> ActionOutcome {
         finding: "open".into(),
         fields_sealed: Some(sealed()),
         facts: [("open_invoice".to_owned(), true)].into(),
+        customer: Some(ContactKey([7; 16])),
     }
 }
 
@@ -277,6 +282,13 @@ fn of_the_team() -> Vec<ConversationEvent> {
         }),
         E::Snoozed(Snoozed { agent: "Ana".into(), until_ms: 9 }),
         E::Woken(Woken {}),
+        E::Linked(Linked {
+            link_id: CommandId([3; 16]),
+            contact: ContactKey([7; 16]),
+            undone: false,
+            source: LinkSource::Agent,
+            by: Some("Ana".into()),
+        }),
     ]
 }
 
@@ -327,12 +339,63 @@ pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     all.extend(ops());
     all.extend(models());
     all.extend(labels());
+    all.extend(customers());
     all
+}
+
+fn elsewhere() -> OpenElsewhere {
+    OpenElsewhere {
+        conversation_id: ConversationId([4; 20]),
+        channel: Channel::Email,
+        queue: Some("suporte".into()),
+        owner: None,
+    }
+}
+
+fn link() -> CustomerLink {
+    CustomerLink {
+        tenant: "demo".into(),
+        link_id: CommandId([3; 16]),
+        command_id: CommandId([3; 16]),
+        contact: ContactKey([6; 16]),
+        other: ContactKey([7; 16]),
+        undone: false,
+        source: LinkSource::Agent,
+        by: Some("Ana".into()),
+        reason_sealed: Some(sealed()),
+        at_ms: 5,
+    }
+}
+
+fn news() -> CustomerNews {
+    CustomerNews {
+        about: ContactKey([6; 16]),
+        via: ContactKey([6; 16]),
+        opened_at_ms: 4,
+        seq: 9,
+        at_ms: 5,
+        open: Some(elsewhere()),
+        facts: [("line_down".to_owned(), true)].into(),
+        intent: Some("pix".into()),
+        to: vec![ContactKey([7; 16])],
+    }
+}
+
+fn customers() -> Vec<(&'static str, Vec<u8>)> {
+    let named = ContactNamed {
+        tenant: "demo".into(),
+        contact: ContactKey([6; 16]),
+        channel: Channel::Whatsapp,
+        aliases: vec![Alias([8; 16])],
+        at_ms: 5,
+    };
+    let bodies = [CustomerBody::CustomerLink(link()), CustomerBody::ContactNamed(named)];
+    bodies.into_iter().map(|body| whole(&CustomerRecord { body })).collect()
 }
 
 fn line() -> Vec<(&'static str, Vec<u8>)> {
     let message = Message { head: head(), text: Some("minha internet caiu".into()), flush: true };
-    let received = Box::new(Received { head: head() });
+    let received = Box::new(Received { head: head(), aliases: vec![Alias([8; 16])] });
     let classified = ClassifiedTurn { turn: turn(), classification: Some(classification()) };
     let inbound = [
         InboundBody::Message(Box::new(message)),
@@ -341,6 +404,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         InboundBody::ActionOutcome(action()),
         InboundBody::DeliveryOutcome(outcome()),
         InboundBody::Tick(tick()),
+        InboundBody::CustomerLink(Box::new(link())),
+        InboundBody::CustomerNews(Box::new(news())),
     ];
     let turns = [
         TurnsBody::Received(received.clone()),
@@ -350,6 +415,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         TurnsBody::ActionOutcome(action()),
         TurnsBody::DeliveryOutcome(outcome()),
         TurnsBody::Tick(tick()),
+        TurnsBody::CustomerLink(Box::new(link())),
+        TurnsBody::CustomerNews(Box::new(news())),
     ];
     let classified = [
         ClassifiedBody::Received(received),
@@ -359,6 +426,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         ClassifiedBody::ActionOutcome(action()),
         ClassifiedBody::DeliveryOutcome(outcome()),
         ClassifiedBody::Tick(tick()),
+        ClassifiedBody::CustomerLink(Box::new(link())),
+        ClassifiedBody::CustomerNews(Box::new(news())),
     ];
     let mut all = Vec::new();
     all.extend(inbound.into_iter().map(|body| whole(&Inbound { body })));
@@ -377,6 +446,7 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
             contact_sealed: sealed(),
             verified: true,
             expires_at_ms: 4,
+            claims_sealed: Some(sealed()),
         }),
         whole(&Reply {
             conversation_id: ConversationId([4; 20]),
@@ -412,68 +482,90 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn states() -> Vec<(&'static str, Vec<u8>)> {
+fn turns_state() -> TurnsState {
     let open = OpenMessage {
         message_id: MessageId([1; 16]),
         kind: MessageKind::Text,
         text_sealed: Some(sealed()),
     };
-    vec![
-        whole(&TurnsState {
-            last_turn: 2,
-            owned: true,
-            open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
-            seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
-            facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
-            previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
-        }),
-        whole(&RouterState {
-            conversation_id: ConversationId([4; 20]),
-            protocol: "1".into(),
-            seq: 1,
-            chat_seq: 1,
-            state: ConversationState::Queued,
-            channel: Channel::Api,
-            address: address(),
-            owner: None,
-            queue: None,
-            priority: Priority::Low,
-            sla_due_ms: None,
-            sla_breached: false,
+    TurnsState {
+        last_turn: 2,
+        owned: true,
+        open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
+        seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
+        facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
+        previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
+        linked: vec![LinkedContact { link_id: CommandId([3; 16]), contact: ContactKey([7; 16]) }],
+        undone_links: vec![CommandId([4; 16])],
+        contact_nonce: vec![1; 12],
+        elsewhere: vec![Elsewhere {
+            about: ContactKey([7; 16]),
             opened_at_ms: 1,
-            changed_at_ms: 1,
-            resolved_at_ms: None,
-            protocol_told: false,
-            bot_answers: 0,
-            last_intent: None,
-            last_intent_answers: 0,
-            agent_replies: 0,
-            agent_deadline_ms: None,
-            verified: false,
-            pending: vec![PendingTurn {
-                turn: 3,
-                since_ms: 1,
-                messages: 1,
-                via: AnswerVia::Channel,
-                intent: "pix".into(),
-                sentiment: Sentiment::Neutro,
-                action: None,
-                action_deadline_ms: None,
-                answered: true,
-            }],
-            commands: vec![CommandId([3; 16])],
-            replies_seen: vec!["3/answer/0".into()],
-            to_check: vec![3],
-            answered_threads: vec![AnsweredThread { thread_key: "1f".into(), turn: 3, at_ms: 1 }],
-            statuses: vec![ToldStatus {
-                provider_message_id: "wamid.9".into(),
-                status: ProviderStatusKind::Read,
-            }],
-            resolution_due_ms: Some(8),
-            resolution_left_ms: None,
-            resolution_breached: false,
-            snoozed_until_ms: Some(9),
-        }),
+            seq: 2,
+            at_ms: 3,
+            open: Some(elsewhere()),
+        }],
+    }
+}
+
+fn router_state() -> RouterState {
+    RouterState {
+        conversation_id: ConversationId([4; 20]),
+        protocol: "1".into(),
+        seq: 1,
+        chat_seq: 1,
+        state: ConversationState::Queued,
+        channel: Channel::Api,
+        address: address(),
+        owner: None,
+        queue: None,
+        priority: Priority::Low,
+        sla_due_ms: None,
+        sla_breached: false,
+        opened_at_ms: 1,
+        changed_at_ms: 1,
+        resolved_at_ms: None,
+        protocol_told: false,
+        bot_answers: 0,
+        last_intent: None,
+        last_intent_answers: 0,
+        agent_replies: 0,
+        agent_deadline_ms: None,
+        verified: false,
+        pending: vec![PendingTurn {
+            turn: 3,
+            since_ms: 1,
+            messages: 1,
+            via: AnswerVia::Channel,
+            intent: "pix".into(),
+            sentiment: Sentiment::Neutro,
+            action: None,
+            action_deadline_ms: None,
+            answered: true,
+        }],
+        commands: vec![CommandId([3; 16])],
+        replies_seen: vec!["3/answer/0".into()],
+        to_check: vec![3],
+        answered_threads: vec![AnsweredThread { thread_key: "1f".into(), turn: 3, at_ms: 1 }],
+        statuses: vec![ToldStatus {
+            provider_message_id: "wamid.9".into(),
+            status: ProviderStatusKind::Read,
+        }],
+        resolution_due_ms: Some(8),
+        resolution_left_ms: None,
+        resolution_breached: false,
+        snoozed_until_ms: Some(9),
+        linked: vec![ContactKey([7; 16])],
+        identity_asked: true,
+        claims_sealed: Some(sealed()),
+        asked: Some(AskedIdentity { intent: "pix".into(), action: "open_invoice".into() }),
+    }
+}
+
+fn states() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        whole(&turns_state()),
+        whole(&router_state()),
         whole(&MinuteMetrics {
             tenant: "demo".into(),
             minute: 1,

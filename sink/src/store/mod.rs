@@ -14,10 +14,11 @@ pub mod view;
 use async_trait::async_trait;
 use pipeline::Offset;
 use schemas::conversation::{Conversation, ConversationState};
-use schemas::ids::{ConversationId, LineKey, MessageId};
+use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
+use crate::customers::LinkRow;
 use crate::rows::{AcceptedRow, CheckRow, ConversationRow, Row};
 
 /// For how many days after a conversation opened its turns are shown to be looked at.
@@ -135,6 +136,28 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn latest_of(&self, contact: &LineKey) -> Result<Option<ConversationRow>, StoreError>;
+
+    /// The contact's conversations, those that opened last first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn conversations_of(
+        &self,
+        contact: &LineKey,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, StoreError>;
+
+    /// The links that were ever made at the contact, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn links_of(&self, contact: &LineKey) -> Result<Vec<LinkRow>, StoreError>;
+
+    /// Other contacts that go by one of the contact's names, least key first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn alike(&self, contact: &LineKey, limit: usize) -> Result<Vec<ContactKey>, StoreError>;
 
     /// The history of a conversation behind `after_seq`, at most `limit` lines, with their times
     /// (Unix, ms).

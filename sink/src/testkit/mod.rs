@@ -8,6 +8,7 @@
     missing_docs
 )] // test code behind a feature: it fails loudly
 
+mod customers;
 mod promises;
 mod story;
 
@@ -18,6 +19,7 @@ use schemas::ids::{ConversationId, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{CONVERSATIONS, INBOUND};
 
+pub use customers::*;
 pub use promises::*;
 pub use story::{Story, TENANT};
 
@@ -197,6 +199,10 @@ macro_rules! store_suite {
             pages_show_each_conversation_once,
             what_is_to_be_looked_at_is_shown_until_it_was,
             rows_of_one_call_may_be_many,
+            links_hold_until_they_are_undone_in_whatever_order_they_come,
+            a_customer_is_whatever_links_connect,
+            a_merge_rewrites_nothing_and_shows_all_conversations,
+            contacts_of_one_name_are_alike_within_a_tenant,
             minutes_are_absolute_and_summed_over_partitions
         );
 

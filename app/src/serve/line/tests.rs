@@ -127,6 +127,7 @@ fn answers(log: &MemoryLog, at_ms: i64) -> Vec<Record> {
             finding: "ok".to_owned(),
             fields_sealed: None,
             facts: BTreeMap::from([("line_down".to_owned(), n % 2 == 0)]),
+            customer: None,
         };
         answers.push(record(stored.key.to_vec(), InboundBody::ActionOutcome(outcome), at_ms));
     }

@@ -90,6 +90,9 @@ impl NullTurns {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            linked: Vec::new(),
+            elsewhere: Vec::new(),
+            claims_sealed: None,
         }
     }
 }
@@ -106,7 +109,7 @@ impl Stage for NullTurns {
             return Verdict::Drop(DropReason::Irrelevant);
         };
         let count = counted(cx, input.time_ms);
-        let received = Received { head: message.head.clone() };
+        let received = Received { head: message.head.clone(), aliases: Vec::new() };
         let turn = Self::turn(*message, count.records);
         for body in [TurnsBody::Received(Box::new(received)), TurnsBody::Turn(Box::new(turn))] {
             cx.emit(Copied(TURNS, Turns { body }));

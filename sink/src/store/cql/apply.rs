@@ -20,7 +20,7 @@ use scylla::statement::prepared::PreparedStatement;
 
 use super::cells::{ChangeCells, LineCells};
 use super::connect::failed;
-use super::{Shared, slots, stamps};
+use super::{Shared, customers, slots, stamps};
 use crate::rows::{AcceptedRow, CheckRow, EventRow, Row};
 use crate::store::columns::sealed_to_bytes;
 use crate::store::view::Stand;
@@ -70,15 +70,26 @@ pub(super) async fn all(shared: &Shared, rows: &[Row]) -> Result<(), StoreError>
     }
     for (row, ttl_s) in &news.conversations {
         requests.push(Box::pin(contact(shared, row, *ttl_s)));
+        requests.push(Box::pin(customers::opened(shared, row, *ttl_s)));
     }
     for (slot, ttl_s) in &news.slots {
         requests.push(Box::pin(new_slot(shared, slot, *ttl_s)));
     }
     for row in rows {
-        if let Row::Check(row) = row
-            && let Some(ttl_s) = ttl_s(row.at_ms)
-        {
-            requests.push(Box::pin(check(shared, row, ttl_s)));
+        match row {
+            Row::Check(row) => {
+                if let Some(ttl_s) = ttl_s(row.at_ms) {
+                    requests.push(Box::pin(check(shared, row, ttl_s)));
+                }
+            }
+            Row::Alias(row) => {
+                if let Some(ttl_s) = ttl_s(row.at_ms) {
+                    requests.push(Box::pin(customers::alias(shared, row, ttl_s)));
+                }
+            }
+            // Who is one customer does not lapse.
+            Row::Link(row) => requests.push(Box::pin(customers::link(shared, row, 0))),
+            _ => {}
         }
     }
     minutes(shared, rows, &ttl_s, &mut requests)?;

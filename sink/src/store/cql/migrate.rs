@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("migrations/0001_store.cql")),
     (2, include_str!("migrations/0002_once_ledger.cql")),
     (3, include_str!("migrations/0003_checks.cql")),
+    (4, include_str!("migrations/0004_customers.cql")),
 ];
 
 /// Nodes take their time over a change of schema, and giving up changes nothing.

@@ -11,6 +11,7 @@
 mod apply;
 mod cells;
 mod connect;
+mod customers;
 mod ledger;
 mod lists;
 mod migrate;
@@ -28,7 +29,7 @@ use futures::TryStreamExt;
 use pipeline::Offset;
 use pipeline::clock::Clock;
 use schemas::conversation::Conversation;
-use schemas::ids::{ConversationId, LineKey, MessageId};
+use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 use scylla::client::session::Session;
@@ -38,6 +39,7 @@ use scylla::statement::prepared::PreparedStatement;
 
 use super::view::OpenView;
 use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
+use crate::customers::LinkRow;
 use crate::rows::{CheckRow, ConversationRow, Row};
 use connect::{Profiles, failed, unreadable};
 use statements::Statements;
@@ -167,6 +169,22 @@ impl Store for CqlStore {
 
     async fn latest_of(&self, contact: &LineKey) -> Result<Option<ConversationRow>, StoreError> {
         queries::latest_of(&self.shared, contact).await
+    }
+
+    async fn conversations_of(
+        &self,
+        contact: &LineKey,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, StoreError> {
+        customers::conversations_of(&self.shared, contact, limit).await
+    }
+
+    async fn links_of(&self, contact: &LineKey) -> Result<Vec<LinkRow>, StoreError> {
+        customers::links_of(&self.shared, contact).await
+    }
+
+    async fn alike(&self, contact: &LineKey, limit: usize) -> Result<Vec<ContactKey>, StoreError> {
+        customers::alike(&self.shared, contact, limit).await
     }
 
     async fn history(

@@ -5,6 +5,7 @@ use scylla::client::session::Session;
 use scylla::statement::prepared::PreparedStatement;
 
 use super::connect::{Profiles, unprepared};
+use super::customers::CustomerStatements;
 use crate::store::StoreError;
 
 /// All statements of the store.
@@ -29,6 +30,7 @@ pub(super) struct Statements {
     pub(super) minutes_of: PreparedStatement,
     pub(super) positions_of: PreparedStatement,
     pub(super) checks_of: PreparedStatement,
+    pub(super) customers: CustomerStatements,
 }
 
 const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
@@ -57,7 +59,7 @@ pub(super) async fn prepared(
 }
 
 /// An insert of so many columns, with its time and its time to live.
-fn insert(table: &str, columns: &str) -> String {
+pub(super) fn insert(table: &str, columns: &str) -> String {
     let marks = vec!["?"; columns.split(',').count()].join(", ");
     format!("INSERT INTO {table} ({columns}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?")
 }
@@ -129,6 +131,7 @@ impl Statements {
             positions_of: read("SELECT log_partition, position FROM positions WHERE topic = ?")
                 .await?,
             checks_of: read(CHECKS_OF).await?,
+            customers: CustomerStatements::prepare(session, profiles).await?,
         })
     }
 }

@@ -6,6 +6,7 @@ use schemas::Avro;
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
+use super::customers;
 use super::tables::unreadable;
 use crate::rows::{AcceptedRow, CheckRow, ConversationRow, EventRow, Row};
 use crate::store::columns::{rank, sealed_to_bytes};
@@ -20,6 +21,8 @@ pub(super) fn all(connection: &mut Connection, rows: &[Row]) -> rusqlite::Result
             Row::Event(row) => event(&transaction, row)?,
             Row::Check(row) => check(&transaction, row)?,
             Row::Minute(row) => minute(&transaction, row)?,
+            Row::Link(row) => customers::link(&transaction, row)?,
+            Row::Alias(row) => customers::alias(&transaction, row)?,
         }
     }
     transaction.commit()

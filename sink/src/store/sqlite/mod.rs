@@ -4,6 +4,7 @@
 //! synced; what a power cut takes is taken up again from the positions written after the rows.
 
 mod apply;
+mod customers;
 mod queries;
 mod tables;
 
@@ -15,13 +16,14 @@ use parking_lot::Mutex;
 use pipeline::Offset;
 use rusqlite::Connection;
 use schemas::conversation::Conversation;
-use schemas::ids::{ConversationId, LineKey, MessageId};
+use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
 use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
 use tokio::sync::Semaphore;
 
+use crate::customers::LinkRow;
 use crate::rows::{CheckRow, ConversationRow, Row};
 
 /// Reads at once, each on a connection of its own. More would not be faster, and each costs memory.
@@ -186,6 +188,25 @@ impl Store for SqliteStore {
     async fn latest_of(&self, contact: &LineKey) -> Result<Option<ConversationRow>, StoreError> {
         let contact = contact.clone();
         self.read(move |connection| queries::latest_of(connection, &contact)).await
+    }
+
+    async fn conversations_of(
+        &self,
+        contact: &LineKey,
+        limit: usize,
+    ) -> Result<Vec<ConversationRow>, StoreError> {
+        let contact = contact.clone();
+        self.read(move |connection| queries::conversations_of(connection, &contact, limit)).await
+    }
+
+    async fn links_of(&self, contact: &LineKey) -> Result<Vec<LinkRow>, StoreError> {
+        let contact = contact.clone();
+        self.read(move |connection| customers::links_of(connection, &contact)).await
+    }
+
+    async fn alike(&self, contact: &LineKey, limit: usize) -> Result<Vec<ContactKey>, StoreError> {
+        let contact = contact.clone();
+        self.read(move |connection| customers::alike(connection, &contact, limit)).await
     }
 
     async fn history(

@@ -77,6 +77,21 @@ pub(super) fn latest_of(
         .optional()
 }
 
+pub(super) fn conversations_of(
+    connection: &Connection,
+    key: &LineKey,
+    limit: usize,
+) -> rusqlite::Result<Vec<ConversationRow>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM conversations WHERE tenant = ?1 AND contact = ?2 \
+             ORDER BY opened_at_ms DESC LIMIT ?3"
+        ))?
+        .query_map(params![key.tenant, key.contact.as_bytes(), limit], conversation_of)?
+        .collect()
+}
+
 pub(super) fn history(
     connection: &Connection,
     id: ConversationId,

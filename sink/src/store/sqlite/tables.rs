@@ -86,6 +86,29 @@ CREATE TABLE IF NOT EXISTS checks (
     turns TEXT NOT NULL,                    -- numbers, separated by commas
     PRIMARY KEY (tenant, day, conversation)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS links (
+    tenant TEXT NOT NULL,
+    contact BLOB NOT NULL,                  -- one end; a link stands at both
+    link BLOB NOT NULL,
+    other BLOB NOT NULL,
+    is_first INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    made_at_ms INTEGER,
+    made_by TEXT,
+    made_reason BLOB,                       -- sealed
+    undone_at_ms INTEGER,
+    undone_by TEXT,
+    undone_reason BLOB,
+    PRIMARY KEY (tenant, contact, link)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (
+    tenant TEXT NOT NULL,
+    alias BLOB NOT NULL,                    -- keyed hash of a name
+    contact BLOB NOT NULL,
+    channel TEXT NOT NULL,
+    PRIMARY KEY (tenant, alias, contact)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS aliases_by_contact ON aliases (tenant, contact);
 CREATE INDEX IF NOT EXISTS checks_open ON checks (tenant, day) WHERE turns != '';
 ";
 

@@ -33,7 +33,7 @@ pub const ROLES: [(&str, &[&str]); 4] = [
 /// The process of the stages.
 pub const STAGES: &str = "stages";
 /// Parts that hold partitions.
-const HOLDERS: [&str; 10] = [
+const HOLDERS: [&str; 11] = [
     "turns",
     "classify",
     "router",
@@ -44,6 +44,7 @@ const HOLDERS: [&str; 10] = [
     "store-accepted",
     "store-history",
     "store-metrics",
+    "store-customers",
 ];
 
 /// What an installation is made of.

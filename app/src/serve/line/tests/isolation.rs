@@ -116,6 +116,7 @@ fn world(log: &MemoryLog, tenant: &str, keyring: &Keyring, at_ms: i64) -> Vec<Re
             finding: "line_los".to_owned(),
             fields_sealed: None,
             facts: BTreeMap::from([("line_down".to_owned(), true)]),
+            customer: None,
         };
         answers.push(record(key, InboundBody::ActionOutcome(outcome), at_ms));
     }

@@ -153,6 +153,7 @@ impl World {
                 finding: "ok".to_owned(),
                 fields_sealed: None,
                 facts: BTreeMap::new(),
+                customer: None,
             };
             let outcome = record(stored.key.to_vec(), InboundBody::ActionOutcome(outcome), at_ms);
             answers.push((now_s + 1, outcome));
