@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use smol_str::SmolStr;
 
-pub use per_tenant::{Mistake, PerTenant, told};
+pub use per_tenant::{Mistake, PerTenant, line_at, told};
 
 /// One version of a side input.
 #[derive(Debug)]

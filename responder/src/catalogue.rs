@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE32_DNSSEC;
 use jiff::civil::Date;
-use pipeline::broadcast::{Mistake, told};
+use pipeline::broadcast::{Mistake, line_at, told};
 use schemas::message::{Button, Channel};
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
@@ -23,8 +23,13 @@ pub const BUILT_IN: &str = include_str!("../catalogue.toml");
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
     /// Not TOML, or keys that mean nothing.
-    #[error("the answer catalogue cannot be read: {0}")]
-    Unreadable(String),
+    #[error("the answer catalogue cannot be read: line {line}: {why}")]
+    Unreadable {
+        /// In which line.
+        line: usize,
+        /// Why.
+        why: String,
+    },
     /// Readable, and wrong.
     #[error("the answer catalogue is wrong: {}", told(.0))]
     Wrong(Vec<Mistake>),
@@ -210,8 +215,10 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError::Unreadable`].
     pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), CatalogueError> {
-        let file: File =
-            toml::from_str(toml).map_err(|error| CatalogueError::Unreadable(error.to_string()))?;
+        let file: File = toml::from_str(toml).map_err(|error| CatalogueError::Unreadable {
+            line: line_at(toml, error.span().map_or(0, |span| span.start)),
+            why: error.message().to_owned(),
+        })?;
         let hash = Sha256::digest(toml.as_bytes());
         let version = BASE32_DNSSEC.encode(hash.get(..10).unwrap_or_default());
         let wrong = lint::mistakes(&file);
@@ -410,7 +417,7 @@ mod tests {
             .replace("fila {fila}", "fila {fila");
         let Err(CatalogueError::Wrong(wrong)) = Catalogue::parse(&text) else { panic!() };
         assert_eq!(wrong.len(), 7, "{wrong:#?}");
-        assert!(matches!(Catalogue::parse("x = 1"), Err(CatalogueError::Unreadable(_))));
+        assert!(matches!(Catalogue::parse("x = 1"), Err(CatalogueError::Unreadable { .. })));
     }
 
     #[test]

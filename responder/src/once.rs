@@ -40,7 +40,7 @@ pub(crate) async fn once<T: Serialize + DeserializeOwned>(
 }
 
 #[allow(clippy::needless_pass_by_value)] // the shape map_err wants
-fn again(error: LedgerError) -> Outcome {
+pub(crate) fn again(error: LedgerError) -> Outcome {
     Outcome::Retry { after: LEDGER_RETRY_AFTER, why: error.to_string() }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::broadcast::{Mistake, told};
+use pipeline::broadcast::{Mistake, line_at, told};
 use schemas::conversation::Priority;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,13 @@ pub const BUILT_IN: &str = include_str!("../policy.toml");
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Not TOML, or keys that mean nothing.
-    #[error("the routing policy cannot be read: {0}")]
-    Unreadable(String),
+    #[error("the routing policy cannot be read: line {line}: {why}")]
+    Unreadable {
+        /// In which line.
+        line: usize,
+        /// Why.
+        why: String,
+    },
     /// Readable, and wrong.
     #[error("the routing policy is wrong: {}", told(.0))]
     Wrong(Vec<Mistake>),
@@ -177,8 +182,10 @@ impl Settings {
     /// # Errors
     /// [`SettingsError::Unreadable`].
     pub fn read(toml: &str) -> Result<(Self, Vec<Mistake>), SettingsError> {
-        let settings: Self =
-            toml::from_str(toml).map_err(|error| SettingsError::Unreadable(error.to_string()))?;
+        let settings: Self = toml::from_str(toml).map_err(|error| SettingsError::Unreadable {
+            line: line_at(toml, error.span().map_or(0, |span| span.start)),
+            why: error.message().to_owned(),
+        })?;
         let wrong = settings.mistakes();
         Ok((settings, wrong))
     }
@@ -258,7 +265,7 @@ mod tests {
             .replace("queue_confidence_min = 0.3", "queue_confidence_min = 3.0");
         let Err(SettingsError::Wrong(wrong)) = Settings::parse(&text) else { panic!() };
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        assert!(matches!(Settings::parse("a = 1"), Err(SettingsError::Unreadable(_))));
+        assert!(matches!(Settings::parse("a = 1"), Err(SettingsError::Unreadable { .. })));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::broadcast::Mistake;
+use pipeline::broadcast::{Mistake, line_at, told};
 use responder::act::{ACTIONS, FINDINGS};
-use responder::catalogue::Catalogue;
+use responder::catalogue::{Catalogue, CatalogueError};
+use router::SettingsError;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -47,8 +48,10 @@ pub fn lint(kind: Kind, text: &str, beside: &str, scored: &BTreeSet<String>) -> 
 }
 
 fn answers(text: &str, policy: &str) -> Result<Vec<Mistake>, Told> {
-    let (catalogue, mut wrong) =
-        Catalogue::read(text).map_err(|_| unreadable::<toml::Table>(text))?;
+    let (catalogue, mut wrong) = Catalogue::read(text).map_err(|error| match error {
+        CatalogueError::Unreadable { line, why } => Told { line: Some(line), wrong: why },
+        CatalogueError::Wrong(wrong) => Told { line: None, wrong: told(&wrong) },
+    })?;
     // What is wrong with the policy is told by its own lint.
     if let Ok(policy) = router::Settings::parse(policy) {
         wrong.extend(catalogue.lint(&known_to_answers(&policy)));
@@ -57,8 +60,10 @@ fn answers(text: &str, policy: &str) -> Result<Vec<Mistake>, Told> {
 }
 
 fn policy(text: &str, answers: &str, scored: &BTreeSet<String>) -> Result<Vec<Mistake>, Told> {
-    let (policy, mut wrong) =
-        router::Settings::read(text).map_err(|_| unreadable::<router::Settings>(text))?;
+    let (policy, mut wrong) = router::Settings::read(text).map_err(|error| match error {
+        SettingsError::Unreadable { line, why } => Told { line: Some(line), wrong: why },
+        SettingsError::Wrong(wrong) => Told { line: None, wrong: told(&wrong) },
+    })?;
     wrong.extend(policy.lint(&router::Known {
         intents: scored.iter().map(String::as_str).collect(),
         actions: ACTIONS.iter().map(|(action, _)| *action).collect(),
@@ -74,8 +79,10 @@ fn policy(text: &str, answers: &str, scored: &BTreeSet<String>) -> Result<Vec<Mi
 }
 
 fn grouping(text: &str) -> Result<Vec<Mistake>, Told> {
-    let own: ingest::turns::Grouping =
-        toml::from_str(text).map_err(|_| unreadable::<ingest::turns::Grouping>(text))?;
+    let own: ingest::turns::Grouping = toml::from_str(text).map_err(|error| {
+        let line = line_at(text, error.span().map_or(0, |span| span.start));
+        Told { line: Some(line), wrong: error.message().to_owned() }
+    })?;
     let wrong = own.mistakes().into_iter();
     Ok(wrong.map(|(key, wrong)| Mistake::new(key, wrong)).collect())
 }
@@ -87,16 +94,6 @@ fn known_to_answers(policy: &router::Settings) -> responder::catalogue::Known<'_
         looked_up: looked_up.map(|(intent, _)| intent.as_str()).collect(),
         findings: FINDINGS.iter().copied().collect::<BTreeMap<_, _>>(),
     }
-}
-
-/// Why `text` cannot be read as a `T`.
-fn unreadable<T: serde::de::DeserializeOwned>(text: &str) -> Told {
-    let Err(error) = toml::from_str::<T>(text) else {
-        let wrong = "a key is not known, or its value is of another kind".to_owned();
-        return Told { line: None, wrong };
-    };
-    let line = error.span().map(|span| line_at(text, span.start));
-    Told { line, wrong: error.message().to_owned() }
 }
 
 fn at_line(text: &str, mistake: &Mistake) -> Told {
@@ -128,10 +125,6 @@ fn entry<'a, 'i>(
     let (at, value) = table.iter().find(|(name, _)| name.get_ref() == key)?;
     *found = Some(at.span().start);
     Some(value)
-}
-
-fn line_at(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 #[cfg(test)]

@@ -60,6 +60,12 @@ impl std::fmt::Display for Mistake {
     }
 }
 
+/// The line in which byte `at` of a text stands, from 1.
+#[must_use]
+pub fn line_at(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
 /// All of them, in one line.
 #[must_use]
 pub fn told(mistakes: &[Mistake]) -> String {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipeline::clock::Clock;
-use pipeline::ledger::{OnceKey, OnceLedger};
+use pipeline::ledger::{Claim, OnceKey, OnceLedger};
 use pipeline::{Effect, Envelope, Outcome};
 use schemas::ids::LineKey;
 use schemas::line::InboundBody;
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use callback::HttpCallback;
 pub use sender::{InProduct, Outgoing, SendError, Sender, Sent};
 
-use crate::once::once;
+use crate::once::{again, once};
 use crate::outcome::told;
 use crate::template::Template;
 
@@ -41,6 +41,9 @@ const SEND_RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Why a free text that comes too late for its channel is not sent: a person decides what is.
 const WINDOW_CLOSED: &str = "window_closed";
+
+/// Why the rest of an answer in several texts is not sent: a person has the customer by then.
+const PART_BEFORE: &str = "part_before";
 
 /// The effect.
 pub struct Deliver {
@@ -135,7 +138,33 @@ impl Deliver {
         // The ledger first, the clock after it: what has gone out is not told as expired.
         let key = OnceKey(outgoing.id.clone());
         let interrupted = Ended::with(DeliveryResult::Uncertain, Some("interrupted"));
-        once(self.ledger.as_ref(), &key, interrupted, try_now()).await
+        let in_its_turn = async {
+            if self.is_broken_off(reply).await? {
+                return Ok(Ended::with(DeliveryResult::Failed, Some(PART_BEFORE)));
+            }
+            try_now().await
+        };
+        once(self.ledger.as_ref(), &key, interrupted, in_its_turn).await
+    }
+
+    /// Whether the part before this one is not known to have gone out. It was tried before: replies to
+    /// one customer keep their order.
+    async fn is_broken_off(&self, reply: &Reply) -> Result<bool, Outcome> {
+        if reply.parts < 2 || reply.due.part == 0 {
+            return Ok(false);
+        }
+        let before = OnceKey(id_of(reply, reply.due.part - 1));
+        match self.ledger.claim(&before).await.map_err(again)? {
+            Claim::Settled(ended) => {
+                let ended = serde_json::from_slice::<Ended>(&ended);
+                Ok(ended.map_or(true, |ended| ended.result != DeliveryResult::Sent))
+            }
+            Claim::Open => Ok(true),
+            Claim::Won => {
+                self.ledger.release(&before).await.map_err(again)?;
+                Ok(true)
+            }
+        }
     }
 
     /// The reply as the channel needs it, and what goes out instead after the window.
@@ -152,13 +181,7 @@ impl Deliver {
             serde_json::from_slice(&plain).map_err(|error| reject(error.to_string()))
         });
         let outgoing = Outgoing {
-            id: format!(
-                "{}/{}/{}/{}",
-                reply.conversation_id,
-                due.turn,
-                due.purpose.as_str(),
-                due.part
-            ),
+            id: id_of(reply, due.part),
             tenant: key.tenant,
             conversation_id: reply.conversation_id,
             protocol: reply.protocol.clone(),
@@ -177,6 +200,12 @@ impl Deliver {
         };
         Ok((outgoing, template.transpose()?))
     }
+}
+
+/// Names a part of a reply and nothing else.
+fn id_of(reply: &Reply, part: i32) -> String {
+    let due = &reply.due;
+    format!("{}/{}/{}/{part}", reply.conversation_id, due.turn, due.purpose.as_str())
 }
 
 /// One try. `Err`: certainly not accepted, to be tried again when the channel wants to hear of it;
@@ -207,3 +236,6 @@ impl Effect for Deliver {
         outcomes
     }
 }
+
+#[cfg(test)]
+mod tests;
