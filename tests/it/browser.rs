@@ -13,7 +13,7 @@ use crate::context::models_with_table;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A chromedriver of ours; ends with the test.
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     url: String,
 }
@@ -27,7 +27,7 @@ impl Drop for Driver {
 
 impl Driver {
     /// `None`, said aloud, where there is no browser.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         // A port nobody has at this moment.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let started = Command::new("chromedriver")
@@ -50,7 +50,7 @@ impl Driver {
     }
 
     /// A window of its own.
-    async fn window(&self, width: u32, height: u32) -> Client {
+    pub(crate) async fn window(&self, width: u32, height: u32) -> Client {
         let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),

@@ -28,4 +28,6 @@ mod openapi;
 mod privacy;
 mod tidy;
 mod web_chat;
+mod web_chat_http;
 mod whatsapp;
+mod widget;

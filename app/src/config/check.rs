@@ -73,6 +73,10 @@ fn tenants(settings: &Settings) -> Vec<String> {
         wrong.extend(missing.map(|(key, _)| format!("{place}.{key} must not be empty")));
     }
     wrong.extend(super::email::mistakes(&settings.channels.email));
+    for (name, account) in &settings.channels.web_chat {
+        let at = |what: String| format!("channels.web_chat.{name}.{what}");
+        wrong.extend(account.mistakes().into_iter().map(at));
+    }
     wrong
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Backend;
 use super::history::StoredHistory;
 use super::models;
-use crate::channels::webhooks;
+use crate::channels::{web_chats, webhooks};
 use crate::config::Settings;
 use crate::models::follow::Known;
 
@@ -67,7 +67,7 @@ pub(super) fn routes(
     let for_programs = access.guard(api::routes(door.clone(), api_settings));
     let doors = for_programs
         .merge(webhook::routes(door.clone(), webhooks(settings)))
-        .merge(web_chat::routes(door, &default_tenant, stop.clone()))
+        .merge(web_chat::routes(door, web_chats(settings), stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
     let models = access.guard(models::routes(backend, settings, known));

@@ -1,7 +1,6 @@
 // Where the conversation stands, from the server's frames; tells the view what to show.
 
 import * as outbox from "./outbox.js";
-import { session } from "./session.js";
 import * as view from "./view.js";
 import { words } from "./words.js";
 
@@ -10,14 +9,13 @@ const CUE_MS = 45_000;
 
 /**
  * `changed(what)` hears { protocol, status, begun }; `news()` hears of a message from our side;
- * `again()` asks for the conversation from its start; `choose(title)` hears a tapped button.
+ * `choose(button)` hears a tapped button.
  */
-export function talk({ changed, news, again, choose }) {
+export function talk({ changed, news, choose }) {
   let conversation = null;
   /** The last step seen, and the last there was at the welcome: until then it is the past. */
   let lastSeq = 0;
   let pastSeq = 0;
-  let greeted = false;
   /** "bot", "queued", "agent" or "over". */
   let standing = "bot";
   let rewordPlace = null;
@@ -53,21 +51,15 @@ export function talk({ changed, news, again, choose }) {
 
   const heard = {
     welcome(told) {
-      const answer = !greeted;
-      greeted = true;
-      session.id = told.session;
       const other = told.conversation && told.conversation !== conversation;
       if (other) {
         if (conversation) {
           view.divider(words.notices.anew);
           stand("bot");
         }
-        const skipped = answer && lastSeq > 0;
         conversation = told.conversation;
         lastSeq = 0;
         rewordPlace = null;
-        // What we said to have seen was of the conversation before.
-        if (skipped) return again();
       }
       pastSeq = told.seq;
       changed({ protocol: told.protocol ?? undefined, begun: told.seq > 0 || undefined, past: lastSeq < pastSeq });
@@ -119,10 +111,9 @@ export function talk({ changed, news, again, choose }) {
   };
 
   return {
-    /** The first frame of a socket. */
-    hello(about) {
-      greeted = false;
-      return { t: "hello", ...about, session: session.id ?? undefined, last_seq: lastSeq };
+    /** How far this page has come. */
+    get cursor() {
+      return { conversation: conversation ?? undefined, last_seq: lastSeq };
     },
     hear(told) {
       heard[told.t]?.(told);

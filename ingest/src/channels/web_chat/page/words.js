@@ -1,4 +1,4 @@
-// Everything a customer reads on the chat page that does not come from the server, in Brazilian
+// Everything a customer reads on the chat page and in the widget that does not come from the server, in Brazilian
 // Portuguese, and nowhere else.
 
 const minutes = (seconds) => Math.max(1, Math.round(seconds / 60));
@@ -8,6 +8,9 @@ export const words = {
   titleWithNews: (n) => `(${n}) Atendimento`,
   log: "Conversa",
   newer: "Novas mensagens",
+  open: "Abrir atendimento",
+  openWithNews: (n) => `Abrir atendimento (${n} ${n === 1 ? "mensagem nova" : "mensagens novas"})`,
+  shut: "Fechar atendimento",
   protocol: "Protocolo",
   copy: "Copiar",
   copied: "Copiado",
@@ -57,6 +60,7 @@ export const words = {
     back: "Conexão restabelecida.",
     retry: "Tentar agora",
     refused: "Este endereço de atendimento não existe. Confira o link com o seu provedor.",
+    slower: "Muitas mensagens em pouco tempo. As próximas saem em instantes.",
     busy: "Muita gente escrevendo agora. Sua mensagem está guardada e sai em instantes.",
   },
   about: {
