@@ -131,6 +131,7 @@ pub(crate) async fn label(
         queue: None,
         to_agent: None,
         until_ms: None,
+        score: None,
     };
     append_command(&desk, keys, &tenant, command).await
 }

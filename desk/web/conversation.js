@@ -10,6 +10,7 @@ import { nextInLine, row, slaBar } from "./queues.js";
 import { closeConversation, onRoute } from "./routes.js";
 import { offerSuggestion } from "./suggested.js";
 import { Timeline } from "./timeline.js";
+import * as typing from "./typing.js";
 import { words } from "./words.js";
 
 const said = words.conversation;
@@ -31,7 +32,7 @@ let current = null;
 
 // ---- head ------------------------------------------------------------------------------------
 
-const OVER = new Set(["resolved", "closed", "abandoned", "blocked"]);
+const OVER = new Set(["resolved", "csat", "closed", "abandoned", "blocked"]);
 
 function action(name, kind, enabled) {
   return h("button", { type: "button", class: kind, "data-testid": name, disabled: !enabled, on: { click: () => act(name) } },
@@ -68,8 +69,11 @@ const idsOf = ({ customer }) => (customer?.ids ?? [])
 /** The last line of the history that may change what the machine would say. */
 let askedAt = 0;
 
+const isMine = () => current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
+
 function suggestNext() {
-  const mine = current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
+  const mine = isMine();
+  typing.about(id, mine);
   offerSuggestion(mine ? id : null, askedAt).catch(() => {});
 }
 
@@ -139,6 +143,7 @@ const catchUp = gather(async () => {
 export function hear(line) {
   if (line.conversation_id !== id || !current || line.seq <= timeline.seq) return;
   const { state, owner, queue, priority, sla_due_ms } = line;
+  if (line.event === "message_received") typing.written();
   current = { ...current, state, owner, queue, priority, sla_due_ms, queue_position: null };
   showHead();
   catchUp();
@@ -150,6 +155,7 @@ function showEmpty() {
   current = null;
   offer(null, "");
   offerSuggestion(null);
+  typing.about(null, false);
   timeline.clear();
   compose(null);
   alert.textContent = "";

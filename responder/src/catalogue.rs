@@ -59,6 +59,10 @@ pub enum Use {
     Answer,
     /// Tells that a person will.
     HandoffNotice,
+    /// Asks how it was, 1 to 5: buttons are `csat:1` to `csat:5`.
+    Csat,
+    /// Thanks for the answer.
+    CsatThanks,
 }
 
 /// One text and when it is said. Conditions left out hold always.

@@ -74,6 +74,7 @@ impl Stage for Plan {
         let Some(due) = record.answer_due.take() else {
             return Verdict::Drop(DropReason::Irrelevant);
         };
+        let purpose = due.purpose;
         let reply = self.keyring.of(&record.tenant).and_then(|keys| {
             let catalogue = cx.broadcast();
             let Some(mut said) = self.say(keys, catalogue, &record, &due, input.time_ms)? else {
@@ -94,6 +95,8 @@ impl Stage for Plan {
                 cx.emit(PlanOut(Box::new(reply)));
                 Verdict::Done
             }
+            // A catalogue need not ask.
+            Ok(None) if purpose == ReplyPurpose::Csat => Verdict::Drop(DropReason::Irrelevant),
             Ok(None) => Verdict::Reject("an answer is due and nothing says what about".to_owned()),
             Err(error) => Verdict::Reject(error.to_string()),
         }
@@ -149,6 +152,12 @@ impl Plan {
                 let c = decided.classification.as_ref().filter(sure);
                 occasion.intent = c.and_then(|c| c.intent());
                 occasion.reason = Some(decided.reason.as_str());
+            }
+            (ConversationEvent::CsatAsked(_), ReplyPurpose::Csat) => {
+                occasion.purpose = Use::Csat;
+            }
+            (ConversationEvent::CsatAnswered(_), ReplyPurpose::Csat) => {
+                occasion.purpose = Use::CsatThanks;
             }
             (ConversationEvent::Queued(queued), ReplyPurpose::HandoffNotice) => {
                 occasion.purpose = Use::HandoffNotice;

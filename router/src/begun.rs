@@ -50,5 +50,8 @@ pub fn begun() -> RouterState {
         resolution_left_ms: None,
         resolution_breached: false,
         snoozed_until_ms: None,
+        csat_asked_ms: None,
+        csat_score: None,
+        csat_message: None,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::address::Address;
 use crate::codec::avro;
+pub use crate::csat::{CsatAnswered, CsatAsked};
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
@@ -39,6 +40,8 @@ named! {
         Abandoned = "abandoned",
         /// Of a blocked contact.
         Blocked = "blocked",
+        /// Considered done, and the customer is asked how it was.
+        Csat = "csat",
     }
 }
 
@@ -116,6 +119,8 @@ named! {
         ThreadAnswered = "thread_answered",
         /// An agent passed it on.
         Transferred = "transferred",
+        /// It says how it was: nothing is asked.
+        Rated = "rated",
     }
 }
 
@@ -216,6 +221,16 @@ pub enum ConversationEvent {
     Noted(Noted),
     Snoozed(Snoozed),
     Woken(Woken),
+    CsatAsked(CsatAsked),
+    CsatAnswered(CsatAnswered),
+}
+
+impl ConversationState {
+    /// Considered done, and not over: the customer may come back.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Resolved | Self::Csat)
+    }
 }
 
 impl ConversationEvent {
@@ -242,6 +257,8 @@ impl ConversationEvent {
             Self::Noted(_) => "noted",
             Self::Snoozed(_) => "snoozed",
             Self::Woken(_) => "woken",
+            Self::CsatAsked(_) => "csat_asked",
+            Self::CsatAnswered(_) => "csat_answered",
         }
     }
 }

@@ -197,6 +197,8 @@ named! {
         Note = "note",
         /// Put it aside for a while.
         Snooze = "snooze",
+        /// Write down how it was for the customer.
+        Csat = "csat",
     }
 }
 
@@ -223,6 +225,8 @@ pub struct Command {
     pub to_agent: Option<String>,
     /// Until when, of a snooze (Unix, ms).
     pub until_ms: Option<i64>,
+    /// 1 to 5, of a csat.
+    pub score: Option<i32>,
 }
 
 named! {
@@ -270,6 +274,8 @@ named! {
         HandoffNotice = "handoff_notice",
         /// A person's own words.
         AgentReply = "agent_reply",
+        /// Asks how it was, or thanks for the answer.
+        Csat = "csat",
     }
 }
 

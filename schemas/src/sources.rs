@@ -39,6 +39,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("Conversation", include_str!("../avro/conversation.avsc")),
     ("ConversationId", include_str!("../avro/conversation_id.avsc")),
     ("ConversationState", include_str!("../avro/conversation_state.avsc")),
+    ("CsatAnswered", include_str!("../avro/csat_answered.avsc")),
+    ("CsatAsked", include_str!("../avro/csat_asked.avsc")),
     ("DeadLetter", include_str!("../avro/dead_letter.avsc")),
     ("DeadLetterReason", include_str!("../avro/dead_letter_reason.avsc")),
     ("DeliveryOutcome", include_str!("../avro/delivery_outcome.avsc")),

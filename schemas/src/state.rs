@@ -168,6 +168,12 @@ pub struct RouterState {
     pub resolution_breached: bool,
     /// Its owner has put it aside until then (Unix, ms).
     pub snoozed_until_ms: Option<i64>,
+    /// When the customer was asked how it was (Unix, ms); once a conversation.
+    pub csat_asked_ms: Option<i64>,
+    /// What they said, 1 to 5.
+    pub csat_score: Option<i32>,
+    /// The message they said it with: no turn of it is answered.
+    pub csat_message: Option<MessageId>,
 }
 
 /// The machine has written in an e-mail thread.

@@ -66,13 +66,13 @@ impl Driver {
     }
 }
 
-async fn see(window: &Client, selector: &str) -> fantoccini::elements::Element {
+pub(crate) async fn see(window: &Client, selector: &str) -> fantoccini::elements::Element {
     let seen = window.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
     seen.unwrap_or_else(|error| panic!("{selector} never appeared: {error}"))
 }
 
 /// Waits for an element that is shown, and clicks it.
-async fn click(window: &Client, selector: &str) {
+pub(crate) async fn click(window: &Client, selector: &str) {
     let element = see(window, selector).await;
     let until = std::time::Instant::now() + PATIENCE;
     while let Err(error) = element.clone().click().await {
@@ -110,7 +110,7 @@ async fn are(window: &Client, selector: &str, wanted: usize) {
     }
 }
 
-fn id(name: &str) -> String {
+pub(crate) fn id(name: &str) -> String {
     format!("[data-testid={name}]")
 }
 

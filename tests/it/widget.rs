@@ -172,3 +172,42 @@ async fn where_no_socket_gets_through_nothing_is_missing() {
     assert_eq!(received.filter(|line| line["event"] == "message_received").count(), 2);
     window.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_the_agent_and_the_form_are_seen_without_a_socket_too() {
+    let Some(driver) = Driver::start().await else { return };
+    let (dir, site) = (tempfile::tempdir().unwrap(), Site::open().await);
+    let url = site.url.clone();
+    let server = Server::start(options(dir.path(), &site)).await.unwrap();
+    site.serve(&server, "delete window.WebSocket;");
+    let window = driver.window(390, 844).await;
+    window.goto(&url).await.unwrap();
+    write(&window, "quero falar com um atendente humano").await;
+    until(&window, "q('.notice.queued')?.textContent.includes('1ª')").await;
+    assert_eq!(
+        ask(&window, "q('.notice.queued').textContent.includes('Sem estimativa')").await,
+        true
+    );
+
+    let api = server.api();
+    let list = api.get("/v1/conversations").await.unwrap();
+    let path = format!("/v1/conversations/{}", list.str("/conversations/0/conversation_id"));
+    let ana = json!({ "agent": "Ana", "on": true });
+    assert_eq!(api.post(&format!("{path}/claim"), &ana).await.unwrap().status, 200);
+    until(&window, "q('.notice.agent')?.textContent.includes('Ana')").await;
+    let owned = |answer: &tests::api::Answer| answer.str("/owner") == "Ana";
+    api.until(&path, PATIENCE, owned).await.unwrap();
+    assert_eq!(api.post(&format!("{path}/typing"), &ana).await.unwrap().status, 204);
+    until(&window, "q('#cue-text')?.textContent === 'Ana está digitando…'").await;
+    assert_eq!(api.post(&format!("{path}/resolve"), &ana).await.unwrap().status, 200);
+    until(&window, "q('[data-testid=csat]')").await;
+    ask(&window, "q('[data-testid=csat] input[value=\"4\"]').click()").await;
+    ask(&window, "q('[data-testid=csat] textarea').focus()").await;
+    press(&window, "muito bom".chars()).await;
+    ask(&window, "q('[data-testid=csat-send]').click()").await;
+    until(&window, "all('.notice.over').at(-1)?.textContent.includes('Sua nota: 4 de 5')").await;
+    assert_eq!(ask(&window, "all('[data-testid=csat]').length").await, 0);
+    let rated = api.get(&path).await.unwrap();
+    assert!(rated.text.contains("muito bom") && rated.text.contains("csat_answered"));
+    window.close().await.unwrap();
+}

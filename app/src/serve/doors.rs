@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use super::history::StoredHistory;
+use super::letters::Letters;
 use super::models;
+use super::typing::{OfAgents, OfCustomers};
 use crate::channels::{web_chats, webhooks};
 use crate::config::Settings;
 use crate::models::follow::Known;
@@ -23,6 +25,7 @@ use crate::models::follow::Known;
 pub(super) struct Ears {
     pub(super) hub: Arc<Hub>,
     pub(super) floor: Arc<desk::Floor>,
+    pub(super) letters: Arc<Letters>,
 }
 
 /// What the doors have in common.
@@ -58,16 +61,19 @@ pub(super) fn routes(
         floor: Arc::clone(&ears.floor),
         suggests,
         board,
+        dead_letters: Arc::clone(&ears.letters) as Arc<dyn desk::DeadLetters>,
+        typing: Arc::new(OfAgents(Arc::clone(&ears.hub))),
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),
     };
+    let of_customers = Arc::new(OfCustomers(Arc::clone(&ears.floor)));
     let token = &settings.server.token;
     let access = if token.is_empty() { desk::Access::open() } else { desk::Access::token(token) };
     let api_settings = ApiSettings { default_tenant: default_tenant.clone(), intent_groups };
     let for_programs = access.guard(api::routes(door.clone(), api_settings));
     let doors = for_programs
         .merge(webhook::routes(door.clone(), webhooks(settings)))
-        .merge(web_chat::routes(door, web_chats(settings), stop.clone()))
+        .merge(web_chat::routes(door, web_chats(settings), of_customers, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
     let models = access.guard(models::routes(backend, settings, known));

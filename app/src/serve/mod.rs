@@ -5,9 +5,11 @@ pub(crate) mod backend;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 mod doors;
+mod estimate;
 mod health;
 mod history;
 mod http;
+mod letters;
 mod line;
 mod mail;
 mod maintenance;
@@ -15,6 +17,7 @@ mod models;
 pub(crate) mod part;
 mod paths;
 mod suggesting;
+mod typing;
 mod watching;
 
 use std::io::Write;
@@ -30,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use self::backend::Backend;
 use self::doors::Ears;
 use self::health::Health;
+use self::letters::Letters;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
@@ -165,7 +169,7 @@ async fn start(
     let mut runners = Runners::new();
     // Who listens begins before anything can happen.
     let ears = if chosen.has(DOORS) {
-        Some(listening(backend, &mut runners, line_stop).await?)
+        Some(listening(backend, settings, &mut runners, line_stop).await?)
     } else {
         None
     };
@@ -226,10 +230,15 @@ fn watching(backend: &Backend, paths: Arc<Paths>) -> anyhow::Result<Watching> {
 /// Doors and desk hear what happens, whichever process did it.
 async fn listening(
     backend: &Backend,
+    settings: &Settings,
     runners: &mut Runners,
     line_stop: &CancellationToken,
 ) -> anyhow::Result<Ears> {
-    let ears = Ears { hub: Arc::new(Hub::default()), floor: Arc::new(desk::Floor::default()) };
+    let ears = Ears {
+        hub: Arc::new(Hub::default()),
+        floor: Arc::new(desk::Floor::default()),
+        letters: Arc::new(Letters::new(backend, settings.line.layout)),
+    };
     let heard = Hub::open(&*backend.log).await?;
     let seen = desk::Floor::open(&*backend.log).await?;
     let (hub, stopping) = (Arc::clone(&ears.hub), line_stop.clone());
@@ -239,6 +248,11 @@ async fn listening(
     runners.spawn(
         async move { ("floor", floor.listen(seen, stopping).await.map_err(RunError::from)) },
     );
+    let unusable = Letters::open(&*backend.log).await?;
+    let (letters, stopping) = (Arc::clone(&ears.letters), line_stop.clone());
+    runners.spawn(async move {
+        ("letters", letters.listen(unusable, stopping).await.map_err(RunError::from))
+    });
     if let Some(told) = backend.told.clone() {
         let from = pipeline::log::From::Positions(told.from);
         let tail = backend.log.tail(&[schemas::topics::CONVERSATIONS], from);

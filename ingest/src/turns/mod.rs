@@ -325,6 +325,7 @@ fn commanded(
         CommandAction::Label
         | CommandAction::Note
         | CommandAction::Snooze
+        | CommandAction::Csat
         | CommandAction::Unknown => Ok(()),
     }
 }

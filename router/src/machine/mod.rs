@@ -8,6 +8,7 @@ mod case;
 mod checks;
 mod clocks;
 mod commands;
+mod csat;
 mod outcomes;
 mod team;
 mod threads;

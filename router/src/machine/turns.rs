@@ -10,6 +10,7 @@ use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
 
 use super::case::{Case, With};
+use super::csat;
 use crate::decide::{Decision, decide};
 use crate::out::RouterOut;
 use crate::settings::Settings;
@@ -27,8 +28,9 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
         case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);
         return;
     }
+    let Err(received) = csat::received(case, received) else { return };
     // What a machine wrote is noted, and wakes nobody.
-    if case.state.state == ConversationState::Resolved && !received.head.auto_generated {
+    if case.state.state.is_done() && !received.head.auto_generated {
         case.state.state = ConversationState::Triage;
         case.state.resolved_at_ms = None;
         case.state.owner = None;
@@ -47,13 +49,17 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
 /// A turn is to be decided.
 pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     let ClassifiedTurn { turn, classification } = classified;
-    let decision = decide(
-        case.settings,
-        case.tenant,
-        &case.state,
-        (&turn, case.may_write(turn.turn)),
-        classification.as_ref(),
-    );
+    let decision = if csat::is_of(case, &turn) {
+        Decision::Drop(RouteReason::Rated)
+    } else {
+        decide(
+            case.settings,
+            case.tenant,
+            &case.state,
+            (&turn, case.may_write(turn.turn)),
+            classification.as_ref(),
+        )
+    };
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
     let event = |route, reason, action, classification| {
         ConversationEvent::TurnDecided(Box::new(TurnDecided {

@@ -11,6 +11,9 @@ use super::limit::Limit;
 /// name none.
 const SITE: &str = "site";
 
+/// How often a visitor may tell that they are writing.
+const SIGNS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -47,12 +50,15 @@ impl Account {
 pub(super) struct Site {
     pub(super) account: Account,
     pub(super) limit: Limit,
+    /// Of signs of life, which are cheaper.
+    pub(super) signs: Limit,
 }
 
 impl Site {
     fn new(account: Account) -> Arc<Self> {
         let limit = Limit::per_minute(account.messages_per_minute);
-        Arc::new(Self { account, limit })
+        let signs = Limit::per_minute(SIGNS_PER_MINUTE);
+        Arc::new(Self { account, limit, signs })
     }
 
     /// Whether a page of `origin` may talk to us at `host`. Programs that are no browsers name none.

@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use schemas::conversation::Conversation;
-use schemas::ids::{LineKey, MessageId};
+use schemas::conversation::{Conversation, ConversationEvent, ConversationState};
+use schemas::ids::{ConversationId, LineKey, MessageId};
 use schemas::sealed::SealError;
 use tokio::time::Instant;
 
-use super::frames::{Cursor, Frame};
+use super::frames::{Author, Cursor, Frame};
 use super::view::{Step, View};
 use super::visitor::Visitor;
-use crate::door::{Door, Heard, Watch};
+use crate::door::{Door, Heard, QueuePlace, Watch};
 
 /// How long an acknowledgement waits for the message's step; later it goes without.
 const STEP_WITHIN: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ const STEP_WITHIN: Duration = Duration::from_secs(1);
 const GAP_WITHIN: Duration = Duration::from_secs(5);
 /// How often missing lines are looked for.
 const GAP_LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often whoever waits in a queue is told their place, if it changes.
+const PLACE_EVERY: Duration = Duration::from_secs(5);
 /// Later than anything.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -40,6 +42,17 @@ pub(super) struct Following {
     waiting: VecDeque<(Instant, MessageId, String)>,
     /// Since when lines have been missing.
     gap_since: Option<Instant>,
+    /// The place in a queue, while there is one.
+    waits: Option<Waits>,
+}
+
+/// Somebody waits for people.
+struct Waits {
+    conversation: ConversationId,
+    /// What was told last.
+    told: Option<QueuePlace>,
+    /// When it is asked for again.
+    look_at: Instant,
 }
 
 /// Why it is worth looking at.
@@ -69,6 +82,7 @@ impl Following {
             watch: door.watch(key),
             waiting: VecDeque::new(),
             gap_since: None,
+            waits: None,
         };
         let missed = following.welcome(cursor).await;
         Ok((following, missed))
@@ -88,7 +102,8 @@ impl Following {
     pub(super) async fn woken(&mut self) -> Result<Woken, Behind> {
         let late = self.waiting.front().map(|(at, _, _)| *at);
         let gap = self.gap_since.map(|_| Instant::now() + GAP_LOOK_EVERY);
-        let at = [late, gap].into_iter().flatten().min().unwrap_or(Instant::now() + FAR);
+        let place = self.waits.as_ref().map(|waits| waits.look_at);
+        let at = [late, gap, place].into_iter().flatten().min().unwrap_or(Instant::now() + FAR);
         tokio::select! {
             heard = self.watch.next() => heard.map(Woken::Heard).ok_or(Behind),
             () = tokio::time::sleep_until(at) => Ok(Woken::Late),
@@ -98,11 +113,18 @@ impl Following {
     /// What the customer is shown of it.
     pub(super) async fn frames(&mut self, woken: Woken) -> Result<Vec<Frame>, Behind> {
         let mut frames = Vec::new();
-        if let Woken::Heard(Heard::Conversation { at_ms, record }) = woken {
-            frames.extend(self.show(at_ms, &record, false).await);
+        match woken {
+            Woken::Heard(Heard::Conversation { at_ms, record }) => {
+                frames.extend(self.show(at_ms, &record, false).await);
+            }
+            Woken::Heard(Heard::AgentTypes(on)) => {
+                frames.push(Frame::Typing { on, who: Author::Agent });
+            }
+            Woken::Heard(Heard::Reply(_)) | Woken::Late => {}
         }
         frames.extend(self.acknowledge_late());
         frames.extend(self.close_gap().await?);
+        frames.extend(self.another_place().await);
         Ok(frames)
     }
 
@@ -153,12 +175,22 @@ impl Following {
 
     /// A line of the history. `past`: it is seen late and needs no signs of life.
     async fn show(&mut self, at_ms: i64, record: &Conversation, past: bool) -> Vec<Frame> {
-        let waits = record.queue.is_some() && record.owner.is_none() && record.chat_seq.is_some();
-        let place = if waits && !past {
+        let waits = record.state == ConversationState::Queued;
+        // Only such a line says where in the queue.
+        let tells = matches!(
+            record.event,
+            ConversationEvent::TurnDecided(_) | ConversationEvent::Queued(_)
+        );
+        let place = if waits && tells && !past && record.chat_seq.is_some() {
             self.door.history().place(record.conversation_id).await.unwrap_or_default()
         } else {
             None
         };
+        self.waits = waits.then(|| Waits {
+            conversation: record.conversation_id,
+            told: place.or(self.waits.as_ref().and_then(|before| before.told)),
+            look_at: Instant::now() + if past { Duration::ZERO } else { PLACE_EVERY },
+        });
         let Ok(keys) = self.door.keyring().of(&self.tenant) else { return Vec::new() };
         match self.view.line(&self.session, at_ms, record, keys, place) {
             Step::Nothing => Vec::new(),
@@ -171,6 +203,21 @@ impl Following {
                 frames
             }
         }
+    }
+
+    /// The place in the queue, if it is time to look and it is another one.
+    async fn another_place(&mut self) -> Option<Frame> {
+        let now = Instant::now();
+        let waits = self.waits.as_mut().filter(|waits| waits.look_at <= now)?;
+        waits.look_at = now + PLACE_EVERY;
+        // A store that does not answer says nothing new; who is not in a queue any more hears so elsewhere.
+        let place = self.door.history().place(waits.conversation).await.ok()??;
+        let is_news = waits.told.replace(place) != Some(place);
+        is_news.then(|| Frame::Place {
+            position: place.position,
+            wait_s_min: place.wait.map(|wait| wait.s_min),
+            wait_s_max: place.wait.map(|wait| wait.s_max),
+        })
     }
 
     /// Acknowledges messages that have no step yet: they are safe, and that is what counts. One that

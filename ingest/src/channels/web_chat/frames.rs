@@ -1,7 +1,7 @@
 //! The web chat's frames, JSON text both ways.
 //!
-//! The customer's side says `hello`, `msg` and `read`; ours says `welcome`, `ack`, `msg`, `typing`,
-//! `queued`, `agent` and `resolved`. Every frame of ours with a `seq` is one step of the
+//! The customer's side says `hello`, `msg`, `typing`, `csat` and `read`; ours says `welcome`, `ack`,
+//! `msg`, `typing`, `queued`, `place`, `agent`, `resolved` and `csat`. Every frame of ours with a `seq` is one step of the
 //! conversation as the customer sees it, from 1 without gaps. Where there is no WebSocket, the same
 //! frames come as events of a stream and the same messages go by POST.
 
@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Said {
     Hello(Box<Hello>),
     Msg(Saying),
+    Typing(Typing),
+    Csat(Rating),
     Read {
         #[serde(default)]
         #[allow(dead_code)] // shown to agents by the channels issue
@@ -52,6 +54,22 @@ pub(super) struct Saying {
     /// The button that was tapped.
     #[serde(default)]
     pub(super) choice: Option<Choice>,
+}
+
+/// The customer is writing, or no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Typing {
+    pub(super) conversation: ConversationId,
+    pub(super) on: bool,
+}
+
+/// How it was, 1 to 5.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Rating {
+    pub(super) conversation: ConversationId,
+    pub(super) score: i32,
+    #[serde(default)]
+    pub(super) comment: Option<String>,
 }
 
 /// How far a customer's side has come.
@@ -132,7 +150,15 @@ pub(super) enum Frame {
     Queued {
         seq: i64,
         position: Option<u64>,
-        eta_s: Option<u64>,
+        /// How long it will probably take, at least and at most; absent: nobody can say.
+        wait_s_min: Option<u64>,
+        wait_s_max: Option<u64>,
+    },
+    /// The place in the queue is another one now. No step: only the latest counts.
+    Place {
+        position: u64,
+        wait_s_min: Option<u64>,
+        wait_s_max: Option<u64>,
     },
     Agent {
         seq: i64,
@@ -140,6 +166,12 @@ pub(super) enum Frame {
     },
     Resolved {
         seq: i64,
+    },
+    /// How it was: asked or, with a score, answered.
+    Csat {
+        seq: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        score: Option<i32>,
     },
     Error {
         code: &'static str,
@@ -166,8 +198,12 @@ impl Frame {
             Self::Msg { seq, .. }
             | Self::Queued { seq, .. }
             | Self::Agent { seq, .. }
-            | Self::Resolved { seq } => Some(*seq),
-            Self::Welcome { .. } | Self::Typing { .. } | Self::Error { .. } => None,
+            | Self::Resolved { seq }
+            | Self::Csat { seq, .. } => Some(*seq),
+            Self::Welcome { .. }
+            | Self::Typing { .. }
+            | Self::Place { .. }
+            | Self::Error { .. } => None,
         }
     }
 }
@@ -206,8 +242,13 @@ mod tests {
 
     #[test]
     fn writes_what_clients_read() {
-        let frame = Frame::Queued { seq: 3, position: Some(4), eta_s: Some(210) };
+        let frame = Frame::Queued {
+            seq: 3,
+            position: Some(4),
+            wait_s_min: Some(90),
+            wait_s_max: Some(400),
+        };
         let text = serde_json::to_string(&frame).unwrap();
-        assert_eq!(text, r#"{"t":"queued","seq":3,"position":4,"eta_s":210}"#);
+        assert_eq!(text, r#"{"t":"queued","seq":3,"position":4,"wait_s_min":90,"wait_s_max":400}"#);
     }
 }

@@ -19,9 +19,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::Chat;
 use super::account::{Accounts, Site};
 use super::follow::Following;
-use super::frames::{Cursor, Frame, Saying};
+use super::frames::{Cursor, Frame, Rating, Saying, Typing};
+use super::rating;
 use super::say::{self, Ready};
 use super::token::TokenError;
+use super::typing;
 use super::visitor::{self, Issued, NotLet, Visitor};
 use crate::door::{JsonBody, Problem};
 
@@ -97,6 +99,30 @@ pub(super) async fn messages(
         }
     };
     Ok(Json(Frame::Ack { cid, id, seq }))
+}
+
+/// `POST /v1/channels/web_chat/{account}/csat`.
+pub(super) async fn csat(
+    State(chat): State<Chat>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    JsonBody(rating): JsonBody<Rating>,
+) -> Result<StatusCode, Problem> {
+    let (visitor, key) = shown(&chat, &account, &headers, None)?;
+    rating::take(&chat, &visitor, &key, rating).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/channels/web_chat/{account}/typing`.
+pub(super) async fn typing(
+    State(chat): State<Chat>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    JsonBody(typing): JsonBody<Typing>,
+) -> Result<StatusCode, Problem> {
+    let (visitor, key) = shown(&chat, &account, &headers, None)?;
+    typing::tell(&chat, &visitor, &key, typing);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /v1/channels/web_chat/{account}/events`.

@@ -12,9 +12,11 @@ mod frames;
 mod http;
 mod limit;
 mod page;
+mod rating;
 mod say;
 mod socket;
 mod token;
+mod typing;
 mod view;
 mod visitor;
 
@@ -25,6 +27,7 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use self::account::{Account, Accounts};
+pub use self::typing::TypingTold;
 use crate::door::Door;
 
 /// Name of the adapter.
@@ -34,11 +37,17 @@ pub const PROVIDER: &str = "web_chat";
 struct Chat {
     door: Door,
     accounts: Arc<Accounts>,
+    typing: Arc<dyn TypingTold>,
     stop: CancellationToken,
 }
 
 /// The routes. Sockets and streams are closed when `stop` is cancelled.
-pub fn routes(door: Door, accounts: Accounts, stop: CancellationToken) -> Router {
+pub fn routes(
+    door: Door,
+    accounts: Accounts,
+    typing: Arc<dyn TypingTold>,
+    stop: CancellationToken,
+) -> Router {
     let accounts = Arc::new(accounts);
     let without_socket = Router::new()
         .route(
@@ -49,11 +58,17 @@ pub fn routes(door: Door, accounts: Accounts, stop: CancellationToken) -> Router
             "/v1/channels/web_chat/{account}/messages",
             post(http::messages).options(http::preflight),
         )
+        .route("/v1/channels/web_chat/{account}/csat", post(http::csat).options(http::preflight))
+        .route(
+            "/v1/channels/web_chat/{account}/typing",
+            post(http::typing).options(http::preflight),
+        )
         .route("/v1/channels/web_chat/{account}/events", get(http::events).options(http::preflight))
         .layer(http::cors(Arc::clone(&accounts)));
     page::routes().route("/v1/chat/ws", get(socket::open)).merge(without_socket).with_state(Chat {
         door,
         accounts,
+        typing,
         stop,
     })
 }

@@ -24,6 +24,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/chat/widget.css", CSS, include_str!("page/widget.css")),
     ("/chat/chat.js", JS, include_str!("page/chat.js")),
     ("/chat/app.js", JS, include_str!("page/app.js")),
+    ("/chat/csat.js", JS, include_str!("page/csat.js")),
     ("/chat/panel.js", JS, include_str!("page/panel.js")),
     ("/chat/widget_panel.js", JS, include_str!("page/widget_panel.js")),
     ("/chat/visitor.js", JS, include_str!("page/visitor.js")),

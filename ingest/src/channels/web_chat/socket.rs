@@ -16,10 +16,11 @@ use super::Chat;
 use super::account::Site;
 use super::follow::Following;
 use super::frames::{Cursor, Frame, Hello, Said, Saying};
+use super::rating;
 use super::say::{self, Ready};
 use super::token::TokenError;
+use super::typing;
 use super::visitor::{NotLet, Visitor};
-use crate::door::Door;
 
 /// Largest frame of a customer, in bytes.
 const FRAME_BYTES_MAX: usize = 64 << 10;
@@ -91,7 +92,7 @@ async fn run(chat: &Chat, from: &From, mut socket: WebSocket) -> Result<(), Ende
     for frame in &missed {
         send(&mut socket, frame).await?;
     }
-    Session { door: &chat.door, visitor, key, following, socket }.run().await
+    Session { chat, visitor, key, following, socket }.run().await
 }
 
 /// Who says hello, or a code and words on why they may not.
@@ -133,7 +134,7 @@ fn let_in(chat: &Chat, from: &From, hello: Hello) -> Result<Visitor, (&'static s
 }
 
 struct Session<'a> {
-    door: &'a Door,
+    chat: &'a Chat,
     visitor: Visitor,
     key: LineKey,
     following: Following,
@@ -146,6 +147,15 @@ impl Session<'_> {
             tokio::select! {
                 said = next_said(&mut self.socket) => match said? {
                     Said::Msg(saying) => self.message(saying).await?,
+                    Said::Csat(rating) => {
+                        let taken = rating::take(self.chat, &self.visitor, &self.key, rating).await;
+                        if let Err(error) = taken {
+                            send(&mut self.socket, &error.frame()).await?;
+                        }
+                    }
+                    Said::Typing(typing) => {
+                        typing::tell(self.chat, &self.visitor, &self.key, typing);
+                    }
                     Said::Hello(_) | Said::Read { .. } | Said::Unknown => {}
                 },
                 woken = self.following.woken() => {
@@ -161,13 +171,14 @@ impl Session<'_> {
 
     async fn message(&mut self, saying: Saying) -> Result<(), Ended> {
         let cid = saying.cid.clone();
-        let taken = match say::ready(self.door, &self.visitor, &self.key, saying).await {
+        let door = &self.chat.door;
+        let taken = match say::ready(door, &self.visitor, &self.key, saying).await {
             Ok(Ready::Repeat(id, seq)) => {
                 return send(&mut self.socket, &Frame::Ack { cid, id, seq }).await;
             }
             Ok(Ready::New(id, record)) => {
                 self.following.expect(id, &cid);
-                self.door.append(vec![record]).await.map(|()| id).map_err(Into::into)
+                door.append(vec![record]).await.map(|()| id).map_err(Into::into)
             }
             Err(error) => Err(error),
         };

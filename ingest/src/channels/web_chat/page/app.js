@@ -13,6 +13,8 @@ import { words } from "./words.js";
 /** A message that is not acknowledged by then went into a dead connection. */
 const ACK_WITHIN_MS = 10_000;
 const BUSY_PAUSE_MS = 4000;
+/** One who goes on writing says so that often. */
+const TYPING_EVERY_MS = 3000;
 /** A connection lost for less is nobody's concern. */
 const BANNER_AFTER_MS = 900;
 const BACK_SHOWN_MS = 2500;
@@ -39,6 +41,7 @@ export function startChat({ root, place, at, news, forgotten }) {
   let unread = 0;
   let bannerTimer = 0;
   let readTimer = 0;
+  let typingToldAt = 0;
 
   function fillWords() {
     inside().querySelectorAll("[data-word]").forEach((one) => one.append(word(one.dataset.word)));
@@ -70,6 +73,7 @@ export function startChat({ root, place, at, news, forgotten }) {
       else tellRead();
     },
     choose: (button) => say(button.title, button),
+    rate: (rating) => link.send({ t: "csat", ...rating }),
   });
 
   function showUnread(count) {
@@ -172,6 +176,13 @@ export function startChat({ root, place, at, news, forgotten }) {
 
   // ---- writing ---------------------------------------------------------------------------------
 
+  function tellTyping(on) {
+    const { conversation: id } = conversation.cursor;
+    if (!id || (on && Date.now() - typingToldAt < TYPING_EVERY_MS) || (!on && typingToldAt === 0)) return;
+    typingToldAt = on ? Date.now() : 0;
+    link.send({ t: "typing", conversation: id, on });
+  }
+
   function fitText() {
     text.style.height = "auto";
     text.style.height = `${text.scrollHeight + 2}px`;
@@ -183,6 +194,7 @@ export function startChat({ root, place, at, news, forgotten }) {
     const said = text.value.trim();
     if (!said || refused) return;
     say(said);
+    typingToldAt = 0;
     text.value = "";
     keep("draft", null);
     fitText();
@@ -201,6 +213,7 @@ export function startChat({ root, place, at, news, forgotten }) {
     text.addEventListener("input", () => {
       fitText();
       keep("draft", text.value || null);
+      tellTyping(text.value.trim() !== "");
     });
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || touch.matches) return;

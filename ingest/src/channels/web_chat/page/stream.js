@@ -55,7 +55,8 @@ export function viaStream({ at, token, name, conversation, last_seq, heard, lost
       body: JSON.stringify(body),
       signal: over.signal,
     });
-    heard(response.ok ? await response.json() : await refusal(response, body.cid));
+    if (!response.ok) heard(await refusal(response, body.cid));
+    else if (response.status !== 204) heard(await response.json());
   }
 
   follow().catch(() => {}).finally(() => {
@@ -65,6 +66,8 @@ export function viaStream({ at, token, name, conversation, last_seq, heard, lost
   return {
     send({ t, ...said }) {
       if (t === "msg") post("messages", { ...said, name }).catch(lost);
+      else if (t === "csat") post("csat", said).catch(lost);
+      else if (t === "typing") post("typing", said).catch(() => {});
     },
     close: () => over.abort(),
   };

@@ -130,14 +130,21 @@ export function notice(kind, text) {
   return (other) => (told.textContent = other);
 }
 
-/** Shows that an answer is being thought of; null: no longer. */
-export function showCue(kind) {
+/** Puts a form below what was said; answers with a way to take it away. */
+export function form(element) {
+  place(element);
+  follow(false);
+  return () => element.remove();
+}
+
+/** Shows in words that an answer is on its way; null: no longer. */
+export function showCue(kind, told) {
   const shown = cue.hidden ? null : cue.dataset.kind;
   if (shown === kind) return;
   cue.hidden = kind === null;
   if (kind === null) return;
   cue.dataset.kind = kind;
-  byId("cue-text").textContent = words.cue[kind];
+  byId("cue-text").textContent = told;
   follow(false);
 }
 
