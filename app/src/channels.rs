@@ -2,7 +2,9 @@
 //! named here, in the configuration and nowhere else.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
@@ -27,6 +29,7 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         telegram: bots,
         chatwoot: desks,
         email: _,
+        web_chat: _,
     } = &settings.channels;
     mails(settings, &mut webhooks);
     for (name, account) in whatsapp {
@@ -62,6 +65,20 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         webhooks.add(telegram::PROVIDER, name, Arc::new(account));
     }
     webhooks
+}
+
+/// Every site customers chat on.
+pub(crate) fn web_chats(settings: &Settings) -> web_chat::Accounts {
+    let accounts = settings.channels.web_chat.iter().map(|(name, account)| web_chat::Account {
+        origins: account.each_origin().map(str::to_owned).collect(),
+        site_secret: account.site_secret.clone(),
+        visitor_lasts: Duration::from_secs(u64::from(account.visitor_hours) * 3600),
+        messages_per_minute: NonZeroU32::new(account.messages_per_minute)
+            .unwrap_or(NonZeroU32::MIN),
+        ..web_chat::Account::plain(name, &account.tenant)
+    });
+    let tenants = settings.tenants.keys().map(String::as_str);
+    web_chat::Accounts::new(accounts.collect(), tenants, settings.default_tenant())
 }
 
 /// What providers of inbound mail post.

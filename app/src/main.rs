@@ -4,6 +4,7 @@ mod channels;
 mod cli;
 mod commands;
 mod config;
+mod dead_letters;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 #[cfg(not(feature = "failpoints"))]

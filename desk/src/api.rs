@@ -1,13 +1,10 @@
 //! The desk's HTTP API.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures::stream::{self, Stream};
 use pipeline::Log;
 use pipeline::clock::Clock;
 use schemas::conversation::ConversationState;
@@ -18,17 +15,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sink::Store;
 use sink::store::{Filter, Order};
-use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Scope};
 use crate::board::Board;
 use crate::commands::asking;
+use crate::dead_letters::{self, DeadLetters};
 use crate::floor::Floor;
 use crate::problem::Problem;
 use crate::suggestions::{self, Suggests};
+use crate::typing::{self, TypingTold};
 use crate::views::{self, Text};
-use crate::{customers, labels, links, metrics, page};
+use crate::{customers, labels, links, live, metrics, page};
 
 /// Lines of a history shown at once.
 pub(crate) const HISTORY_LINES_MAX: usize = 1_000;
@@ -52,6 +50,10 @@ pub struct Desk {
     pub suggests: Arc<dyn Suggests>,
     /// How the models do.
     pub board: Arc<Board>,
+    /// What no stage could use.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// Tells customers that agents are writing.
+    pub typing: Arc<dyn TypingTold>,
     /// Whose desk it is when nobody says.
     pub default_tenant: Arc<str>,
     /// Ends streams.
@@ -72,6 +74,8 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/transfer", asking(CommandAction::Transfer))
         .route("/v1/conversations/{id}/note", asking(CommandAction::Note))
         .route("/v1/conversations/{id}/snooze", asking(CommandAction::Snooze))
+        .route("/v1/conversations/{id}/csat", asking(CommandAction::Csat))
+        .route("/v1/conversations/{id}/typing", post(typing::typing))
         .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
         .route("/v1/conversations/{id}/templates", get(suggestions::templates))
         .route("/v1/conversations/{id}/label", post(labels::label))
@@ -86,8 +90,16 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/metrics/model", get(labels::model))
         .route("/v1/intents/{intent}/reopen", post(labels::reopen))
         .with_state(desk.clone());
-    let streamed = Router::new().route("/v1/stream", get(live)).with_state(desk);
-    page::routes().merge(access.guard(guarded)).merge(access.guard_stream(streamed))
+    // What no stage could use is the installation's, whoever's it was.
+    let letters = Router::new()
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/dead-letters/replay", post(dead_letters::replay))
+        .with_state(desk.clone());
+    let streamed = Router::new().route("/v1/stream", get(live::live)).with_state(desk);
+    page::routes()
+        .merge(access.guard(guarded))
+        .merge(access.guard_whole(letters))
+        .merge(access.guard_stream(streamed))
 }
 
 #[derive(Deserialize)]
@@ -189,6 +201,10 @@ fn states(asked: Option<&str>) -> Result<(Vec<ConversationState>, Order), Proble
             (vec![Triage, BotAnswered, Queued, Assigned, WaitingCustomer], Order::Recent)
         }
         Some("mine") => (vec![Assigned, WaitingCustomer], Order::Recent),
+        // Asked how it was, they are as done as before.
+        Some("resolved") => {
+            (vec![ConversationState::Resolved, ConversationState::Csat], Order::Recent)
+        }
         Some(name) => {
             let state = ConversationState::named(name).ok_or_else(|| {
                 Problem::invalid(
@@ -261,38 +277,4 @@ async fn summary(
     let to = desk.clock.now_ms().div_euclid(60_000) + 1;
     let found = desk.store.minutes(&tenant, to - minutes, to).await?;
     Ok(Json(metrics::summary(&found, to - minutes, to)))
-}
-
-/// What happens, as it happens: a line of a conversation an event, personal numbers masked.
-async fn live(
-    State(desk): State<Desk>,
-    scope: Scope,
-    Query(asked): Query<OfTenant>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let (_, tenant) = desk.keys(&scope, asked.tenant.as_deref())?;
-    let lines = desk.floor.follow();
-    let stream = stream::unfold((desk, lines, tenant), |(desk, mut lines, tenant)| async move {
-        loop {
-            let line = tokio::select! {
-                () = desk.stop.cancelled() => return None,
-                line = lines.recv() => line,
-            };
-            match line {
-                Ok(line) if line.1.tenant == tenant => {
-                    let keys = desk.keyring.of(&tenant).ok()?;
-                    let shown = views::line(keys, line.0, &line.1, Text::Masked);
-                    let event = Event::default().event("line").data(shown.to_string());
-                    return Some((Ok(event), (desk, lines, tenant)));
-                }
-                Ok(_) => {}
-                // The page has missed something: it is told to begin anew, not fed on.
-                Err(RecvError::Lagged(_)) => {
-                    let event = Event::default().event("lagged").data("{}");
-                    return Some((Ok(event), (desk, lines, tenant)));
-                }
-                Err(RecvError::Closed) => return None,
-            }
-        }
-    });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }

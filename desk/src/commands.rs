@@ -35,7 +35,7 @@ const TEXT_BYTES_MAX: usize = 16 << 10;
 #[derive(Deserialize)]
 pub(crate) struct Asked {
     agent: String,
-    /// Of a reply or a note; of a transfer what colleagues are to know.
+    /// Of a reply or a note; of a transfer what colleagues are to know; of a csat the comment.
     text: Option<String>,
     /// Instead of a reply's text: an answer of the catalogue that providers have approved.
     template: Option<String>,
@@ -44,6 +44,8 @@ pub(crate) struct Asked {
     to_agent: Option<String>,
     /// Until when it is put aside (Unix, ms).
     until_ms: Option<i64>,
+    /// 1 to 5, of a csat.
+    score: Option<i32>,
     /// The program's own id of the command: asked again, it is the same command.
     command_id: Option<String>,
 }
@@ -86,6 +88,7 @@ async fn command(
         to_agent,
         until_ms: asked.until_ms,
         answer_id: template,
+        score: asked.score,
     };
     append_command(&desk, keys, &tenant, command).await
 }
@@ -94,7 +97,7 @@ async fn command(
 fn text_of(action: CommandAction, text: Option<String>) -> Result<Option<String>, Problem> {
     let text = text.filter(|text| !text.trim().is_empty());
     let needs = matches!(action, CommandAction::Reply | CommandAction::Note);
-    if !needs && action != CommandAction::Transfer {
+    if !needs && !matches!(action, CommandAction::Transfer | CommandAction::Csat) {
         return Ok(None);
     }
     if needs && text.is_none() || text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
@@ -189,6 +192,9 @@ fn why(reason: &str, owner: Option<&str>) -> String {
         "has_it_already" => "a conversa já está com essa pessoa".to_owned(),
         "bad_time" => "escolha um horário nos próximos 30 dias".to_owned(),
         "bad_intent" => "escolha uma intenção".to_owned(),
+        "bad_score" => "a nota vai de 1 a 5".to_owned(),
+        "csat_not_asked" => "o cliente não foi perguntado, ou voltou a escrever".to_owned(),
+        "csat_answered" => "o cliente já deu a nota".to_owned(),
         _ => "não é possível agora".to_owned(),
     }
 }

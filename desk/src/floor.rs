@@ -11,13 +11,18 @@ use pipeline::log::{self, From, LogError, Tail};
 use pipeline::{Log, Stored};
 use schemas::Avro;
 use schemas::conversation::Conversation;
-use schemas::ids::CommandId;
+use schemas::ids::{CommandId, ConversationId};
 use schemas::topics::CONVERSATIONS;
 use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::typing::CustomerTypes;
+
 /// Lines a page may be behind.
 const BEHIND_MAX: usize = 2_000;
+
+/// Signs of customers writing a page may be behind; more are missed.
+const SIGNS_BEHIND_MAX: usize = 256;
 
 /// A line of a conversation and when it was written (Unix, ms).
 pub(crate) type Line = Arc<(i64, Conversation)>;
@@ -26,11 +31,16 @@ pub(crate) type Line = Arc<(i64, Conversation)>;
 pub struct Floor {
     asked: Mutex<HashMap<CommandId, oneshot::Sender<Line>>>,
     lines: broadcast::Sender<Line>,
+    signs: broadcast::Sender<CustomerTypes>,
 }
 
 impl Default for Floor {
     fn default() -> Self {
-        Self { asked: Mutex::default(), lines: broadcast::Sender::new(BEHIND_MAX) }
+        Self {
+            asked: Mutex::default(),
+            lines: broadcast::Sender::new(BEHIND_MAX),
+            signs: broadcast::Sender::new(SIGNS_BEHIND_MAX),
+        }
     }
 }
 
@@ -50,6 +60,16 @@ impl Floor {
     /// Every line from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<Line> {
         self.lines.subscribe()
+    }
+
+    /// Tells pages that a customer is writing, or no more.
+    pub fn customer_types(&self, tenant: &str, conversation: ConversationId, on: bool) {
+        let _ = self.signs.send(CustomerTypes { tenant: tenant.to_owned(), conversation, on });
+    }
+
+    /// Every sign of a customer writing from now on.
+    pub(crate) fn signs(&self) -> broadcast::Receiver<CustomerTypes> {
+        self.signs.subscribe()
     }
 
     /// Opens the tail the floor listens to. From then on nothing is missed.

@@ -134,6 +134,7 @@ pub(crate) async fn label(
         to_agent: None,
         until_ms: None,
         answer_id: None,
+        score: None,
     };
     append_command(&desk, keys, &tenant, command).await
 }

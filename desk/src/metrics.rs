@@ -64,6 +64,37 @@ impl Times {
     }
 }
 
+/// How it was for customers.
+#[derive(Debug, Default, Clone, Copy)]
+struct Csat {
+    asked: i64,
+    answered: i64,
+    /// Of all scores.
+    score: i64,
+}
+
+impl Csat {
+    fn add(&mut self, what: &str, by: i64) {
+        match what {
+            "asked" => self.asked += by,
+            "answered" => self.answered += by,
+            _ => self.score += by,
+        }
+    }
+
+    fn view(&self) -> Value {
+        #[allow(clippy::cast_precision_loss)] // counts of conversations
+        let share = |of: i64, all: i64| (all > 0).then(|| of as f64 / all as f64);
+        json!({
+            "asked": self.asked,
+            "answered": self.answered,
+            "average": share(self.score, self.answered),
+            // What was asked before these minutes may be answered in them.
+            "answer_rate": share(self.answered, self.asked).map(|rate| rate.min(1.0)),
+        })
+    }
+}
+
 #[derive(Debug, Default, Clone)]
 struct Sums {
     messages: i64,
@@ -71,6 +102,7 @@ struct Sums {
     resolved_auto: i64,
     resolved_human: i64,
     sla_breached: i64,
+    csat: Csat,
     settled: Settled,
     answer_ms: Times,
     by_channel: BTreeMap<String, (i64, Settled)>,
@@ -91,6 +123,7 @@ impl Sums {
                 ("resolved", "auto") => self.resolved_auto += by,
                 ("resolved", _) => self.resolved_human += by,
                 ("sla_breached", _) => self.sla_breached += by,
+                ("csat", what) => self.csat.add(what, *by),
                 ("settled", route) => self.settled.add(route, *by),
                 ("answer_ms", bucket) => {
                     *self.answer_ms.0.entry(bucket.parse().unwrap_or_default()).or_default() += by;
@@ -161,6 +194,7 @@ pub(crate) fn summary(minutes: &[MinuteMetrics], from: i64, to: i64) -> Value {
             "resolved_human": total.resolved_human,
         },
         "sla_breached": total.sla_breached,
+        "csat": total.csat.view(),
         "by_channel": by_channel,
         "by_intent": total.by_intent,
         "by_sentiment": total.by_sentiment,
@@ -177,6 +211,9 @@ mod tests {
     fn sums_up_and_tells_times_to_a_tenth() {
         let values = [
             ("messages/whatsapp".to_owned(), 10),
+            ("csat/asked".to_owned(), 4),
+            ("csat/answered".to_owned(), 2),
+            ("csat/score".to_owned(), 9),
             ("settled/auto".to_owned(), 6),
             ("settled_whatsapp/auto".to_owned(), 6),
             ("settled/human".to_owned(), 2),
@@ -191,6 +228,10 @@ mod tests {
             values: values.into(),
         };
         let summary = summary(&[minute], 4, 7);
+        assert_eq!(
+            (&summary["csat"]["average"], &summary["csat"]["answer_rate"]),
+            (&4.5.into(), &0.5.into())
+        );
         assert_eq!(summary["auto_rate"], 0.75);
         assert_eq!(summary["in_flight"], 2);
         assert_eq!(summary["by_intent"]["pix"]["auto"], 4);
@@ -206,6 +247,7 @@ mod tests {
     #[test]
     fn nothing_is_nothing() {
         let summary = summary(&[], 0, 1);
+        assert_eq!(summary["csat"]["average"], Value::Null);
         assert_eq!(summary["auto_rate"], Value::Null);
         assert_eq!(summary["answer_ms"]["p95"], Value::Null);
     }

@@ -180,6 +180,11 @@ fn of_the_team(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value
             "agent": noted.agent,
             "text": text(keys, Some(&noted.text_sealed), how),
         }),
+        ConversationEvent::CsatAnswered(answered) => json!({
+            "score": answered.score,
+            "comment": text(keys, answered.comment_sealed.as_ref(), how),
+            "by": answered.by,
+        }),
         ConversationEvent::Snoozed(snoozed) => {
             json!({ "agent": snoozed.agent, "until_ms": snoozed.until_ms })
         }

@@ -30,7 +30,7 @@ export function learnRow(card, row) {
   if (!behind) {
     const { channel, protocol, state, owner, queue, updated_at_ms: atMs } = row;
     Object.assign(card, blank(card.id), { channel, protocol, state, owner, queue, atMs });
-    if (state === "resolved") card.resolved = { by: null };
+    if (state === "resolved" || state === "csat") card.resolved = { by: null };
   }
   card.name = row.customer?.name ?? card.name;
   // Lines heard before any message or decision belong to those the list tells of.

@@ -49,7 +49,7 @@ export function suggest(text) {
 export function advise({ state, owner }, agent) {
   const mine = owner !== null && owner === agent;
   form.classList.toggle("closed", !mine);
-  const over = state === "resolved" || state === "closed";
+  const over = state === "resolved" || state === "csat" || state === "closed";
   if (over) hint.textContent = said.hint.over;
   else if (!owner) hint.textContent = said.hint.claim;
   else hint.textContent = mine ? (touch.matches ? "" : said.hint.keys) : said.hint.other(owner);

@@ -12,6 +12,7 @@ import { closeConversation, onRoute } from "./routes.js";
 import { offerSuggestion } from "./suggested.js";
 import { offerTemplates, start as startTemplates } from "./templates.js";
 import { Timeline } from "./timeline.js";
+import * as typing from "./typing.js";
 import { words } from "./words.js";
 
 const said = words.conversation;
@@ -33,7 +34,7 @@ let current = null;
 
 // ---- head ------------------------------------------------------------------------------------
 
-const OVER = new Set(["resolved", "closed", "abandoned", "blocked"]);
+const OVER = new Set(["resolved", "csat", "closed", "abandoned", "blocked"]);
 
 function action(name, kind, enabled) {
   return h("button", { type: "button", class: kind, "data-testid": name, disabled: !enabled, on: { click: () => act(name) } },
@@ -70,8 +71,11 @@ const idsOf = ({ customer }) => (customer?.ids ?? [])
 /** The last line of the history that may change what the machine would say. */
 let askedAt = 0;
 
+const isMine = () => current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
+
 function suggestNext() {
-  const mine = current.owner !== null && current.owner === agentName() && !OVER.has(current.state);
+  const mine = isMine();
+  typing.about(id, mine);
   const to = mine ? id : null;
   offerSuggestion(to, askedAt).catch(() => {});
   offerTemplates(to, askedAt).catch(() => {});
@@ -143,6 +147,7 @@ const catchUp = gather(async () => {
 export function hear(line) {
   if (line.conversation_id !== id || !current || line.seq <= timeline.seq) return;
   const { state, owner, queue, priority, sla_due_ms } = line;
+  if (line.event === "message_received") typing.written();
   current = { ...current, state, owner, queue, priority, sla_due_ms, queue_position: null };
   showHead();
   catchUp();
@@ -156,6 +161,7 @@ function showEmpty() {
   offer(null, "");
   offerSuggestion(null);
   offerTemplates(null);
+  typing.about(null, false);
   timeline.clear();
   compose(null);
   alert.textContent = "";

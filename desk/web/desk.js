@@ -4,6 +4,7 @@ import { onUnauthorized } from "./api.js";
 import * as checks from "./checks.js";
 import * as conversation from "./conversation.js";
 import { byId, h } from "./dom.js";
+import * as letters from "./letters.js";
 import * as live from "./live.js";
 import * as model from "./model.js";
 import * as numbers from "./numbers.js";
@@ -12,6 +13,7 @@ import * as queues from "./queues.js";
 import { onRoute } from "./routes.js";
 import { follow } from "./stream.js";
 import * as tenants from "./tenants.js";
+import * as typing from "./typing.js";
 import { words } from "./words.js";
 
 const word = (path) => path.split(".").reduce((at, name) => at[name], words);
@@ -63,7 +65,7 @@ byId("agent").addEventListener("click", changeAgent);
 onAgent(showAgent);
 onRoute(showRoute);
 queues.onSums(showWaiting);
-for (const part of [live, queues, checks, numbers, model, tenants, conversation]) part.start();
+for (const part of [live, queues, checks, letters, numbers, model, tenants, conversation, typing]) part.start();
 setInterval(queues.tick, 1000);
 follow({
   state: showConnection,
@@ -73,8 +75,9 @@ follow({
     checks.hear(line);
     conversation.hear(line);
   },
+  typing: typing.hear,
   anew() {
-    for (const part of [live, queues, checks, conversation]) part.reload();
+    for (const part of [live, queues, checks, letters, conversation]) part.reload();
     for (const part of [numbers, model, tenants]) part.refresh();
   },
 });

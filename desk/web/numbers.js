@@ -139,7 +139,9 @@ function showTiles(s) {
     tile(said.p50, orDash(s.answer_ms.p50, duration)),
     tile(said.opened, count(opened)),
     tile(said.resolved, count(auto + human), { note: said.resolvedSplit(count(auto), count(human)) }),
-    tile(said.breached, count(s.sla_breached), { tone: s.sla_breached > 0 ? "bad" : "" }));
+    tile(said.breached, count(s.sla_breached), { tone: s.sla_breached > 0 ? "bad" : "" }),
+    tile(said.csat, orDash(s.csat.average, (average) => said.csatValue(perMinuteText(average))), { testid: "kpi-csat",
+      note: s.csat.asked > 0 && said.csatNote(count(s.csat.answered), count(s.csat.asked), percent(s.csat.answer_rate)) }));
 }
 
 function bar({ symbol, name, settled, most, told }) {

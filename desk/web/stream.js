@@ -33,7 +33,8 @@ function tell(block, heard) {
 }
 
 /**
- * Follows the stream for as long as the page lives. `on.line(line)` for each line, `on.anew()` when
+ * Follows the stream for as long as the page lives. `on.line(line)` for each line, `on.typing(sign)` for
+ * each sign of a customer who is writing, `on.anew()` when
  * lines may have been missed, `on.state(name)`: connecting, live, reconnecting, offline.
  */
 export function follow(on) {
@@ -43,6 +44,7 @@ export function follow(on) {
 
   const heard = (event, data) => {
     if (event === "line") on.line(data);
+    else if (event === "typing") on.typing(data);
     else if (event === "lagged") on.anew();
   };
 

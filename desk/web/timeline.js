@@ -123,7 +123,7 @@ const SHOW = {
   reopened: (_, __, line) => thin("conversation", said.events.reopened, line),
   closed: (_, __, line) => thin("close", said.events.closed, line),
   refused(_, { agent, action, reason }, line) {
-    const text = said.events.refused(agent, nameOf(words.commands, action), nameOf(words.refusals, reason));
+    const text = said.events.refused(agent || said.customer, nameOf(words.commands, action), nameOf(words.refusals, reason));
     return thin("alert", text, line);
   },
   sla_breached(_, { due_ms, resolution }, line) {
@@ -140,6 +140,11 @@ const SHOW = {
   linked: (_, { agent, source }, line) =>
     thin("person", said.events.linked(agent ?? nameOf(words.customer.sources, source)), line),
   unlinked: (_, { agent }, line) => thin("person", said.events.unlinked(agent ?? ""), line),
+  csat_asked: (_, __, line) => thin("check", said.events.csat_asked, line),
+  csat_answered(_, { score, comment, by }, line) {
+    const told = by ? said.events.csatBy(score, by) : said.events.csat_answered(score);
+    return comment ? bubble("left", told, comment, line) : thin("check", told, line, score >= 4 ? "good" : "");
+  },
   woken: (_, __, line) => thin("clock", said.events.woken, line),
   labeled(_, { agent, intent, predicted }, line) {
     const name = nameOf(words.intents, intent);

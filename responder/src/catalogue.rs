@@ -71,6 +71,10 @@ pub enum Use {
     HandoffNotice,
     /// Said by an agent to whom the channel takes no free text any more; never by itself.
     Template,
+    /// Asks how it was, 1 to 5: buttons are `csat:1` to `csat:5`.
+    Csat,
+    /// Thanks for the answer.
+    CsatThanks,
 }
 
 /// One text and when it is said. Conditions left out hold always.

@@ -83,6 +83,7 @@ impl Stage for Plan {
         let Some(due) = record.answer_due.take() else {
             return Verdict::Drop(DropReason::Irrelevant);
         };
+        let purpose = due.purpose;
         let replies = self.keyring.of(&record.tenant).and_then(|keys| {
             let catalogue = cx.broadcast().of(&record.tenant);
             let Some(mut said) = self.say(keys, catalogue, &record, &due, input.time_ms)? else {
@@ -105,6 +106,8 @@ impl Stage for Plan {
                 }
                 Verdict::Done
             }
+            // A catalogue need not ask.
+            Ok(_) if purpose == ReplyPurpose::Csat => Verdict::Drop(DropReason::Irrelevant),
             Ok(_) => Verdict::Reject("an answer is due and nothing says what about".to_owned()),
             Err(error) => Verdict::Reject(error.to_string()),
         }
@@ -157,6 +160,12 @@ impl Plan {
                 let c = decided.classification.as_ref().filter(sure);
                 occasion.intent = c.and_then(|c| c.intent());
                 occasion.reason = Some(decided.reason.as_str());
+            }
+            (ConversationEvent::CsatAsked(_), ReplyPurpose::Csat) => {
+                occasion.purpose = Use::Csat;
+            }
+            (ConversationEvent::CsatAnswered(_), ReplyPurpose::Csat) => {
+                occasion.purpose = Use::CsatThanks;
             }
             (ConversationEvent::Queued(queued), ReplyPurpose::HandoffNotice) => {
                 occasion.purpose = Use::HandoffNotice;

@@ -54,5 +54,8 @@ pub fn begun() -> RouterState {
         identity_asked: false,
         claims_sealed: None,
         asked: None,
+        csat_asked_ms: None,
+        csat_score: None,
+        csat_message: None,
     }
 }

@@ -55,6 +55,9 @@ pub struct Settings {
     /// How the machine's answers are looked after.
     #[serde(default)]
     pub checks: Checks,
+    /// Whether customers are asked how it was.
+    #[serde(default)]
+    pub csat: Csat,
     /// The tenants' own clocks, in minutes ahead of UTC; -180 where none is named.
     #[serde(default)]
     pub utc_offset_minutes: BTreeMap<String, i32>,
@@ -134,6 +137,27 @@ pub struct Limits {
     pub bot_answers: i32,
     /// Least confidence at which an intent chooses the queue, 0..1.
     pub queue_confidence_min: f64,
+}
+
+/// Whether customers are asked how it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Csat {
+    /// After which conversations.
+    pub after: CsatAfter,
+}
+
+/// After which conversations customers are asked how it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CsatAfter {
+    /// None.
+    #[default]
+    Never,
+    /// Those an agent ended.
+    People,
+    /// Those the machine ended, too.
+    Always,
 }
 
 /// How the machine's answers are looked after.

@@ -40,6 +40,8 @@ struct Story {
     command: u8,
     /// Of an e-mail; none: they chat.
     thread: Option<String>,
+    /// Until when the customer may be written to.
+    window_until_ms: Option<i64>,
     seen: Vec<Seen<RouterOut>>,
 }
 
@@ -58,8 +60,15 @@ impl Story {
             turn: 0,
             command: 0,
             thread: None,
+            window_until_ms: None,
             seen: Vec::new(),
         }
+    }
+
+    /// From now on messages come with a window for answers.
+    fn window_until(&mut self, ms: i64) -> &mut Self {
+        self.window_until_ms = Some(ms);
+        self
     }
 
     fn feed(&mut self, body: ClassifiedBody) -> &mut Self {
@@ -99,7 +108,7 @@ impl Story {
             auto_generated,
             verified: false,
             event_time_ms: self.now_ms,
-            reply_window_until_ms: None,
+            reply_window_until_ms: self.window_until_ms,
             answer_via: AnswerVia::Channel,
             attributes: std::collections::BTreeMap::new(),
             thread_sealed: None,
@@ -220,6 +229,7 @@ impl Story {
             to_agent: None,
             until_ms: None,
             answer_id: None,
+            score: None,
         };
         change(&mut command);
         self.feed(ClassifiedBody::Command(command))
@@ -272,6 +282,7 @@ impl Story {
             to_agent: None,
             until_ms: None,
             answer_id: None,
+            score: None,
         }))
     }
 
@@ -594,7 +605,7 @@ fn who_waits_for_a_person_goes_on_waiting_when_the_crm_answers() {
         .asks("Ana", CommandAction::Resolve)
         .action("line_check", ActionResult::Done, "line_ok");
     let last = done.records().last().map(|record| (record.state, record.answer_due.is_none()));
-    assert_eq!(last, Some((ConversationState::Resolved, true)), "{}", done.told());
+    assert_eq!(last, Some((ConversationState::Csat, true)), "{}", done.told());
 }
 
 #[test]
@@ -626,8 +637,55 @@ fn a_person_claims_answers_and_resolves_and_the_machine_is_silent() {
     10 agent_replied -> waiting_customer of Ana | due AgentReply
     11 reply_sent AgentReply Sent -> waiting_customer of Ana
     12 resolved -> resolved of Ana
-    13 refused Ana Reply: resolved -> resolved of Ana
+    13 csat_asked -> csat of Ana
+    14 refused Ana Reply: resolved -> csat of Ana
     ");
+}
+
+#[test]
+fn a_customer_is_asked_once_how_it_was_and_a_number_reopens_nothing() {
+    let resolved = |change: fn(&mut Story)| {
+        let mut story = Story::new();
+        story.says("quero cancelar tudo", sure("cancelar")).asks("Ana", CommandAction::Claim);
+        change(&mut story);
+        story.asks("Ana", CommandAction::Resolve);
+        story
+    };
+    let mut story = resolved(|_| {});
+    story.says("nota 4", None);
+    let events = |story: &Story| -> Vec<&'static str> {
+        story.records().iter().map(|record| record.event.name()).collect()
+    };
+    let told = events(&story);
+    assert_eq!(
+        told[told.len() - 5..],
+        ["resolved", "csat_asked", "message_received", "csat_answered", "turn_decided"],
+        "{}",
+        story.told()
+    );
+    let last = *story.records().last().unwrap();
+    assert_eq!(last.state, ConversationState::Csat);
+    assert!(last.settled.iter().all(|settled| settled.route == Route::Dropped));
+    // Anything else comes back under the same protocol, and nobody is asked again.
+    story
+        .says("ainda quero cancelar", sure("cancelar"))
+        .asks("Ana", CommandAction::Claim)
+        .asks("Ana", CommandAction::Resolve);
+    let told = events(&story);
+    assert!(told.contains(&"reopened"), "{}", story.told());
+    assert_eq!(told.iter().filter(|event| **event == "csat_asked").count(), 1);
+    assert_eq!(story.records().last().unwrap().state, ConversationState::Resolved);
+    // Where nobody may be written to any more, nobody is asked.
+    let mut closed = Story::new();
+    closed.says("quero cancelar tudo", sure("cancelar"));
+    closed.window_until(closed.now_ms + MINUTE_MS);
+    closed.says("alô?", None).asks("Ana", CommandAction::Claim).after(2 * MINUTE_MS);
+    closed.asks("Ana", CommandAction::Resolve);
+    assert!(!events(&closed).contains(&"csat_asked"), "{}", closed.told());
+    // Left alone, it is over after as long as any other.
+    let mut over = resolved(|_| {});
+    over.after(73 * 60 * MINUTE_MS);
+    assert_eq!(over.records().last().unwrap().state, ConversationState::Closed, "{}", over.told());
 }
 
 #[test]

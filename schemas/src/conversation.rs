@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::address::Address;
 use crate::codec::avro;
+pub use crate::csat::{CsatAnswered, CsatAsked};
 pub use crate::customers::Linked;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
@@ -40,6 +41,8 @@ named! {
         Abandoned = "abandoned",
         /// Of a blocked contact.
         Blocked = "blocked",
+        /// Considered done, and the customer is asked how it was.
+        Csat = "csat",
     }
 }
 
@@ -119,6 +122,8 @@ named! {
         Transferred = "transferred",
         /// Who the customer is was asked once, and the CRM still does not know.
         IdentityMissing = "identity_missing",
+        /// It says how it was: nothing is asked.
+        Rated = "rated",
     }
 }
 
@@ -220,6 +225,16 @@ pub enum ConversationEvent {
     Snoozed(Snoozed),
     Woken(Woken),
     Linked(Linked),
+    CsatAsked(CsatAsked),
+    CsatAnswered(CsatAnswered),
+}
+
+impl ConversationState {
+    /// Considered done, and not over: the customer may come back.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Resolved | Self::Csat)
+    }
 }
 
 impl ConversationEvent {
@@ -248,6 +263,8 @@ impl ConversationEvent {
             Self::Woken(_) => "woken",
             Self::Linked(linked) if linked.undone => "unlinked",
             Self::Linked(_) => "linked",
+            Self::CsatAsked(_) => "csat_asked",
+            Self::CsatAnswered(_) => "csat_answered",
         }
     }
 }

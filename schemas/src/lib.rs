@@ -9,6 +9,7 @@ pub mod address;
 pub mod codec;
 pub mod contact;
 pub mod conversation;
+mod csat;
 pub mod customers;
 pub mod ids;
 pub mod known;

@@ -199,6 +199,8 @@ named! {
         Snooze = "snooze",
         /// End the turn that is being grouped, whoever has the conversation.
         Flush = "flush",
+        /// Write down how it was for the customer.
+        Csat = "csat",
     }
 }
 
@@ -228,6 +230,8 @@ pub struct Command {
     /// Which answer of the catalogue a reply was taken from.
     #[serde(default)]
     pub answer_id: Option<String>,
+    /// 1 to 5, of a csat.
+    pub score: Option<i32>,
 }
 
 named! {
@@ -277,6 +281,8 @@ named! {
         HandoffNotice = "handoff_notice",
         /// A person's own words.
         AgentReply = "agent_reply",
+        /// Asks how it was, or thanks for the answer.
+        Csat = "csat",
     }
 }
 

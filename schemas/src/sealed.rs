@@ -86,6 +86,7 @@ pub struct TenantKeys {
     nonce_key: [u8; 32],
     contact_key: [u8; 32],
     protocol_key: [u8; 32],
+    visitor_key: [u8; 32],
 }
 
 impl fmt::Debug for TenantKeys {
@@ -106,6 +107,7 @@ impl TenantKeys {
             nonce_key: sub(b"nonce"),
             contact_key: sub(b"contact"),
             protocol_key: sub(b"protocol"),
+            visitor_key: sub(b"visitor"),
         }
     }
 
@@ -232,6 +234,12 @@ impl TenantKeys {
             &[b"message", self.tenant.as_bytes(), account.as_bytes(), provider_id.as_bytes()],
         );
         MessageId(first(hash))
+    }
+
+    /// What the tokens of the visitors of a web chat's `account` are signed with.
+    #[must_use]
+    pub fn visitor_key(&self, account: &str) -> [u8; 32] {
+        keyed_hash(&self.visitor_key, &[self.tenant.as_bytes(), account.as_bytes()])
     }
 
     /// A number nobody can guess for `identity`: what protocol numbers are made of.

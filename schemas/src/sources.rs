@@ -46,6 +46,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("CustomerLink", include_str!("../avro/customer_link.avsc")),
     ("CustomerNews", include_str!("../avro/customer_news.avsc")),
     ("CustomerRecord", include_str!("../avro/customer_record.avsc")),
+    ("CsatAnswered", include_str!("../avro/csat_answered.avsc")),
+    ("CsatAsked", include_str!("../avro/csat_asked.avsc")),
     ("DeadLetter", include_str!("../avro/dead_letter.avsc")),
     ("DeadLetterReason", include_str!("../avro/dead_letter_reason.avsc")),
     ("DeliveryOutcome", include_str!("../avro/delivery_outcome.avsc")),

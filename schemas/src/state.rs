@@ -191,6 +191,12 @@ pub struct RouterState {
     pub claims_sealed: Option<SealedText>,
     /// What waits until they have.
     pub asked: Option<AskedIdentity>,
+    /// When the customer was asked how it was (Unix, ms); once a conversation.
+    pub csat_asked_ms: Option<i64>,
+    /// What they said, 1 to 5.
+    pub csat_score: Option<i32>,
+    /// The message they said it with: no turn of it is answered.
+    pub csat_message: Option<MessageId>,
 }
 
 /// What waits until the customer has told who they are.

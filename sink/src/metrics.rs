@@ -105,10 +105,18 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
             }
         }
         ConversationEvent::Queued(queued) => one(format!("queued/{}", queued.reason.as_str())),
+        ConversationEvent::Assigned(_) => {
+            one(format!("taken/{}", record.queue.as_deref().unwrap_or("none")));
+        }
         ConversationEvent::Resolved(resolved) => {
             one(format!("resolved/{}", if resolved.by.is_some() { "human" } else { "auto" }));
         }
         ConversationEvent::SlaBreached(_) => one("sla_breached".to_owned()),
+        ConversationEvent::CsatAsked(_) => one("csat/asked".to_owned()),
+        ConversationEvent::CsatAnswered(answered) => {
+            one("csat/answered".to_owned());
+            names.push(("csat/score".to_owned(), i64::from(answered.score)));
+        }
         ConversationEvent::Labeled(labeled) => names.extend(watch::of_label(labeled)),
         _ => {}
     }

@@ -13,7 +13,7 @@ use crate::context::models_with_table;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A chromedriver of ours; ends with the test.
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     url: String,
 }
@@ -27,7 +27,7 @@ impl Drop for Driver {
 
 impl Driver {
     /// `None`, said aloud, where there is no browser.
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         // A port nobody has at this moment.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let started = Command::new("chromedriver")
@@ -50,7 +50,7 @@ impl Driver {
     }
 
     /// A window of its own.
-    async fn window(&self, width: u32, height: u32) -> Client {
+    pub(crate) async fn window(&self, width: u32, height: u32) -> Client {
         let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
@@ -66,13 +66,13 @@ impl Driver {
     }
 }
 
-async fn see(window: &Client, selector: &str) -> fantoccini::elements::Element {
+pub(crate) async fn see(window: &Client, selector: &str) -> fantoccini::elements::Element {
     let seen = window.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
     seen.unwrap_or_else(|error| panic!("{selector} never appeared: {error}"))
 }
 
 /// Waits for an element that is shown, and clicks it.
-async fn click(window: &Client, selector: &str) {
+pub(crate) async fn click(window: &Client, selector: &str) {
     let element = see(window, selector).await;
     let until = std::time::Instant::now() + PATIENCE;
     while let Err(error) = element.clone().click().await {
@@ -110,7 +110,7 @@ async fn are(window: &Client, selector: &str, wanted: usize) {
     }
 }
 
-fn id(name: &str) -> String {
+pub(crate) fn id(name: &str) -> String {
     format!("[data-testid={name}]")
 }
 

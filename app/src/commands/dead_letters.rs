@@ -3,17 +3,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use pipeline::ledger::{Claim, OnceKey};
-use pipeline::{Headers, Record};
+use anyhow::Context;
 use schemas::Avro;
 use schemas::ops::DeadLetter;
-use schemas::topics::{self, DEAD_LETTERS, RAW};
+use schemas::topics::DEAD_LETTERS;
 
 use super::{cluster, peek, print, settings};
 use crate::cli::DeadLetters;
 use crate::config::Settings;
-use crate::layout;
+use crate::dead_letters::{PutBack, put_back};
 use crate::serve::backend::Backend;
 
 /// Does what is asked of dead letters.
@@ -97,36 +95,14 @@ async fn replay(settings: &Settings, letters: Vec<Letter>, place: &str) -> anyho
     let Backend { log, ledger, .. } = cluster::backend(settings).await?;
     let mut replayed = 0;
     for Letter { place, letter } in chosen {
-        let Some(spec) = topics::named(&letter.topic) else {
-            bail!("{place} is from topic {}, which this release does not have", letter.topic);
-        };
-        if spec.topic == RAW {
-            print(&format!("{place} is a provider's request: `raw replay` reads it again"))?;
-            continue;
+        let layout = settings.line.layout;
+        match put_back(log.as_ref(), ledger.as_ref(), layout, &place, letter).await? {
+            PutBack::Done => replayed += 1,
+            PutBack::Before => print(&format!("{place} was replayed before"))?,
+            PutBack::Request => {
+                print(&format!("{place} is a provider's request: `raw replay` reads it again"))?;
+            }
         }
-        let once = OnceKey(format!("replay/{place}"));
-        // One that was begun and not finished is put back again: the state machines know messages,
-        // commands and outcomes by their ids.
-        if let Claim::Settled(_) = ledger.claim(&once).await? {
-            print(&format!("{place} was replayed before"))?;
-            continue;
-        }
-        let (topic, link) = layout::again(settings.line.layout, &letter.stage, spec.topic);
-        let mut again =
-            Record::new(topic, letter.key, letter.value.unwrap_or_default(), letter.time_ms);
-        let whole = format!("{}/{place}", DEAD_LETTERS.0);
-        again.headers = Headers {
-            // Without its origin: the reader has seen that, and would take this for a repeat.
-            origin: None,
-            replay_of: Some(whole.as_str().into()),
-            trace: Headers::from_bytes(&letter.headers).trace,
-        };
-        if let Some(stage) = link {
-            again.headers.replay_at(&whole, stage);
-        }
-        log.append(vec![again]).await?;
-        ledger.settle(&once, b"replayed".to_vec()).await?;
-        replayed += 1;
     }
     print(&format!("{replayed} put back; they are taken up as soon as the stages run"))
 }

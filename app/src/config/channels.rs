@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;
+use super::web_chat::WebChat;
 
 macro_rules! accounts {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident),+ $(,)? })+) => {$(
@@ -26,6 +27,7 @@ pub struct Channels {
     pub twilio: BTreeMap<String, Twilio>,
     pub telegram: BTreeMap<String, Telegram>,
     pub chatwoot: BTreeMap<String, Chatwoot>,
+    pub web_chat: BTreeMap<String, WebChat>,
 }
 
 accounts! {
@@ -162,7 +164,13 @@ impl Channels {
             tenant: &account.tenant,
             needed: vec![("webhook_secret", account.webhook_secret.as_str())],
         });
-        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
+        let web_chat = self.web_chat.iter().map(|(name, account)| Configured {
+            place: format!("channels.web_chat.{name}"),
+            tenant: &account.tenant,
+            needed: Vec::new(),
+        });
+        let all = whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot);
+        all.chain(web_chat).collect()
     }
 
     /// Every account: channel, name, and whose it is.
@@ -189,6 +197,8 @@ impl Channels {
             .chatwoot
             .values_mut()
             .flat_map(|account| [&mut account.webhook_secret, &mut account.access_token]);
-        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
+        let web_chat = self.web_chat.values_mut().map(|account| &mut account.site_secret);
+        let all = whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot);
+        all.chain(web_chat).collect()
     }
 }

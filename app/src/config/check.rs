@@ -82,6 +82,10 @@ fn tenants(settings: &Settings) -> Vec<String> {
     wrong.extend(settings.channels.chatwoot.iter().filter_map(|(name, account)| {
         Some(format!("channels.chatwoot.{name}.{}", account.mirror_mistake()?))
     }));
+    for (name, account) in &settings.channels.web_chat {
+        let at = |what: String| format!("channels.web_chat.{name}.{what}");
+        wrong.extend(account.mistakes().into_iter().map(at));
+    }
     wrong
 }
 

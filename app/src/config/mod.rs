@@ -7,6 +7,7 @@ mod cluster;
 mod email;
 mod secrets;
 mod tenants;
+mod web_chat;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -391,6 +392,30 @@ mod tests {
         let stranger = "[channels.email.a]\ntenant = \"x\"\naddress = \"nowhere\"";
         let error = load(stranger, &[]).unwrap_err().to_string();
         assert!(error.contains("a.tenant") && error.contains("a.address"), "{error}");
+    }
+
+    #[test]
+    fn a_site_that_cannot_work_is_told() {
+        let account = |rest: &str| {
+            let toml = format!("[channels.web_chat.loja]\ntenant = \"demo\"\n{rest}");
+            load(&toml, &[]).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(account("origins = \"https://a.example, http://localhost:3000\""), Ok(()));
+        for (rest, key) in [
+            ("origins = \"a.example\"", "loja.origins"),
+            ("origins = \"https://a.example/chat\"", "loja.origins"),
+            ("site_secret = \"short\"", "loja.site_secret"),
+            ("visitor_hours = 0", "loja.visitor_hours"),
+            ("messages_per_minute = 0", "loja.messages_per_minute"),
+            ("secret = \"x\"", "secret"),
+        ] {
+            let error = account(rest).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
+        let secret = "0123456789abcdef0123456789abcdef";
+        let toml =
+            format!("[channels.web_chat.loja]\ntenant = \"demo\"\nsite_secret = \"{secret}\"");
+        assert!(!load(&toml, &[]).unwrap().redacted().contains(secret));
     }
 
     #[test]

@@ -17,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::backend::Backend;
 use super::groups::Groups;
 use super::history::StoredHistory;
+use super::letters::Letters;
 use super::models;
 use super::tenants::{self, Tenants};
 use super::texts::{self, Texts};
-use crate::channels::webhooks;
+use super::typing::{OfAgents, OfCustomers};
+use crate::channels::{web_chats, webhooks};
 use crate::config::Settings;
 use crate::models::follow::Known;
 
@@ -29,6 +31,7 @@ pub(super) struct Ears {
     pub(super) hub: Arc<Hub>,
     pub(super) floor: Arc<desk::Floor>,
     pub(super) groups: Arc<Groups>,
+    pub(super) letters: Arc<Letters>,
 }
 
 /// What the doors have in common.
@@ -67,9 +70,12 @@ pub(super) fn routes(
         floor: Arc::clone(&ears.floor),
         suggests,
         board,
+        dead_letters: Arc::clone(&ears.letters) as Arc<dyn desk::DeadLetters>,
+        typing: Arc::new(OfAgents(Arc::clone(&ears.hub))),
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),
     };
+    let of_customers = Arc::new(OfCustomers(Arc::clone(&ears.floor)));
     let access = access(settings);
     let api_settings =
         ApiSettings { default_tenant: default_tenant.clone(), intent_group: texts.intent_group() };
@@ -77,7 +83,7 @@ pub(super) fn routes(
     let for_programs = access.guard(programs.layer(middleware::from_fn(tell_caller)));
     let doors = for_programs
         .merge(webhook::routes(door.clone(), webhooks(settings)))
-        .merge(web_chat::routes(door, &default_tenant, stop.clone()))
+        .merge(web_chat::routes(door, web_chats(settings), of_customers, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
     let models = access.guard_whole(models::routes(backend, settings, known));

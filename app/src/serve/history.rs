@@ -9,10 +9,10 @@ use schemas::conversation::{Conversation, ConversationState};
 use schemas::ids::{ConversationId, LineKey, MessageId};
 use sink::{Store, StoreError};
 
+use super::estimate;
+
 /// Lines of a conversation read at once.
 const LINES_MAX: usize = 1_000;
-/// Minutes of the past an estimate is made from.
-const ESTIMATE_MINUTES: i64 = 60;
 
 /// The store, as doors see it.
 pub(super) struct StoredHistory {
@@ -73,16 +73,12 @@ impl History for StoredHistory {
         let Some(ahead) = self.store.ahead_of(id).await.map_err(failed)? else { return Ok(None) };
         let Some(row) = self.store.conversation(id).await.map_err(failed)? else { return Ok(None) };
         let to = self.clock.now_ms().div_euclid(60_000) + 1;
-        let minutes =
-            self.store.minutes(&row.tenant, to - ESTIMATE_MINUTES, to).await.map_err(failed)?;
-        let looked_after: i64 =
-            minutes.iter().filter_map(|minute| minute.values.get("resolved/human")).sum();
-        // People ended so many conversations in the last hour: at that pace, one after the other.
-        let eta_s = (looked_after > 0)
-            .then(|| (ahead + 1) * (ESTIMATE_MINUTES * 60 / looked_after).unsigned_abs())
-            // Beyond what was looked at it is no estimate any more.
-            .filter(|eta_s| *eta_s <= ESTIMATE_MINUTES.unsigned_abs() * 60);
-        Ok(Some(QueuePlace { position: ahead + 1, eta_s }))
+        let from = to - estimate::MINUTES;
+        let minutes = self.store.minutes(&row.tenant, from, to).await.map_err(failed)?;
+        let name = format!("taken/{}", row.queue.as_deref().unwrap_or_default());
+        let taken: i64 = minutes.iter().filter_map(|minute| minute.values.get(&name)).sum();
+        let position = ahead + 1;
+        Ok(Some(QueuePlace { position, wait: estimate::wait(position, taken) }))
     }
 }
 

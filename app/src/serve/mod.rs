@@ -5,10 +5,12 @@ pub(crate) mod backend;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 mod doors;
+mod estimate;
 mod groups;
 mod health;
 mod history;
 mod http;
+mod letters;
 mod line;
 mod mail;
 mod maintenance;
@@ -19,6 +21,7 @@ mod problem;
 mod suggesting;
 mod tenants;
 mod texts;
+mod typing;
 mod watching;
 
 use std::io::Write;
@@ -35,6 +38,7 @@ use self::backend::Backend;
 use self::doors::Ears;
 use self::groups::Groups;
 use self::health::Health;
+use self::letters::Letters;
 pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
@@ -171,7 +175,7 @@ async fn start(
     let mut runners = Runners::new();
     // Who listens begins before anything can happen.
     let ears = if chosen.has(DOORS) {
-        Some(listening(backend, &mut runners, line_stop).await?)
+        Some(listening(backend, settings, &mut runners, line_stop).await?)
     } else {
         None
     };
@@ -237,6 +241,7 @@ fn watching(backend: &Backend, paths: Arc<Paths>) -> anyhow::Result<Watching> {
 /// Doors and desk hear what happens, whichever process did it.
 async fn listening(
     backend: &Backend,
+    settings: &Settings,
     runners: &mut Runners,
     line_stop: &CancellationToken,
 ) -> anyhow::Result<Ears> {
@@ -244,6 +249,7 @@ async fn listening(
         hub: Arc::new(Hub::default()),
         floor: Arc::new(desk::Floor::default()),
         groups: Arc::new(Groups::default()),
+        letters: Arc::new(Letters::new(backend, settings.line.layout)),
     };
     let written = Groups::open(&*backend.log).await?;
     let (groups, stopping) = (Arc::clone(&ears.groups), line_stop.clone());
@@ -259,6 +265,11 @@ async fn listening(
     runners.spawn(
         async move { ("floor", floor.listen(seen, stopping).await.map_err(RunError::from)) },
     );
+    let unusable = Letters::open(&*backend.log).await?;
+    let (letters, stopping) = (Arc::clone(&ears.letters), line_stop.clone());
+    runners.spawn(async move {
+        ("letters", letters.listen(unusable, stopping).await.map_err(RunError::from))
+    });
     if let Some(told) = backend.told.clone() {
         let from = pipeline::log::From::Positions(told.from);
         let tail = backend.log.tail(&[schemas::topics::CONVERSATIONS], from);

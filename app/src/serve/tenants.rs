@@ -124,6 +124,7 @@ impl Tenants {
                 to_agent: None,
                 until_ms: None,
                 answer_id: None,
+                score: None,
             };
             let key = LineKey::new(tenant, *contact).to_bytes();
             let body = Inbound { body: InboundBody::Command(command) };

@@ -36,6 +36,8 @@ pub enum Heard {
     },
     /// A text is on its way to the customer.
     Reply(Arc<Reply>),
+    /// An agent is writing, or no more: not of the log, and gone when nobody listens.
+    AgentTypes(bool),
 }
 
 /// Tells watchers.
@@ -97,6 +99,16 @@ impl Hub {
         let key = key.to_bytes();
         let inner = self.inner.lock();
         inner.recent.iter().filter(|record| record.key == key).filter_map(read).collect()
+    }
+
+    /// Tells whoever watches a contact that an agent is writing to it. Who is behind misses that, and
+    /// nothing else.
+    pub fn agent_types(&self, key: &LineKey, on: bool) {
+        let key = Bytes::from(key.to_bytes());
+        let inner = self.inner.lock();
+        for (_, sender) in inner.watchers.get(&key).into_iter().flatten() {
+            let _ = sender.try_send(Heard::AgentTypes(on));
+        }
     }
 
     /// Tells whoever watches the record's contact.

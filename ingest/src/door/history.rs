@@ -25,8 +25,17 @@ pub struct Trace {
 pub struct QueuePlace {
     /// From 1: who is next.
     pub position: u64,
-    /// When somebody will probably look, in seconds; absent while nobody has been looking.
-    pub eta_s: Option<u64>,
+    /// How long somebody will probably take to look; absent where too little is known.
+    pub wait: Option<Wait>,
+}
+
+/// A wait as a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Hardly less, in seconds.
+    pub s_min: u64,
+    /// Hardly more, in seconds.
+    pub s_max: u64,
 }
 
 /// What the store remembers.

@@ -23,7 +23,7 @@ use schemas::sealed::{Keyring, SealError};
 pub use caller::Caller;
 pub use event::{Event, Malformed, sealed};
 pub use hear::{Heard, Hub, Watch};
-pub use history::{History, HistoryError, QueuePlace, Trace};
+pub use history::{History, HistoryError, QueuePlace, Trace, Wait};
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
 pub(crate) use normalize::{key_of, provider_message, random_bytes};
 pub use outcome::{Decision, Progress};

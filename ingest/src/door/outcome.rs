@@ -100,6 +100,7 @@ impl Progress {
         match heard {
             Heard::Conversation { at_ms, record } => self.line(*at_ms, record),
             Heard::Reply(reply) => self.reply(reply),
+            Heard::AgentTypes(_) => {}
         }
     }
 

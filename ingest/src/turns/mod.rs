@@ -392,6 +392,7 @@ fn commanded(
         | CommandAction::Note
         | CommandAction::Snooze
         | CommandAction::Flush
+        | CommandAction::Csat
         | CommandAction::Unknown => Ok(()),
     }
 }

@@ -81,6 +81,7 @@ fn command(action: CommandAction) -> Inbound {
             to_agent: None,
             until_ms: None,
             answer_id: None,
+            score: None,
         }),
     }
 }

@@ -72,6 +72,8 @@ fn part(part: i32, parts: i32, text: &str) -> Envelope<Reply> {
         text_sealed: keys().seal(b"t", text.as_bytes()).unwrap(),
         text_masked: text.to_owned(),
         buttons: Vec::new(),
+        options_title: String::new(),
+        template_sealed: None,
         parts,
     };
     let headers = Headers::default();

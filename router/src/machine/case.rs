@@ -261,7 +261,7 @@ impl<'a> Case<'a> {
 
     /// A person has it, or was done with it: the machine says nothing any more.
     pub(super) fn is_taken(&self) -> bool {
-        self.is_owned() || self.state.state == ConversationState::Resolved
+        self.is_owned() || self.state.state.is_done()
     }
 
     /// Nothing can happen to it any more.

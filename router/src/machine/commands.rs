@@ -10,6 +10,7 @@ use schemas::message::{AnswerVia, Channel, Command, CommandAction, ReplyPurpose}
 
 use super::case::{Case, With};
 use super::checks;
+use super::csat;
 use super::outcomes::resolve;
 use super::team;
 use crate::out::RouterOut;
@@ -60,7 +61,7 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
         CommandAction::Claim => match owner {
             Some(_) if !owns => Err("owned_by_another"),
             Some(_) => Ok(()), // asked for what they have: told again
-            None if case.state.state == ConversationState::Resolved => Err("resolved"),
+            None if case.state.state.is_done() => Err("resolved"),
             None => Ok(()),
         }
         .map(|()| claim(case, agent)),
@@ -83,10 +84,11 @@ fn obey(case: &mut Case<'_>, command: &Command) -> Result<(), &'static str> {
         | CommandAction::Resolve
         | CommandAction::Snooze
         | CommandAction::Transfer => Err(match owner {
-            _ if case.state.state == ConversationState::Resolved => "resolved",
+            _ if case.state.state.is_done() => "resolved",
             Some(_) => "owned_by_another",
             None => "not_claimed",
         }),
+        CommandAction::Csat => csat::command(case, command),
         CommandAction::Note => team::note(case, command),
         // Whoever sees a turn may say what it was about: it changes nothing for anybody.
         CommandAction::Label => checks::label(case, command),

@@ -9,6 +9,7 @@ mod case;
 mod checks;
 mod clocks;
 mod commands;
+mod csat;
 mod links;
 mod outcomes;
 mod team;

@@ -11,6 +11,7 @@ use schemas::state::{AskedIdentity, PendingTurn, ToldStatus};
 
 use super::case::{Case, With};
 use super::checks;
+use super::csat;
 use pipeline::{DropReason, Verdict};
 
 fn settle(pending: &PendingTurn, route: Route, reason: RouteReason) -> Vec<Settlement> {
@@ -148,8 +149,10 @@ pub(super) fn resolve(case: &mut Case<'_>, by: Option<String>) {
     case.state.resolved_at_ms = Some(case.now_ms);
     case.state.changed_at_ms = case.now_ms;
     case.stop_clocks();
+    let by_people = by.is_some();
     let event = ConversationEvent::Resolved(Resolved { by });
     case.tell(event, With { visible: true, ..With::default() });
+    csat::ask(case, by_people);
 }
 
 /// Messages of ours whose last status is remembered.

@@ -31,7 +31,7 @@ pub(super) fn next_deadline(state: &RouterState, times: &Times) -> Option<i64> {
         ConversationState::WaitingCustomer => {
             after_s(state.changed_at_ms, times.waiting_customer_s)
         }
-        ConversationState::Resolved => {
+        ConversationState::Resolved | ConversationState::Csat => {
             after_s(state.resolved_at_ms.unwrap_or(state.changed_at_ms), times.reopen_s)
         }
         ConversationState::Closed | ConversationState::Abandoned | ConversationState::Blocked => {
@@ -81,7 +81,9 @@ pub(super) fn pass(case: &mut Case<'_>) {
             case.hand_over(None, RouteReason::AgentSilent, Vec::new(), None);
         }
         ConversationState::Queued => end(case, ConversationState::Abandoned),
-        ConversationState::Resolved => end(case, ConversationState::Closed),
+        ConversationState::Resolved | ConversationState::Csat => {
+            end(case, ConversationState::Closed);
+        }
         ConversationState::Closed | ConversationState::Abandoned | ConversationState::Blocked => {}
     }
 }

@@ -10,6 +10,7 @@ use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
 
 use super::case::{Case, With};
+use super::csat;
 use crate::decide::{Decision, decide};
 use crate::out::RouterOut;
 use crate::settings::Settings;
@@ -27,8 +28,11 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
         case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);
         return;
     }
+    if csat::received(case, &received) {
+        return;
+    }
     // What a machine wrote is noted, and wakes nobody.
-    if case.state.state == ConversationState::Resolved && !received.head.auto_generated {
+    if case.state.state.is_done() && !received.head.auto_generated {
         case.state.state = ConversationState::Triage;
         case.state.resolved_at_ms = None;
         case.state.owner = None;
@@ -51,13 +55,17 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     if turn.claims_sealed.is_some() {
         case.state.claims_sealed.clone_from(&turn.claims_sealed);
     }
-    let decision = decide(
-        case.settings,
-        case.tenant,
-        &case.state,
-        (&turn, case.may_write(turn.turn)),
-        classification.as_ref(),
-    );
+    let decision = if csat::is_of(case, &turn) {
+        Decision::Drop(RouteReason::Rated)
+    } else {
+        decide(
+            case.settings,
+            case.tenant,
+            &case.state,
+            (&turn, case.may_write(turn.turn)),
+            classification.as_ref(),
+        )
+    };
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
     let policy_version = case.settings.version.clone();
     let event = |route, reason, action, classification| {

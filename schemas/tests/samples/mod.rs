@@ -137,6 +137,7 @@ fn command() -> Command {
         to_agent: Some("Bia".into()),
         until_ms: Some(9),
         answer_id: Some("modelo.retorno".into()),
+        score: Some(4),
     }
 }
 
@@ -287,6 +288,13 @@ fn of_the_team() -> Vec<ConversationEvent> {
             contact: ContactKey([7; 16]),
             undone: false,
             source: LinkSource::Agent,
+            by: Some("Ana".into()),
+        }),
+        E::CsatAsked(CsatAsked {}),
+        E::CsatAnswered(CsatAnswered {
+            score: 4,
+            comment_sealed: Some(sealed()),
+            comment_masked: Some("demorou".into()),
             by: Some("Ana".into()),
         }),
     ]
@@ -508,6 +516,19 @@ fn turns_state() -> TurnsState {
     }
 }
 
+fn states() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        whole(&turns_state()),
+        whole(&router_state()),
+        whole(&MinuteMetrics {
+            tenant: "demo".into(),
+            minute: 1,
+            source_partition: 0,
+            values: [("settled/auto".to_owned(), 2)].into(),
+        }),
+    ]
+}
+
 fn router_state() -> RouterState {
     RouterState {
         conversation_id: ConversationId([4; 20]),
@@ -559,20 +580,10 @@ fn router_state() -> RouterState {
         identity_asked: true,
         claims_sealed: Some(sealed()),
         asked: Some(AskedIdentity { intent: "pix".into(), action: "open_invoice".into() }),
+        csat_asked_ms: Some(8),
+        csat_score: Some(4),
+        csat_message: Some(MessageId([9; 16])),
     }
-}
-
-fn states() -> Vec<(&'static str, Vec<u8>)> {
-    vec![
-        whole(&turns_state()),
-        whole(&router_state()),
-        whole(&MinuteMetrics {
-            tenant: "demo".into(),
-            minute: 1,
-            source_partition: 0,
-            values: [("settled/auto".to_owned(), 2)].into(),
-        }),
-    ]
 }
 
 fn ops() -> Vec<(&'static str, Vec<u8>)> {

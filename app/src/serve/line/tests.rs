@@ -171,6 +171,7 @@ fn commands(key: &[u8], of: ConversationId, n: u8, at_ms: i64) -> Vec<Record> {
             to_agent: None,
             until_ms: None,
             answer_id: None,
+            score: None,
         };
         record(key.to_vec(), InboundBody::Command(command), at_ms + i64::from(n))
     };

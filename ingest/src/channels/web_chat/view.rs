@@ -136,10 +136,15 @@ impl View {
             ConversationEvent::TurnDecided(_) | ConversationEvent::Queued(_) => Frame::Queued {
                 seq,
                 position: place.map(|place| place.position),
-                eta_s: place.and_then(|place| place.eta_s),
+                wait_s_min: place.and_then(|place| place.wait).map(|wait| wait.s_min),
+                wait_s_max: place.and_then(|place| place.wait).map(|wait| wait.s_max),
             },
             ConversationEvent::Assigned(assigned) => {
                 Frame::Agent { seq, name: assigned.agent.clone() }
+            }
+            ConversationEvent::CsatAsked(_) => Frame::Csat { seq, score: None },
+            ConversationEvent::CsatAnswered(answered) => {
+                Frame::Csat { seq, score: Some(answered.score) }
             }
             _ => Frame::Resolved { seq },
         })

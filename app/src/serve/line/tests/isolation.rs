@@ -149,6 +149,7 @@ fn world(log: &MemoryLog, tenant: &str, keyring: &Keyring, at_ms: i64) -> Vec<Re
                 to_agent: None,
                 until_ms: None,
                 answer_id: None,
+                score: None,
             };
             answers.push(record(key.clone(), InboundBody::Command(command), at_ms));
         }

@@ -199,6 +199,7 @@ fn worked_on(conversation_id: ConversationId, n: u64) -> Vec<Command> {
             to_agent: None,
             until_ms: None,
             answer_id: None,
+            score: None,
         }
     };
     (0..).zip(actions).map(command).collect()

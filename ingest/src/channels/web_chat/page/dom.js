@@ -2,7 +2,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export const byId = (id) => document.getElementById(id);
+/** Where the chat is: our page, or the shadow of a widget on somebody else's. */
+let root = document;
+
+export function mountIn(place) {
+  root = place;
+}
+
+export const inside = () => root;
+export const byId = (id) => root.getElementById(id);
 
 /** An HTML element: attributes, `on` listeners, `data`; strings become text. */
 export function h(tag, props, ...children) {
@@ -17,7 +25,7 @@ export function h(tag, props, ...children) {
   return element;
 }
 
-/** An icon of the sprite in chat.html; always beside words that say the same. */
+/** An icon of the sprite in panel.js; always beside words that say the same. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");

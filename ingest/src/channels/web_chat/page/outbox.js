@@ -13,12 +13,12 @@ function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What waits, oldest first: { cid, text, atMs }. */
+/** What waits, oldest first: { cid, text, choice, atMs }. */
 export const unsent = all;
 
-/** Adds a message and answers with it. */
-export function add(text) {
-  const message = { cid: newId(), text, atMs: Date.now() };
+/** Adds a message and answers with it. `choice`: the button that was tapped. */
+export function add(text, choice) {
+  const message = { cid: newId(), text, choice, atMs: Date.now() };
   keep(NAME, [...all(), message]);
   return message;
 }

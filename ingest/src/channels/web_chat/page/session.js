@@ -1,8 +1,12 @@
-// Who this browser is to the server, kept on this device: the session, the name, what is unsent.
-// Where storage is closed to pages, everything lasts as long as the page.
+// What is kept on this device: who this browser is to the server, the name, what is unsent. Where
+// storage is closed to pages, everything lasts as long as the page.
 
-const tenantAsked = new URLSearchParams(location.search).get("tenant");
-const PREFIX = `correnteza.chat.${tenantAsked ?? ""}.`;
+let prefix = "correnteza.chat.";
+
+/** Everything is kept apart by account. */
+export function keepFor(account) {
+  prefix = `correnteza.chat.${account}.`;
+}
 
 const memory = new Map();
 
@@ -17,7 +21,7 @@ function storage() {
 /** What was kept under a name, or null. */
 export function kept(name) {
   try {
-    return JSON.parse(storage()?.getItem(PREFIX + name) ?? memory.get(name) ?? "null");
+    return JSON.parse(storage()?.getItem(prefix + name) ?? memory.get(name) ?? "null");
   } catch {
     return null;
   }
@@ -29,23 +33,14 @@ export function keep(name, value) {
   if (value === null) memory.delete(name);
   else memory.set(name, text);
   try {
-    if (value === null) storage()?.removeItem(PREFIX + name);
-    else storage()?.setItem(PREFIX + name, text);
+    if (value === null) storage()?.removeItem(prefix + name);
+    else storage()?.setItem(prefix + name, text);
   } catch {
     // Full or closed: memory has it.
   }
 }
 
-/** The provider asked for in the address, if any. */
-export const tenant = tenantAsked;
-
 export const session = {
-  get id() {
-    return kept("session");
-  },
-  set id(value) {
-    keep("session", value);
-  },
   get name() {
     return kept("name") ?? "";
   },
@@ -56,5 +51,5 @@ export const session = {
 
 /** This device forgets the conversation. The provider does not. */
 export function forget() {
-  for (const name of ["session", "name", "outbox", "draft"]) keep(name, null);
+  for (const name of ["visitor", "name", "outbox", "draft"]) keep(name, null);
 }

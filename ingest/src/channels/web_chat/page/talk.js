@@ -1,26 +1,31 @@
 // Where the conversation stands, from the server's frames; tells the view what to show.
 
+import { csatForm } from "./csat.js";
 import * as outbox from "./outbox.js";
-import { session } from "./session.js";
 import * as view from "./view.js";
 import { words } from "./words.js";
 
 /** A cue that nothing follows goes away: whoever answers may take longer than a grouped turn. */
 const CUE_MS = 45_000;
 
+/** An agent who goes on writing says so every few seconds. */
+const TYPING_MS = 7000;
+
 /**
  * `changed(what)` hears { protocol, status, begun }; `news()` hears of a message from our side;
- * `again()` asks for the conversation from its start; `choose(title)` hears a tapped button.
+ * `choose(button)` hears a tapped button, `rate(rating)` how it was.
  */
-export function talk({ changed, news, again, choose }) {
+export function talk({ changed, news, choose, rate }) {
   let conversation = null;
   /** The last step seen, and the last there was at the welcome: until then it is the past. */
   let lastSeq = 0;
   let pastSeq = 0;
-  let greeted = false;
   /** "bot", "queued", "agent" or "over". */
   let standing = "bot";
   let rewordPlace = null;
+  let placeBegins = "";
+  let agentName = null;
+  let takeFormAway = () => {};
   let cueTimer = 0;
   const seen = new Set();
 
@@ -29,14 +34,22 @@ export function talk({ changed, news, again, choose }) {
     changed({ status: { kind, text: text ?? words.status[kind] } });
   }
 
-  function cue(kind) {
+  function cue(kind, lastsMs = CUE_MS) {
     clearTimeout(cueTimer);
-    view.showCue(kind);
-    if (kind) cueTimer = setTimeout(() => view.showCue(null), CUE_MS);
+    const told = kind && words.cue[kind];
+    view.showCue(kind, typeof told === "function" ? told(agentName) : told);
+    if (kind) cueTimer = setTimeout(() => view.showCue(null), lastsMs);
+  }
+
+  /** Where one stands in the queue: the words before it stay, the place is told as of now. */
+  function placeText({ position, wait_s_min: least, wait_s_max: most }) {
+    const wait = most ? words.notices.wait(least, most) : words.notices.noWait;
+    return [placeBegins, position && words.notices.place(position), position && wait].filter(Boolean).join(" ");
   }
 
   /** The machine reads what people do not have: it waits for the customer to finish. */
   function heardCustomer(atMs) {
+    takeFormAway();
     if (standing === "over") stand("bot");
     if (standing === "bot" && Date.now() - atMs < CUE_MS) cue("reading");
   }
@@ -53,21 +66,15 @@ export function talk({ changed, news, again, choose }) {
 
   const heard = {
     welcome(told) {
-      const answer = !greeted;
-      greeted = true;
-      session.id = told.session;
       const other = told.conversation && told.conversation !== conversation;
       if (other) {
         if (conversation) {
           view.divider(words.notices.anew);
           stand("bot");
         }
-        const skipped = answer && lastSeq > 0;
         conversation = told.conversation;
         lastSeq = 0;
         rewordPlace = null;
-        // What we said to have seen was of the conversation before.
-        if (skipped) return again();
       }
       pastSeq = told.seq;
       changed({ protocol: told.protocol ?? undefined, begun: told.seq > 0 || undefined, past: lastSeq < pastSeq });
@@ -93,20 +100,25 @@ export function talk({ changed, news, again, choose }) {
     },
     typing({ on, who }) {
       if (who === "bot") cue(on ? "writing" : null);
+      else if (standing === "agent") cue(on ? "typing" : null, TYPING_MS);
     },
-    queued({ seq, position, eta_s: wait }) {
-      if (!step(seq)) return;
+    queued(told) {
+      if (!step(told.seq)) return;
       cue(null);
-      const first = standing === "agent" ? words.notices.queuedAgain : words.notices.queued;
-      const text = [first, position && words.notices.place(position), wait && words.notices.wait(wait)].filter(Boolean).join(" ");
+      placeBegins = standing === "agent" ? words.notices.queuedAgain : words.notices.queued;
+      const text = placeText(told);
       if (standing === "queued" && rewordPlace) rewordPlace(text);
       else rewordPlace = view.notice("queued", text);
       // The place is told as of now; the line above is in sight for as long as one waits.
       stand("queued");
     },
+    place(told) {
+      if (standing === "queued") rewordPlace?.(placeText(told));
+    },
     agent({ seq, name }) {
       if (!step(seq)) return;
       cue(null);
+      agentName = name;
       view.notice("agent", words.notices.agent(name));
       stand("agent", words.status.agent(name));
     },
@@ -116,13 +128,18 @@ export function talk({ changed, news, again, choose }) {
       if (standing !== "over") view.notice("over", words.notices.over);
       stand("over");
     },
+    csat({ seq, score }) {
+      if (!step(seq)) return;
+      takeFormAway();
+      if (score) view.notice("over", words.csat.thanks(score));
+      else takeFormAway = view.form(csatForm((rating) => rate({ conversation, ...rating })));
+    },
   };
 
   return {
-    /** The first frame of a socket. */
-    hello(about) {
-      greeted = false;
-      return { t: "hello", ...about, session: session.id ?? undefined, last_seq: lastSeq };
+    /** How far this page has come. */
+    get cursor() {
+      return { conversation: conversation ?? undefined, last_seq: lastSeq };
     },
     hear(told) {
       heard[told.t]?.(told);

@@ -10,10 +10,7 @@ const NEAR_PX = 90;
 const clock = new Intl.DateTimeFormat("pt-BR", { hour: "2-digit", minute: "2-digit" });
 const date = new Intl.DateTimeFormat("pt-BR", { day: "numeric", month: "long" });
 
-const log = byId("log");
-const scroll = byId("log-scroll");
-const newer = byId("newer");
-const cue = byId("cue");
+let log, scroll, newer, cue;
 
 /** The customer's own messages, by client id. */
 const own = new Map();
@@ -103,13 +100,13 @@ const group = (from, name) => {
   return last?.dataset.from === from && last.dataset.name === (name ?? "");
 };
 
-/** A message of the bot's or an agent's. `choose(title)` hears a tapped button. */
+/** A message of the bot's or an agent's. `choose(button)` hears a tapped button. */
 export function theirs({ from, name, text, atMs, buttons = [], choose }) {
   divide(atMs);
   const author = name || words.authors[from];
   const goesOn = group(from, name);
-  const row = buttons.length > 0 && h("div", { class: "chips" }, buttons.map(({ title }) =>
-    h("button", { type: "button", class: "chip", on: { click: () => choose(title) } }, title)));
+  const row = buttons.length > 0 && h("div", { class: "chips" }, buttons.map(({ id, title }) =>
+    h("button", { type: "button", class: "chip", on: { click: () => choose({ id, title }) } }, title)));
   const element = h("li", {
     class: `message ${from}${goesOn ? " goes-on" : ""}`, "data-testid": from === "bot" ? "bot-message" : "agent-message",
     data: { from, name: name ?? "" },
@@ -133,18 +130,29 @@ export function notice(kind, text) {
   return (other) => (told.textContent = other);
 }
 
-/** Shows that an answer is being thought of; null: no longer. */
-export function showCue(kind) {
+/** Puts a form below what was said; answers with a way to take it away. */
+export function form(element) {
+  place(element);
+  follow(false);
+  return () => element.remove();
+}
+
+/** Shows in words that an answer is on its way; null: no longer. */
+export function showCue(kind, told) {
   const shown = cue.hidden ? null : cue.dataset.kind;
   if (shown === kind) return;
   cue.hidden = kind === null;
   if (kind === null) return;
   cue.dataset.kind = kind;
-  byId("cue-text").textContent = words.cue[kind];
+  byId("cue-text").textContent = told;
   follow(false);
 }
 
+/** Begins anew on what is in the page now. */
 export function startView() {
+  [log, scroll, newer, cue] = ["log", "log-scroll", "newer", "cue"].map(byId);
+  own.clear();
+  [lastDay, atEnd, lastTop] = ["", true, 0];
   scroll.addEventListener("scroll", () => {
     const near = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_PX;
     // Only who scrolls up leaves the end: what grows below does not take it away.

@@ -1,4 +1,4 @@
-// Everything a customer reads on the chat page that does not come from the server, in Brazilian
+// Everything a customer reads on the chat page and in the widget that does not come from the server, in Brazilian
 // Portuguese, and nowhere else.
 
 const minutes = (seconds) => Math.max(1, Math.round(seconds / 60));
@@ -8,6 +8,9 @@ export const words = {
   titleWithNews: (n) => `(${n}) Atendimento`,
   log: "Conversa",
   newer: "Novas mensagens",
+  open: "Abrir atendimento",
+  openWithNews: (n) => `Abrir atendimento (${n} ${n === 1 ? "mensagem nova" : "mensagens novas"})`,
+  shut: "Fechar atendimento",
   protocol: "Protocolo",
   copy: "Copiar",
   copied: "Copiado",
@@ -32,15 +35,25 @@ export const words = {
     agent: (name) => `${name} está com você`,
     over: "Atendimento encerrado",
   },
-  cue: { reading: "Lendo sua mensagem…", writing: "Escrevendo a resposta…" },
+  cue: { reading: "Lendo sua mensagem…", writing: "Escrevendo a resposta…", typing: (name) => `${name ?? "Atendente"} está digitando…` },
   notices: {
     queued: "Você está na fila para falar com uma pessoa.",
     queuedAgain: "Você voltou para a fila. Outra pessoa vai continuar daqui.",
     place: (position) => `Sua posição agora: ${position}ª.`,
-    wait: (seconds) => `Espera de cerca de ${minutes(seconds)} min.`,
+    wait: (least, most) =>
+      minutes(least) === minutes(most) ? `Espera de cerca de ${minutes(most)} min.` : `Espera de ${minutes(least)} a ${minutes(most)} min.`,
+    noWait: "Sem estimativa de espera por enquanto.",
     agent: (name) => `${name} entrou na conversa.`,
     over: "Atendimento encerrado. Se precisar de mais alguma coisa, é só escrever.",
     anew: "Novo atendimento",
+  },
+  csat: {
+    question: "Como foi o atendimento?",
+    hint: "1 é péssimo, 5 é ótimo",
+    scores: { 1: "1, péssimo", 2: "2, ruim", 3: "3, regular", 4: "4, bom", 5: "5, ótimo" },
+    comment: "Quer contar mais? (opcional)",
+    send: "Enviar avaliação",
+    thanks: (score) => `Obrigado! Sua nota: ${score} de 5.`,
   },
   authors: { bot: "Assistente virtual", agent: "Atendente", customer: "Você" },
   saidBy: (who) => `${who}: `,
@@ -57,6 +70,7 @@ export const words = {
     back: "Conexão restabelecida.",
     retry: "Tentar agora",
     refused: "Este endereço de atendimento não existe. Confira o link com o seu provedor.",
+    slower: "Muitas mensagens em pouco tempo. As próximas saem em instantes.",
     busy: "Muita gente escrevendo agora. Sua mensagem está guardada e sai em instantes.",
   },
   about: {
