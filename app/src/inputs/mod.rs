@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow};
 use ingest::turns;
 use parking_lot::RwLock;
 use pipeline::Log;
-use pipeline::broadcast::{Missing, PerTenant, Swapped, Versioned};
+use pipeline::broadcast::{Broadcasts, Missing, PerTenant, Swapped, Versioned};
 use responder::Catalogue;
 use schemas::ops::SettingInUse;
 
@@ -100,6 +100,16 @@ pub fn lint_beside_configured(
 }
 
 impl Inputs {
+    /// Whether the stages of this process have been handed what is known to be in use.
+    pub fn are_handed_on(&self, kind: Kind) -> bool {
+        let handed = match kind {
+            Kind::Grouping => self.grouping.latest().version.clone(),
+            Kind::Policy => self.policy.latest().version.clone(),
+            Kind::Answers => self.catalogue.latest().version.clone(),
+        };
+        self.known.read().combination(kind).is_some_and(|known| handed == known)
+    }
+
     /// Reads what is in use, after what the configuration newly says has been put into use.
     ///
     /// # Errors

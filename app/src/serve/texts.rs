@@ -99,8 +99,12 @@ impl Texts {
     /// ahead of this one.
     pub(super) async fn hears(mut self, kind: Kind, put: &SettingInUse) -> StatusCode {
         let known = Arc::clone(&self.inputs.known);
+        let inputs = self.inputs.clone();
+        // What is known is handed to the stages a moment later.
         let waiting = self.heard.wait_for(|_| {
-            known.read().own(kind, &put.tenant).is_some_and(|own| own.at_ms >= put.at_ms)
+            let heard =
+                known.read().own(kind, &put.tenant).is_some_and(|own| own.at_ms >= put.at_ms);
+            heard && inputs.are_handed_on(kind)
         });
         match tokio::time::timeout(HEARD_WITHIN, waiting).await {
             Ok(Ok(_)) => StatusCode::OK,
