@@ -28,7 +28,10 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
         case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);
         return;
     }
-    let Err(received) = csat::received(case, received) else { return };
+    if let Some(score) = csat::said(case, &received.head) {
+        csat::received(case, received, score);
+        return;
+    }
     // What a machine wrote is noted, and wakes nobody.
     if case.state.state.is_done() && !received.head.auto_generated {
         case.state.state = ConversationState::Triage;
