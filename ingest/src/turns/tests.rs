@@ -76,6 +76,7 @@ fn claim() -> Inbound {
             queue: None,
             to_agent: None,
             until_ms: None,
+            score: None,
         }),
     }
 }
