@@ -48,19 +48,19 @@ fn told(case: &mut Case<'_>, part: i32) -> With {
     With { due: Some(due), ..With::default() }
 }
 
-/// Takes a message that says how it was, and nothing else; whether it is one.
-pub(super) fn received(case: &mut Case<'_>, received: &Received) -> bool {
-    let head = &received.head;
+/// What a message says of how it was, if it was asked for and the message says nothing else.
+pub(super) fn said(case: &Case<'_>, head: &MessageHead) -> Option<i32> {
     let theirs = head.direction == Direction::Inbound && !head.auto_generated;
-    let Some(score) = score_of(head).filter(|_| theirs && is_open(case)) else {
-        return false;
-    };
-    case.state.csat_message = Some(head.message_id);
-    let event = MessageReceived { head: head.clone() };
+    score_of(head).filter(|_| theirs && is_open(case))
+}
+
+/// Takes a message that says nothing but how it was.
+pub(super) fn received(case: &mut Case<'_>, received: Received, score: i32) {
+    case.state.csat_message = Some(received.head.message_id);
+    let event = MessageReceived { head: received.head };
     let visible = With { visible: true, ..With::default() };
     case.tell(ConversationEvent::MessageReceived(Box::new(event)), visible);
     answered(case, score, (None, None), None);
-    true
 }
 
 /// Whether a turn is nothing but the message that said how it was.

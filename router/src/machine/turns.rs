@@ -28,7 +28,8 @@ pub(super) fn received(case: &mut Case<'_>, received: Received) {
         case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);
         return;
     }
-    if csat::received(case, &received) {
+    if let Some(score) = csat::said(case, &received.head) {
+        csat::received(case, received, score);
         return;
     }
     // What a machine wrote is noted, and wakes nobody.
