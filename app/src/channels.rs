@@ -1,6 +1,8 @@
 //! The channels put together: which accounts hear, and which way out each adapter has. A new channel is
 //! named here, in the configuration and nowhere else.
 
+pub(crate) mod files;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -67,6 +67,8 @@ impl Stage for Classify {
             TurnsBody::ActionOutcome(outcome) => ClassifiedBody::ActionOutcome(outcome),
             TurnsBody::DeliveryOutcome(outcome) => ClassifiedBody::DeliveryOutcome(outcome),
             TurnsBody::Tick(tick) => ClassifiedBody::Tick(tick),
+            TurnsBody::MediaFetched(fetched) => ClassifiedBody::MediaFetched(fetched),
+            TurnsBody::Transcribed(transcribed) => ClassifiedBody::Transcribed(transcribed),
         };
         cx.emit(ClassifyOut(Classified { body }));
         Verdict::Done

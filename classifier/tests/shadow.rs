@@ -38,6 +38,7 @@ fn turn(text: Option<&str>) -> Turns {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            transcript_confidence: None,
         })),
     }
 }

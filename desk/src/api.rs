@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::board::Board;
 use crate::commands::asking;
+use crate::files::{self, Files};
 use crate::floor::Floor;
 use crate::problem::Problem;
 use crate::suggestions::{self, Suggests};
@@ -48,6 +49,8 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// What happens now.
     pub floor: Arc<Floor>,
+    /// The files customers sent.
+    pub files: Arc<dyn Files>,
     /// What the machine would say.
     pub suggests: Arc<dyn Suggests>,
     /// How the models do.
@@ -72,6 +75,7 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/transfer", asking(CommandAction::Transfer))
         .route("/v1/conversations/{id}/note", asking(CommandAction::Note))
         .route("/v1/conversations/{id}/snooze", asking(CommandAction::Snooze))
+        .route("/v1/conversations/{id}/files/{sha256}", get(files::file))
         .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
         .route("/v1/conversations/{id}/label", post(labels::label))
         .route("/v1/checks", get(labels::checks))

@@ -139,6 +139,7 @@ impl Story {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            transcript_confidence: None,
         };
         change(&mut turn);
         self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))

@@ -8,6 +8,7 @@ use crate::codec::avro;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
+pub use crate::media::{MediaFetched, MediaResult, Transcribed, TranscriptResult};
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ReplyPurpose,
 };
@@ -116,6 +117,10 @@ named! {
         ThreadAnswered = "thread_answered",
         /// An agent passed it on.
         Transferred = "transferred",
+        /// A recording, and nobody knows what was said in it.
+        AudioWithoutTranscript = "audio_without_transcript",
+        /// A call came to nothing: the customer is called back.
+        CallBack = "call_back",
     }
 }
 
@@ -216,6 +221,8 @@ pub enum ConversationEvent {
     Noted(Noted),
     Snoozed(Snoozed),
     Woken(Woken),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 impl ConversationEvent {
@@ -242,6 +249,8 @@ impl ConversationEvent {
             Self::Noted(_) => "noted",
             Self::Snoozed(_) => "snoozed",
             Self::Woken(_) => "woken",
+            Self::MediaFetched(_) => "media_fetched",
+            Self::Transcribed(_) => "transcribed",
         }
     }
 }
@@ -279,6 +288,8 @@ pub struct TurnDecided {
     pub classification: Option<Classification>,
     /// Asked of the CRM before answering.
     pub action: Option<String>,
+    /// How sure the transcriber is of the text, 0..1; absent when it was written.
+    pub transcript_confidence: Option<f64>,
 }
 
 /// The CRM answered.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::avro;
 use crate::ids::MessageId;
+use crate::media::{MediaFetched, Transcribed};
 use crate::message::{
     ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
     ProviderStatus, Tick,
@@ -30,6 +31,8 @@ pub enum InboundBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 /// A message seen for the first time, on its way to the history.
@@ -67,11 +70,13 @@ named! {
         Media = "media",
         /// It held as many messages as a turn may.
         Size = "size",
+        /// What was said in a recording is known.
+        Transcript = "transcript",
     }
 }
 
 /// The messages of one contact, grouped: the unit that is classified, routed and answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
     /// Number of the turn of this contact, from 1.
     pub turn: i64,
@@ -96,6 +101,8 @@ pub struct Turn {
     pub facts: BTreeMap<String, bool>,
     /// What the contact was told something about last, if not long ago.
     pub previous_intent: Option<String>,
+    /// How sure the transcriber is of the text, 0..1; absent when it was written.
+    pub transcript_confidence: Option<f64>,
 }
 
 /// What the turns stage tells.
@@ -116,6 +123,8 @@ pub enum TurnsBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 named! {
@@ -210,6 +219,8 @@ pub enum ClassifiedBody {
     ActionOutcome(ActionOutcome),
     DeliveryOutcome(Box<DeliveryOutcome>),
     Tick(Tick),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 avro!(Inbound, Turns, Classified);

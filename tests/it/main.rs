@@ -22,6 +22,7 @@ mod drill;
 mod email;
 mod full_disk;
 mod labels;
+mod media;
 mod models;
 mod moving;
 mod openapi;

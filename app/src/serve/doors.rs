@@ -44,7 +44,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     (ears, door): (&Ears, Door),
-    (board, suggests): (Arc<desk::Board>, Arc<dyn desk::Suggests>),
+    (board, suggests, files): (Arc<desk::Board>, Arc<dyn desk::Suggests>, Arc<dyn desk::Files>),
     (intent_groups, known): (BTreeMap<String, String>, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
@@ -57,6 +57,7 @@ pub(super) fn routes(
         clock: Arc::clone(&backend.clock),
         floor: Arc::clone(&ears.floor),
         suggests,
+        files,
         board,
         default_tenant: default_tenant.as_str().into(),
         stop: stop.clone(),

@@ -2,8 +2,10 @@
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
 //! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is passed on in its place in the order. What the
-//! CRM told of the contact on the way goes with the next turn.
+//! CRM told of the contact on the way goes with the next turn. A recording is a turn of its own, which waits for
+//! its transcript where there is a transcriber.
 
+mod audio;
 mod changed;
 mod context;
 mod person;
@@ -12,7 +14,7 @@ mod settings;
 use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
-use schemas::ids::LineKey;
+use schemas::ids::{LineKey, MessageId};
 use schemas::line::{
     Inbound, InboundBody, Received, Turn, TurnClosedBy, TurnMessage, Turns as Record, TurnsBody,
 };
@@ -22,7 +24,7 @@ use schemas::message::{
     MessageKind, ReplyPurpose,
 };
 use schemas::sealed::{Keyring, SealError, TenantKeys};
-use schemas::state::{OpenMessage, OpenTurn, SeenMessage, TurnsState};
+use schemas::state::{OpenMessage, OpenTurn, SeenMessage, ToldMedia, TurnsState};
 use schemas::topics::{TURNS, Topic};
 use schemas::{Avro, CodecError};
 
@@ -81,60 +83,112 @@ impl Stage for Turns {
             Err(error) => return Verdict::Reject(error.to_string()),
         };
         let settings = cx.broadcast();
-        let now_ms = input.time_ms;
         let mut state = cx.state.take().unwrap_or_default();
-        context::forget(&mut state, settings.context_hours, now_ms);
-        let grouped = match input.body.body {
-            InboundBody::Message(message) => {
-                if state.seen.iter().any(|seen| seen.message_id == message.head.message_id) {
-                    cx.state = Some(state);
-                    return Verdict::Drop(DropReason::Duplicate);
-                }
-                let grouping = settings.of(&key.tenant);
-                remember(&mut state, &message.head, now_ms - settings.seen_hours * HOUR_MS, now_ms);
-                if matches!(message.head.kind, MessageKind::Edit | MessageKind::Delete) {
-                    changed::message_changed(cx, &mut state, *message, keys, &key);
-                    Ok(())
-                } else {
-                    message_came(cx, &mut state, *message, keys, grouping, now_ms)
-                }
+        context::forget(&mut state, settings.context_hours, input.time_ms);
+        let heard = Heard { keys, settings, key: &key, now_ms: input.time_ms };
+        match heard.take(cx, &mut state, input.body.body) {
+            Err(error) => return Verdict::Reject(error.to_string()),
+            Ok(true) => keep(cx, state, settings),
+            Ok(false) => {
+                cx.state = Some(state);
+                return Verdict::Drop(DropReason::Duplicate);
             }
-            InboundBody::Tick(tick) if tick.stage == Self::NAME => {
-                time_passed(cx, &mut state, keys, settings, &key.tenant, now_ms)
+        }
+        Verdict::Done
+    }
+}
+
+/// A record in hand, with what it is read by.
+struct Heard<'a> {
+    keys: &'a TenantKeys,
+    settings: &'a Settings,
+    key: &'a LineKey,
+    now_ms: i64,
+}
+
+impl Heard<'_> {
+    /// Takes account of `body`; `false`: it was heard before.
+    fn take(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        body: InboundBody,
+    ) -> Result<bool, SealError> {
+        let Self { keys, settings, now_ms, .. } = *self;
+        match body {
+            InboundBody::Message(message) => return self.message(cx, state, *message),
+            InboundBody::Tick(tick) if tick.stage == Turns::NAME => {
+                time_passed(cx, state, keys, settings, &self.key.tenant, now_ms)?;
             }
-            InboundBody::Command(command) => commanded(cx, &mut state, command, keys),
+            InboundBody::Command(command) => commanded(cx, state, command, keys)?,
             InboundBody::DeliveryOutcome(outcome) => {
-                note_owner(&mut state, &outcome);
-                context::talked_of(&mut state, &outcome, now_ms);
+                note_owner(state, &outcome);
+                context::talked_of(state, &outcome, now_ms);
                 tell(cx, TurnsBody::DeliveryOutcome(outcome));
-                Ok(())
             }
             InboundBody::ActionOutcome(outcome) => {
-                context::learn(&mut state, &outcome, now_ms);
+                context::learn(state, &outcome, now_ms);
                 tell(cx, TurnsBody::ActionOutcome(outcome));
-                Ok(())
             }
-            InboundBody::ProviderStatus(status) => {
-                tell(cx, TurnsBody::ProviderStatus(status));
-                Ok(())
+            InboundBody::MediaFetched(fetched) => {
+                if !self.is_news(state, fetched.message_id, fetched.part, false) {
+                    return Ok(false);
+                }
+                audio::fetched(cx, state, fetched, keys)?;
             }
-            InboundBody::Tick(tick) => {
-                tell(cx, TurnsBody::Tick(tick));
-                Ok(())
+            InboundBody::Transcribed(transcribed) => {
+                if !self.is_news(state, transcribed.message_id, transcribed.part, true) {
+                    return Ok(false);
+                }
+                audio::transcribed(cx, state, transcribed, keys)?;
             }
-        };
-        if let Err(error) = grouped {
-            return Verdict::Reject(error.to_string());
+            InboundBody::ProviderStatus(status) => tell(cx, TurnsBody::ProviderStatus(status)),
+            InboundBody::Tick(tick) => tell(cx, TurnsBody::Tick(tick)),
         }
-        keep(cx, state, settings);
-        Verdict::Done
+        Ok(true)
+    }
+
+    fn message(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        message: Message,
+    ) -> Result<bool, SealError> {
+        let head = &message.head;
+        if state.seen.iter().any(|seen| seen.message_id == head.message_id) {
+            return Ok(false);
+        }
+        remember(state, head, self.forget_before_ms(), self.now_ms);
+        if matches!(head.kind, MessageKind::Edit | MessageKind::Delete) {
+            changed::message_changed(cx, state, message, self.keys, self.key);
+        } else {
+            message_came(cx, state, message, self)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether this was not told of a file before.
+    fn is_news(
+        &self,
+        state: &mut TurnsState,
+        message_id: MessageId,
+        part: i32,
+        transcribed: bool,
+    ) -> bool {
+        let told = ToldMedia { message_id, part, transcribed, at_ms: self.now_ms };
+        audio::note(state, told, self.forget_before_ms())
+    }
+
+    fn forget_before_ms(&self) -> i64 {
+        self.now_ms - self.settings.seen_hours * HOUR_MS
     }
 }
 
 /// Keeps what is worth keeping, and asks to be woken when something is to be done about it.
 fn keep(cx: &mut Cx<'_>, state: TurnsState, settings: &Settings) {
     let forget_ms = state.seen.last().map(|last| last.at_ms + settings.forget_hours * HOUR_MS);
-    let deadline = state.open.as_ref().map(|open| open.closes_at_ms).or(forget_ms);
+    let closes_ms = state.open.as_ref().map(|open| open.closes_at_ms);
+    let deadline = [closes_ms, audio::deadline(&state)].into_iter().flatten().min().or(forget_ms);
     cx.wake_at(deadline);
     cx.state = (state != TurnsState::default()).then_some(state);
 }
@@ -156,14 +210,18 @@ fn message_came(
     cx: &mut Cx<'_>,
     state: &mut TurnsState,
     message: Message,
-    keys: &TenantKeys,
-    grouping: &Grouping,
-    now_ms: i64,
+    heard: &Heard<'_>,
 ) -> Result<(), SealError> {
+    let Heard { keys, settings, key, now_ms } = *heard;
+    let grouping = settings.of(&key.tenant);
     let Message { head, text, flush } = message;
     tell(cx, TurnsBody::Received(Box::new(Received { head: head.clone() })));
     if head.direction == Direction::Outbound {
         return Ok(()); // written by someone of ours: history, not a wish
+    }
+    if audio::waits(state, (&head, flush), settings, grouping) {
+        audio::begin(state, &head, now_ms + settings.transcript_wait_ms);
+        return Ok(());
     }
     if head.auto_generated {
         // What a machine wrote is never answered, and must not take a customer's words along.
@@ -233,30 +291,55 @@ fn close(
 ) -> Result<(), SealError> {
     let Some(open) = state.open.take() else { return Ok(()) };
     let sealed = open.messages.iter().filter_map(|message| message.text_sealed.as_ref());
-    let texts: Vec<String> =
-        sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
-    let text = joined(&texts);
-    let choice: Option<Choice> = last.and_then(|head| head.choice.clone());
-    state.last_turn += 1;
-    let turn = Turn {
-        turn: state.last_turn,
+    let ended = Ended {
+        texts: sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?,
         messages: open
             .messages
             .iter()
             .map(|message| TurnMessage { message_id: message.message_id, kind: message.kind })
             .collect(),
-        text_masked: text.as_deref().map(mask),
-        text,
         closed_by,
         answer_via: last.map_or(AnswerVia::Channel, |head| head.answer_via),
         needs_person: open.messages.iter().any(|message| !is_understood(message.kind)),
-        choice,
+        choice: last.and_then(|head| head.choice.clone()),
         auto_generated: last.is_some_and(|head| head.auto_generated),
+        transcript_confidence: None,
+    };
+    hand_on(cx, state, ended);
+    Ok(())
+}
+
+/// A turn that has ended, not yet numbered.
+struct Ended {
+    messages: Vec<TurnMessage>,
+    texts: Vec<String>,
+    closed_by: TurnClosedBy,
+    answer_via: AnswerVia,
+    needs_person: bool,
+    choice: Option<Choice>,
+    auto_generated: bool,
+    transcript_confidence: Option<f64>,
+}
+
+/// Hands a turn on, with what is known beside its words.
+fn hand_on(cx: &mut Cx<'_>, state: &mut TurnsState, ended: Ended) {
+    state.last_turn += 1;
+    let text = joined(&ended.texts);
+    let turn = Turn {
+        turn: state.last_turn,
+        messages: ended.messages,
+        text_masked: text.as_deref().map(mask),
+        text,
+        closed_by: ended.closed_by,
+        answer_via: ended.answer_via,
+        needs_person: ended.needs_person,
+        choice: ended.choice,
+        auto_generated: ended.auto_generated,
         facts: context::facts(state),
         previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
+        transcript_confidence: ended.transcript_confidence,
     };
     tell(cx, TurnsBody::Turn(Box::new(turn)));
-    Ok(())
 }
 
 /// The texts, a line each, cut where they are longer than anybody has use for.
@@ -284,13 +367,18 @@ fn time_passed(
     tenant: &str,
     now_ms: i64,
 ) -> Result<(), SealError> {
+    audio::overdue(cx, state, keys, now_ms)?;
     let Some(open) = &state.open else {
         let forget_ms = settings.forget_hours * HOUR_MS;
-        if state.seen.last().is_none_or(|last| last.at_ms + forget_ms <= now_ms) {
+        let is_gone = state.seen.last().is_none_or(|last| last.at_ms + forget_ms <= now_ms);
+        if is_gone && state.waiting.is_empty() {
             *state = TurnsState::default();
         }
         return Ok(());
     };
+    if open.closes_at_ms > now_ms {
+        return Ok(()); // it was for a recording
+    }
     let oldest_ms = open.opened_at_ms + settings.of(tenant).age_ms_max;
     let closed_by = if open.messages.len() > 1 && open.closes_at_ms >= oldest_ms {
         TurnClosedBy::MaxAge
@@ -310,14 +398,8 @@ fn commanded(
     let (action, to_colleague) = (command.action, command.to_agent.is_some());
     tell(cx, TurnsBody::Command(command));
     match action {
-        CommandAction::Transfer if to_colleague => {
-            state.owned = true;
-            close(cx, state, TurnClosedBy::Owner, None, keys)
-        }
-        CommandAction::Claim | CommandAction::Reply => {
-            state.owned = true;
-            close(cx, state, TurnClosedBy::Owner, None, keys)
-        }
+        CommandAction::Transfer if to_colleague => taken(cx, state, keys),
+        CommandAction::Claim | CommandAction::Reply => taken(cx, state, keys),
         CommandAction::Release | CommandAction::Resolve | CommandAction::Transfer => {
             state.owned = false;
             Ok(())
@@ -327,6 +409,13 @@ fn commanded(
         | CommandAction::Snooze
         | CommandAction::Unknown => Ok(()),
     }
+}
+
+/// Somebody has the conversation: nothing waits any more.
+fn taken(cx: &mut Cx<'_>, state: &mut TurnsState, keys: &TenantKeys) -> Result<(), SealError> {
+    state.owned = true;
+    audio::taken(cx, state, keys)?;
+    close(cx, state, TurnClosedBy::Owner, None, keys)
 }
 
 /// The machine answered, so no person has the conversation.

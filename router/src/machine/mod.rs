@@ -17,12 +17,13 @@ mod turns;
 use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Stage, Verdict};
+use schemas::conversation::ConversationEvent;
 use schemas::ids::LineKey;
 use schemas::line::{Classified, ClassifiedBody};
 use schemas::sealed::Keyring;
 use schemas::state::RouterState;
 
-use self::case::Case;
+use self::case::{Case, With};
 use crate::out::RouterOut;
 use crate::settings::Settings;
 
@@ -148,6 +149,14 @@ fn act(mut case: Case<'_>, body: ClassifiedBody) -> (Verdict, Case<'_>) {
             Verdict::Done
         }
         ClassifiedBody::Tick(_) => elsewhere,
+        ClassifiedBody::MediaFetched(fetched) => {
+            case.tell(ConversationEvent::MediaFetched(fetched), With::default());
+            Verdict::Done
+        }
+        ClassifiedBody::Transcribed(transcribed) => {
+            case.tell(ConversationEvent::Transcribed(transcribed), With::default());
+            Verdict::Done
+        }
     };
     (verdict, case)
 }

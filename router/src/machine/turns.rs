@@ -64,6 +64,7 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             reason,
             classification,
             action,
+            transcript_confidence: turn.transcript_confidence,
         }))
     };
     let settled = |route, reason| vec![Settlement { turn: turn.turn, route, reason, messages }];

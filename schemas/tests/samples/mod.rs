@@ -65,6 +65,7 @@ fn turn() -> Turn {
         auto_generated: false,
         facts: [("line_down".to_owned(), true)].into(),
         previous_intent: Some("pix".into()),
+        transcript_confidence: Some(0.8),
     }
 }
 
@@ -179,6 +180,29 @@ fn tick() -> Tick {
     Tick { stage: "router".into(), state_key: b"demo:x".to_vec(), deadline_ms: 9 }
 }
 
+fn fetched() -> MediaFetched {
+    MediaFetched {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: MediaResult::Stored,
+        sha256: Some("ab".into()),
+        mime: Some("audio/ogg".into()),
+        filename: None,
+        size_bytes: Some(3),
+    }
+}
+
+fn transcribed() -> Transcribed {
+    Transcribed {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: TranscriptResult::Heard,
+        text_sealed: Some(sealed()),
+        text_masked: Some("oi".into()),
+        confidence: 0.8,
+    }
+}
+
 fn labeled() -> Labeled {
     Labeled {
         agent: "Ana".into(),
@@ -206,6 +230,7 @@ fn events() -> Vec<ConversationEvent> {
             reason: RouteReason::Confident,
             classification: Some(classification()),
             action: Some("line_check".into()),
+            transcript_confidence: None,
         })),
         E::ActionDone(ActionDone {
             turn: 3,
@@ -241,6 +266,8 @@ fn events() -> Vec<ConversationEvent> {
             reply: Some("1/answer/0".into()),
         }),
         E::Labeled(labeled()),
+        E::MediaFetched(fetched()),
+        E::Transcribed(transcribed()),
     ]
 }
 
@@ -337,6 +364,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         InboundBody::ActionOutcome(action()),
         InboundBody::DeliveryOutcome(outcome()),
         InboundBody::Tick(tick()),
+        InboundBody::MediaFetched(fetched()),
+        InboundBody::Transcribed(transcribed()),
     ];
     let turns = [
         TurnsBody::Received(received.clone()),
@@ -346,6 +375,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         TurnsBody::ActionOutcome(action()),
         TurnsBody::DeliveryOutcome(outcome()),
         TurnsBody::Tick(tick()),
+        TurnsBody::MediaFetched(fetched()),
+        TurnsBody::Transcribed(transcribed()),
     ];
     let classified = [
         ClassifiedBody::Received(received),
@@ -355,6 +386,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         ClassifiedBody::ActionOutcome(action()),
         ClassifiedBody::DeliveryOutcome(outcome()),
         ClassifiedBody::Tick(tick()),
+        ClassifiedBody::MediaFetched(fetched()),
+        ClassifiedBody::Transcribed(transcribed()),
     ];
     let mut all = Vec::new();
     all.extend(inbound.into_iter().map(|body| whole(&Inbound { body })));
@@ -419,6 +452,18 @@ fn states() -> Vec<(&'static str, Vec<u8>)> {
             seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
             facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
             previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
+            waiting: vec![WaitingAudio {
+                message_id: MessageId([1; 16]),
+                text_sealed: None,
+                until_ms: 9,
+                answer_via: AnswerVia::Channel,
+            }],
+            media_told: vec![ToldMedia {
+                message_id: MessageId([1; 16]),
+                part: 0,
+                transcribed: true,
+                at_ms: 1,
+            }],
         }),
         whole(&RouterState {
             conversation_id: ConversationId([4; 20]),

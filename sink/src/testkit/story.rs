@@ -119,6 +119,7 @@ impl Story {
                     explanation: Vec::new(),
                 }),
                 action: None,
+                transcript_confidence: None,
             }))
         };
         let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
@@ -239,6 +240,7 @@ impl Story {
             reason: RouteReason::NeedsPerson,
             classification: None,
             action: None,
+            transcript_confidence: None,
         }))
     }
 }

@@ -90,6 +90,7 @@ impl NullTurns {
             auto_generated: false,
             facts: std::collections::BTreeMap::new(),
             previous_intent: None,
+            transcript_confidence: None,
         }
     }
 }
@@ -166,6 +167,7 @@ impl Stage for NullRouter {
                     reason: RouteReason::Unclassified,
                     classification: None,
                     action: None,
+                    transcript_confidence: None,
                 }))
             }
             _ => return Verdict::Drop(DropReason::Irrelevant),
