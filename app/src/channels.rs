@@ -9,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
 use ingest::channels::webhook::Webhooks;
-use ingest::channels::{chatwoot, email, telegram, twilio, web_chat, whatsapp_cloud};
+use ingest::channels::{chatwoot, email, phone, telegram, twilio, web_chat, whatsapp_cloud};
 use responder::deliver::chatwoot::Chatwoot;
 use responder::deliver::email::{Account, Email, Security, Server};
+use responder::deliver::phone::Phone;
 use responder::deliver::telegram::Telegram;
 use responder::deliver::twilio::Twilio;
 use responder::deliver::whatsapp_cloud::WhatsappCloud;
@@ -28,6 +29,7 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         telegram: bots,
         chatwoot: desks,
         email: _,
+        phone: _,
     } = &settings.channels;
     mails(settings, &mut webhooks);
     for (name, account) in whatsapp {
@@ -160,7 +162,9 @@ pub(crate) fn senders(
     senders.insert("api", api);
     senders.insert(email::PROVIDER, Arc::new(mail(settings)?));
     senders.insert(whatsapp_cloud::PROVIDER, Arc::new(whatsapp_out(&settings.channels)?));
-    senders.insert(twilio::PROVIDER, Arc::new(twilio_out(&settings.channels)?));
+    let texts: Arc<dyn Sender> = Arc::new(twilio_out(&settings.channels)?);
+    senders.insert(phone::PROVIDER, Arc::new(phone_out(&settings.channels, &texts)));
+    senders.insert(twilio::PROVIDER, texts);
     senders.insert(telegram::PROVIDER, Arc::new(telegram_out(&settings.channels)?));
     senders.insert(chatwoot::PROVIDER, Arc::new(chatwoot_out(&settings.channels)?));
     Ok(senders)
@@ -186,6 +190,43 @@ fn twilio_out(channels: &Channels) -> anyhow::Result<Twilio> {
         api_url: account.api_url.clone(),
     });
     Twilio::new(accounts.collect()).map_err(anyhow::Error::msg)
+}
+
+fn phone_out(channels: &Channels, texts: &Arc<dyn Sender>) -> Phone {
+    let accounts = channels.phone.iter().map(|(name, account)| {
+        let account = deliver::phone::Account {
+            tenant: account.tenant.clone(),
+            sms_from: account.sms_from.clone(),
+        };
+        (name.clone(), account)
+    });
+    Phone::new(accounts.collect(), Arc::clone(texts))
+}
+
+/// Every number whose calls are taken.
+pub(crate) fn phones(settings: &Settings) -> Vec<phone::Account> {
+    let accounts = settings.channels.phone.iter().map(|(name, account)| phone::Account {
+        name: name.clone(),
+        tenant: account.tenant.clone(),
+        server: asterisk(account),
+        menu: phone::Menu {
+            greeting: account.greeting.clone(),
+            thanks: account.thanks.clone(),
+            digits: account.menu.clone(),
+            record_s_max: account.record_s_max,
+        },
+    });
+    accounts.collect()
+}
+
+/// The Asterisk of an account.
+fn asterisk(account: &crate::config::Phone) -> phone::Server {
+    phone::Server {
+        url: account.url.clone(),
+        user: account.user.clone(),
+        password: account.password.clone(),
+        app: account.app.clone(),
+    }
 }
 
 fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {

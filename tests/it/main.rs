@@ -26,6 +26,7 @@ mod media;
 mod models;
 mod moving;
 mod openapi;
+mod phone;
 mod privacy;
 mod tidy;
 mod web_chat;

@@ -57,7 +57,11 @@ impl Provider {
     /// Has a file under `id`.
     fn has(&self, url: &str, id: &str, bytes: &[u8]) {
         let place = format!("/graph/files/{id}");
-        self.says(&format!("/graph/{id}"), 200, json!({ "url": format!("{url}{place}") }).to_string());
+        self.says(
+            &format!("/graph/{id}"),
+            200,
+            json!({ "url": format!("{url}{place}") }).to_string(),
+        );
         self.says(&place, 200, bytes);
     }
 
@@ -70,12 +74,17 @@ impl Provider {
 
 fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
     let account = "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL";
-    [("TENANT", "demo"), ("APP_SECRET", "app_secret"), ("VERIFY_TOKEN", "T"), ("ACCESS_TOKEN", "token")]
-        .into_iter()
-        .fold(Options::at(dir.path()), |options, (key, value)| {
-            options.with(&format!("{account}__{key}"), value)
-        })
-        .with(&format!("{account}__API_URL"), &format!("{provider}/graph"))
+    [
+        ("TENANT", "demo"),
+        ("APP_SECRET", "app_secret"),
+        ("VERIFY_TOKEN", "T"),
+        ("ACCESS_TOKEN", "token"),
+    ]
+    .into_iter()
+    .fold(Options::at(dir.path()), |options, (key, value)| {
+        options.with(&format!("{account}__{key}"), value)
+    })
+    .with(&format!("{account}__API_URL"), &format!("{provider}/graph"))
 }
 
 /// A message of `from`, signed.
@@ -136,7 +145,10 @@ async fn a_file_is_fetched_kept_outside_the_log_and_given_to_people() {
     let fetched = of(lines, "media_fetched");
     let stored = fetched.iter().find(|told| told["result"] == "stored").unwrap();
     assert!(fetched.iter().any(|told| told["result"] == "wrong_type"), "{fetched:?}");
-    assert_eq!((stored["mime"].as_str(), stored["size_bytes"].as_i64()), (Some("image/png"), Some(png.len() as i64)));
+    assert_eq!(
+        (stored["mime"].as_str(), stored["size_bytes"].as_i64()),
+        (Some("image/png"), Some(png.len() as i64))
+    );
     let digest = stored["sha256"].as_str().unwrap();
     let path = format!("/v1/conversations/{id}/files/{digest}");
     let given = reqwest::get(format!("{}{path}", server.url())).await.unwrap();
@@ -186,9 +198,9 @@ async fn case_12_a_recording_waits_for_its_words_and_they_are_answered() {
     provider.hears("quero a segunda via do boleto", -1.0);
     spoke(&api, "5511933334444", "wamid.2").await;
     let found = histories(&api, |lines| of(lines, "turn_decided").len() == 2).await;
-    let unsure = found.iter().find(|(_, lines)| {
-        of(lines, "turn_decided").iter().any(|told| told["route"] == "human")
-    });
+    let unsure = found
+        .iter()
+        .find(|(_, lines)| of(lines, "turn_decided").iter().any(|told| told["route"] == "human"));
     let decided = of(&unsure.unwrap().1, "turn_decided")[0].clone();
     assert_eq!(decided["classification"]["intents"][0]["id"], "segunda_via", "{decided:#}");
     assert!((decided["transcript_confidence"].as_f64().unwrap() - 0.368).abs() < 0.001);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ingest::channels::{chatwoot, telegram, twilio, whatsapp_cloud};
+use ingest::channels::{chatwoot, phone, telegram, twilio, whatsapp_cloud};
 use ingest::media::{Fetcher, Limits, Source, Transcriber, Whisper};
 
 use crate::config::{Channels, Settings};
@@ -17,6 +17,7 @@ pub(crate) fn fetcher(settings: &Settings) -> anyhow::Result<Fetcher> {
         (twilio::PROVIDER, Arc::new(of_twilio(channels))),
         (telegram::PROVIDER, Arc::new(of_telegram(channels))),
         (chatwoot::PROVIDER, Arc::new(of_chatwoot(channels))),
+        (phone::PROVIDER, Arc::new(of_phones(channels))),
     ]);
     let media = &settings.media;
     let limits = Limits { bytes_max: media.bytes_max, types: media.types.clone() };
@@ -72,4 +73,12 @@ fn of_chatwoot(channels: &Channels) -> chatwoot::Files {
     let able = channels.chatwoot.values().filter(|account| !account.api_url.is_empty());
     let homes = able.map(|account| (account.tenant.clone(), account.api_url.clone()));
     chatwoot::Files(homes.collect())
+}
+
+fn of_phones(channels: &Channels) -> phone::Files {
+    let accounts = channels
+        .phone
+        .iter()
+        .map(|(name, account)| (name.clone(), (account.tenant.clone(), super::asterisk(account))));
+    phone::Files(accounts.collect())
 }

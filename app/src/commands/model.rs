@@ -239,7 +239,6 @@ pub fn explain(asked: &Explain, config: Option<&Path>) -> anyhow::Result<()> {
     let known = classifier::Context {
         facts: asked.facts.iter().copied().collect(),
         previous_intent: asked.after.clone(),
-        transcript_confidence: None,
     };
     let c = models.classify_in(&asked.text, &known, &mut scratch);
     let mut text = format!(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;
+use super::phone::Phone;
 
 macro_rules! accounts {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident),+ $(,)? })+) => {$(
@@ -26,6 +27,7 @@ pub struct Channels {
     pub twilio: BTreeMap<String, Twilio>,
     pub telegram: BTreeMap<String, Telegram>,
     pub chatwoot: BTreeMap<String, Chatwoot>,
+    pub phone: BTreeMap<String, Phone>,
 }
 
 accounts! {
@@ -128,7 +130,13 @@ impl Channels {
             tenant: &account.tenant,
             needed: vec![("webhook_secret", account.webhook_secret.as_str())],
         });
-        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
+        let phone = self.phone.iter().map(|(name, account)| Configured {
+            place: format!("channels.phone.{name}"),
+            tenant: &account.tenant,
+            needed: account.needed(),
+        });
+        let pushed = whatsapp.chain(twilio).chain(telegram);
+        pushed.chain(email).chain(chatwoot).chain(phone).collect()
     }
 
     /// Everything nobody else may see.
@@ -146,6 +154,7 @@ impl Channels {
             .chatwoot
             .values_mut()
             .flat_map(|account| [&mut account.webhook_secret, &mut account.access_token]);
-        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).collect()
+        let phone = self.phone.values_mut().map(|account| &mut account.password);
+        whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot).chain(phone).collect()
     }
 }

@@ -75,6 +75,7 @@ fn tenants(settings: &Settings) -> Vec<String> {
         wrong.extend(missing.map(|(key, _)| format!("{place}.{key} must not be empty")));
     }
     wrong.extend(super::email::mistakes(&settings.channels.email));
+    wrong.extend(super::phone::mistakes(&settings.channels.phone));
     wrong
 }
 

@@ -5,6 +5,7 @@ mod channels;
 mod check;
 mod cluster;
 mod email;
+mod phone;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use self::channels::Channels;
 pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
 pub use self::cluster::{Kafka, Scylla};
 pub use self::email::{Email, MailSecurity};
+pub use self::phone::Phone;
 
 /// The defaults, with what every key means.
 pub const DEFAULTS: &str = include_str!("default.toml");

@@ -14,6 +14,7 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod phone;
 mod suggesting;
 mod watching;
 
@@ -156,7 +157,7 @@ async fn start(
     let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
     let media = Arc::new(Directory::configured(settings, &backend.keyring));
     let parts = line::Parts {
-        media: Arc::clone(&media),
+        media: Arc::clone(&media) as _,
         setup: failpoint.iter().fold(setup(backend), |setup, point| point.watch(setup)),
         failpoint,
         ledger: Arc::clone(&backend.ledger),
@@ -197,6 +198,7 @@ async fn start(
     let doors = ears.map_or_else(axum::Router::new, |ears| {
         let heard = (&ears, doors::door(backend, settings, &ears));
         tasks.spawn(mail::read(backend, settings, heard.1.clone(), stop));
+        tasks.spawn(phone::listen(settings, heard.1.clone(), stop));
         let suggests = Arc::new(planner) as Arc<dyn desk::Suggests>;
         let told = (paths.board(), suggests, media as Arc<dyn desk::Files>);
         doors::routes(backend, settings, heard, told, (intent_groups, known), stop)

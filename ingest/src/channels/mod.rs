@@ -8,6 +8,7 @@
 pub mod api;
 pub mod chatwoot;
 pub mod email;
+pub mod phone;
 mod signed;
 pub mod telegram;
 pub mod twilio;

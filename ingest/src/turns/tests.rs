@@ -516,3 +516,42 @@ fn who_listens_does_not_wait_and_what_is_told_twice_is_told_once() {
         assert!(again.outputs.is_empty());
     }
 }
+
+proptest! {
+    /// Whatever is told of recordings, when and how often: each message is in exactly one turn.
+    #[test]
+    fn every_recording_is_in_exactly_one_turn(
+        steps in prop::collection::vec((0u8..6, 0i64..40_000, 0u8..7), 1..60),
+    ) {
+        let mut turns = listening();
+        let (mut now, mut seen) = (0, Vec::new());
+        for (id, pause, what) in steps {
+            now += pause;
+            seen.extend(turns.pass(now));
+            let input = match what {
+                0 => inbound(message(id + 100, "oi")),
+                1 => claim(),
+                2 => fetched(id, MediaResult::Stored, "audio/ogg"),
+                3 => fetched(id, MediaResult::Refused, ""),
+                4 => transcribed(id, Some("caiu")),
+                5 => transcribed(id, None),
+                _ => audio(id),
+            };
+            seen.push(turns.feed(&key(), now, input));
+        }
+        seen.extend(turns.pass(now + 1_000_000));
+        let (mut received, mut grouped) = (Vec::new(), Vec::new());
+        for (_, out) in seen.iter().flat_map(|seen| &seen.outputs) {
+            match &out.0.body {
+                TurnsBody::Received(message) => received.push(message.head.message_id),
+                TurnsBody::Turn(turn) => {
+                    grouped.extend(turn.messages.iter().map(|message| message.message_id));
+                }
+                _ => {}
+            }
+        }
+        received.sort_unstable();
+        grouped.sort_unstable();
+        prop_assert_eq!(received, grouped);
+    }
+}
