@@ -152,6 +152,13 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "model_version": labeled.model_version,
             "route": labeled.route,
         }),
+        event => of_files(keys, event, how),
+    }
+}
+
+/// What became of files.
+fn of_files(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
+    match event {
         ConversationEvent::MediaFetched(fetched) => json!({
             "message_id": fetched.message_id,
             "part": fetched.part,

@@ -8,7 +8,8 @@ use schemas::message::{MessageHead, MessageKind};
 use schemas::sealed::{SealError, TenantKeys};
 use schemas::state::{ToldMedia, TurnsState, WaitingAudio};
 
-use super::{Cx, Ended, Grouping, Settings, hand_on, tell};
+use super::ended::{Ended, hand_on};
+use super::{Cx, Grouping, Settings, tell};
 use crate::media::is_sound;
 
 /// What is remembered to have been told of one contact's files.

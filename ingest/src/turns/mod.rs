@@ -8,6 +8,7 @@
 mod audio;
 mod changed;
 mod context;
+mod ended;
 mod person;
 mod settings;
 
@@ -15,13 +16,10 @@ use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::ids::{LineKey, MessageId};
-use schemas::line::{
-    Inbound, InboundBody, Received, Turn, TurnClosedBy, TurnMessage, Turns as Record, TurnsBody,
-};
-use schemas::masking::mask;
+use schemas::line::{Inbound, InboundBody, Received, TurnClosedBy, Turns as Record, TurnsBody};
 use schemas::message::{
-    AnswerVia, Choice, Command, CommandAction, DeliveryOutcome, Direction, Message, MessageHead,
-    MessageKind, ReplyPurpose,
+    Command, CommandAction, DeliveryOutcome, Direction, Message, MessageHead, MessageKind,
+    ReplyPurpose,
 };
 use schemas::sealed::{Keyring, SealError, TenantKeys};
 use schemas::state::{OpenMessage, OpenTurn, SeenMessage, ToldMedia, TurnsState};
@@ -30,8 +28,8 @@ use schemas::{Avro, CodecError};
 
 pub use settings::{Grouping, Settings};
 
-/// Bytes of text of one turn that are handed on; a model has no use for more.
-const TEXT_BYTES_MAX: usize = 64 << 10;
+use self::ended::{TEXT_BYTES_MAX, close};
+
 const HOUR_MS: i64 = 3_600_000;
 
 /// The stage.
@@ -279,84 +277,6 @@ fn closed_at_once(
 /// Kinds whose whole meaning is their text.
 fn is_understood(kind: MessageKind) -> bool {
     matches!(kind, MessageKind::Text | MessageKind::Button | MessageKind::Interactive)
-}
-
-/// Ends the open turn and hands it on. `last` is the message that ended it, if one did.
-fn close(
-    cx: &mut Cx<'_>,
-    state: &mut TurnsState,
-    closed_by: TurnClosedBy,
-    last: Option<&MessageHead>,
-    keys: &TenantKeys,
-) -> Result<(), SealError> {
-    let Some(open) = state.open.take() else { return Ok(()) };
-    let sealed = open.messages.iter().filter_map(|message| message.text_sealed.as_ref());
-    let ended = Ended {
-        texts: sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?,
-        messages: open
-            .messages
-            .iter()
-            .map(|message| TurnMessage { message_id: message.message_id, kind: message.kind })
-            .collect(),
-        closed_by,
-        answer_via: last.map_or(AnswerVia::Channel, |head| head.answer_via),
-        needs_person: open.messages.iter().any(|message| !is_understood(message.kind)),
-        choice: last.and_then(|head| head.choice.clone()),
-        auto_generated: last.is_some_and(|head| head.auto_generated),
-        transcript_confidence: None,
-    };
-    hand_on(cx, state, ended);
-    Ok(())
-}
-
-/// A turn that has ended, not yet numbered.
-struct Ended {
-    messages: Vec<TurnMessage>,
-    texts: Vec<String>,
-    closed_by: TurnClosedBy,
-    answer_via: AnswerVia,
-    needs_person: bool,
-    choice: Option<Choice>,
-    auto_generated: bool,
-    transcript_confidence: Option<f64>,
-}
-
-/// Hands a turn on, with what is known beside its words.
-fn hand_on(cx: &mut Cx<'_>, state: &mut TurnsState, ended: Ended) {
-    state.last_turn += 1;
-    let text = joined(&ended.texts);
-    let turn = Turn {
-        turn: state.last_turn,
-        messages: ended.messages,
-        text_masked: text.as_deref().map(mask),
-        text,
-        closed_by: ended.closed_by,
-        answer_via: ended.answer_via,
-        needs_person: ended.needs_person,
-        choice: ended.choice,
-        auto_generated: ended.auto_generated,
-        facts: context::facts(state),
-        previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
-        transcript_confidence: ended.transcript_confidence,
-    };
-    tell(cx, TurnsBody::Turn(Box::new(turn)));
-}
-
-/// The texts, a line each, cut where they are longer than anybody has use for.
-fn joined(texts: &[String]) -> Option<String> {
-    let mut all = String::new();
-    for text in texts.iter().filter(|text| !text.is_empty()) {
-        if !all.is_empty() {
-            all.push('\n');
-        }
-        all.push_str(text);
-    }
-    let mut end = all.len().min(TEXT_BYTES_MAX);
-    while !all.is_char_boundary(end) {
-        end -= 1;
-    }
-    all.truncate(end);
-    (!all.is_empty()).then_some(all)
 }
 
 fn time_passed(

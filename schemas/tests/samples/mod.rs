@@ -438,33 +438,37 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-fn states() -> Vec<(&'static str, Vec<u8>)> {
+fn turns_state() -> TurnsState {
     let open = OpenMessage {
         message_id: MessageId([1; 16]),
         kind: MessageKind::Text,
         text_sealed: Some(sealed()),
     };
+    TurnsState {
+        last_turn: 2,
+        owned: true,
+        open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
+        seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
+        facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
+        previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
+        waiting: vec![WaitingAudio {
+            message_id: MessageId([1; 16]),
+            text_sealed: None,
+            until_ms: 9,
+            answer_via: AnswerVia::Channel,
+        }],
+        media_told: vec![ToldMedia {
+            message_id: MessageId([1; 16]),
+            part: 0,
+            transcribed: true,
+            at_ms: 1,
+        }],
+    }
+}
+
+fn states() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        whole(&TurnsState {
-            last_turn: 2,
-            owned: true,
-            open: Some(OpenTurn { opened_at_ms: 1, closes_at_ms: 2, messages: vec![open] }),
-            seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
-            facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
-            previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
-            waiting: vec![WaitingAudio {
-                message_id: MessageId([1; 16]),
-                text_sealed: None,
-                until_ms: 9,
-                answer_via: AnswerVia::Channel,
-            }],
-            media_told: vec![ToldMedia {
-                message_id: MessageId([1; 16]),
-                part: 0,
-                transcribed: true,
-                at_ms: 1,
-            }],
-        }),
+        whole(&turns_state()),
         whole(&RouterState {
             conversation_id: ConversationId([4; 20]),
             protocol: "1".into(),
