@@ -145,7 +145,7 @@ impl Media {
         if let Err(error) = &heard {
             tracing::warn!(%error, "a recording is not transcribed");
         }
-        let told = transcribe::told(keys, fetched, heard.ok());
+        let told = transcribe::told(keys, fetched, heard.as_ref().ok());
         let told = told.map_err(|error| Outcome::Reject(error.to_string()))?;
         Ok(vec![self.record(input, InboundBody::Transcribed(told))?])
     }

@@ -60,22 +60,22 @@ pub(crate) fn is_sound(mime: &str) -> bool {
 pub(super) fn told(
     keys: &TenantKeys,
     fetched: &MediaFetched,
-    heard: Option<Heard>,
+    heard: Option<&Heard>,
 ) -> Result<Transcribed, SealError> {
-    let text = heard.as_ref().map(|heard| heard.text.trim()).filter(|text| !text.is_empty());
+    let text = heard.map(|heard| heard.text.trim()).filter(|text| !text.is_empty());
     let identity = [fetched.message_id.as_bytes(), b"transcript".as_slice()].concat();
     let sealed = text.map(|text| keys.seal(&identity, text.as_bytes())).transpose()?;
     Ok(Transcribed {
         message_id: fetched.message_id,
         part: fetched.part,
-        result: match (&heard, text) {
+        result: match (heard, text) {
             (None, _) => TranscriptResult::Failed,
             (Some(_), None) => TranscriptResult::NothingHeard,
             (Some(_), Some(_)) => TranscriptResult::Heard,
         },
         text_masked: text.map(mask),
         text_sealed: sealed,
-        confidence: match (&heard, text) {
+        confidence: match (heard, text) {
             (Some(heard), Some(_)) => heard.confidence.clamp(0.0, 1.0),
             _ => 0.0,
         },

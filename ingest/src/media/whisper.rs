@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    fn of(segments: serde_json::Value) -> f64 {
+    fn of(segments: &serde_json::Value) -> f64 {
         let said: Verbose = serde_json::from_value(json!({ "segments": segments })).unwrap();
         (confidence(&said.segments) * 1000.0).round() / 1000.0
     }
@@ -142,11 +142,11 @@ mod tests {
     #[test]
     fn a_transcript_is_as_sure_as_its_words() {
         let segment = |end: f64, logprob: f64, silent: f64| json!({ "start": 0.0, "end": end, "avg_logprob": logprob, "no_speech_prob": silent });
-        assert_eq!(of(json!([segment(2.0, 0.0, 0.0)])), 1.0);
-        assert_eq!(of(json!([segment(2.0, -0.25, 0.1)])), 0.701);
-        assert_eq!(of(json!([segment(3.0, 0.0, 0.0), segment(1.0, 0.0, 1.0)])), 0.75);
-        assert_eq!(of(json!([segment(2.0, 5.0, -3.0)])), 1.0, "never more than sure");
-        assert_eq!(of(json!([])), 0.0, "no segments, no confidence");
-        assert_eq!(of(json!([{ "start": 0.0, "end": 1.0 }])), 0.0);
+        assert_eq!(of(&json!([segment(2.0, 0.0, 0.0)])), 1.0);
+        assert_eq!(of(&json!([segment(2.0, -0.25, 0.1)])), 0.701);
+        assert_eq!(of(&json!([segment(3.0, 0.0, 0.0), segment(1.0, 0.0, 1.0)])), 0.75);
+        assert_eq!(of(&json!([segment(2.0, 5.0, -3.0)])), 1.0, "never more than sure");
+        assert_eq!(of(&json!([])), 0.0, "no segments, no confidence");
+        assert_eq!(of(&json!([{ "start": 0.0, "end": 1.0 }])), 0.0);
     }
 }

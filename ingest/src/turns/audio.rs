@@ -69,7 +69,7 @@ pub(super) fn fetched(
     tell(cx, TurnsBody::MediaFetched(fetched));
     match take(state, message_id) {
         Some(audio) if speaks => state.waiting.push(audio),
-        Some(audio) => close(cx, state, audio, None, keys)?,
+        Some(audio) => close(cx, state, &audio, None, keys)?,
         None => {}
     }
     Ok(())
@@ -79,12 +79,12 @@ pub(super) fn fetched(
 pub(super) fn transcribed(
     cx: &mut Cx<'_>,
     state: &mut TurnsState,
-    transcribed: Transcribed,
+    transcribed: &Transcribed,
     keys: &TenantKeys,
 ) -> Result<(), SealError> {
     tell(cx, TurnsBody::Transcribed(transcribed.clone()));
     match take(state, transcribed.message_id) {
-        Some(audio) => close(cx, state, audio, Some(&transcribed), keys),
+        Some(audio) => close(cx, state, &audio, Some(transcribed), keys),
         None => Ok(()), // it had waited for too long, or a person listens
     }
 }
@@ -96,11 +96,11 @@ pub(super) fn overdue(
     keys: &TenantKeys,
     now_ms: i64,
 ) -> Result<(), SealError> {
-    let (due, waiting) = std::mem::take(&mut state.waiting)
+    let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut state.waiting)
         .into_iter()
         .partition(|audio: &WaitingAudio| audio.until_ms <= now_ms);
     state.waiting = waiting;
-    due.into_iter().try_for_each(|audio| close(cx, state, audio, None, keys))
+    due.iter().try_for_each(|audio| close(cx, state, audio, None, keys))
 }
 
 /// Ends the turns of all recordings: a person has the conversation, and listens.
@@ -126,7 +126,7 @@ fn take(state: &mut TurnsState, message_id: MessageId) -> Option<WaitingAudio> {
 fn close(
     cx: &mut Cx<'_>,
     state: &mut TurnsState,
-    audio: WaitingAudio,
+    audio: &WaitingAudio,
     heard: Option<&Transcribed>,
     keys: &TenantKeys,
 ) -> Result<(), SealError> {

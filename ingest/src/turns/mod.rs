@@ -138,7 +138,7 @@ impl Heard<'_> {
                 if !self.is_news(state, transcribed.message_id, transcribed.part, true) {
                     return Ok(false);
                 }
-                audio::transcribed(cx, state, transcribed, keys)?;
+                audio::transcribed(cx, state, &transcribed, keys)?;
             }
             InboundBody::ProviderStatus(status) => tell(cx, TurnsBody::ProviderStatus(status)),
             InboundBody::Tick(tick) => tell(cx, TurnsBody::Tick(tick)),
