@@ -89,7 +89,7 @@ pub(super) async fn forget_media(
             Ok(Ok(0)) | Err(_) => {}
             Ok(Ok(gone)) => tracing::info!(gone, "old files were removed"),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "old files stay; see to the disk of media.dir")
+                tracing::warn!(%error, "old files stay; see to the disk of media.dir");
             }
         }
     }
