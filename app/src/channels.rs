@@ -1,6 +1,8 @@
 //! The channels put together: which accounts hear, and which way out each adapter has. A new channel is
 //! named here, in the configuration and nowhere else.
 
+pub(crate) mod files;
+
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,9 +11,10 @@ use std::time::Duration;
 use anyhow::Context;
 use ingest::channels::email::{Inbox, Mailgun, Postmark, SendGrid, imap};
 use ingest::channels::webhook::Webhooks;
-use ingest::channels::{chatwoot, email, telegram, twilio, web_chat, whatsapp_cloud};
+use ingest::channels::{chatwoot, email, phone, telegram, twilio, web_chat, whatsapp_cloud};
 use responder::deliver::chatwoot::Chatwoot;
 use responder::deliver::email::{Account, Email, Security, Server};
+use responder::deliver::phone::Phone;
 use responder::deliver::telegram::Telegram;
 use responder::deliver::twilio::Twilio;
 use responder::deliver::whatsapp_cloud::WhatsappCloud;
@@ -30,6 +33,7 @@ pub(crate) fn webhooks(settings: &Settings) -> Webhooks {
         chatwoot: desks,
         email: _,
         web_chat: _,
+        phone: _,
     } = &settings.channels;
     mails(settings, &mut webhooks);
     for (name, account) in whatsapp {
@@ -179,7 +183,9 @@ pub(crate) fn senders(
     senders.insert("api", api);
     senders.insert(email::PROVIDER, Arc::new(mail(settings)?));
     senders.insert(whatsapp_cloud::PROVIDER, Arc::new(whatsapp_out(&settings.channels)?));
-    senders.insert(twilio::PROVIDER, Arc::new(twilio_out(&settings.channels)?));
+    let texts: Arc<dyn Sender> = Arc::new(twilio_out(&settings.channels)?);
+    senders.insert(phone::PROVIDER, Arc::new(phone_out(&settings.channels, &texts)));
+    senders.insert(twilio::PROVIDER, texts);
     senders.insert(telegram::PROVIDER, Arc::new(telegram_out(&settings.channels)?));
     senders.insert(chatwoot::PROVIDER, Arc::new(chatwoot_out(&settings.channels)?));
     Ok(senders)
@@ -228,6 +234,43 @@ pub(crate) fn twilio_accounts(
         };
         (name.as_str(), account)
     })
+}
+
+fn phone_out(channels: &Channels, texts: &Arc<dyn Sender>) -> Phone {
+    let accounts = channels.phone.iter().map(|(name, account)| {
+        let account = deliver::phone::Account {
+            tenant: account.tenant.clone(),
+            sms_from: account.sms_from.clone(),
+        };
+        (name.clone(), account)
+    });
+    Phone::new(accounts.collect(), Arc::clone(texts))
+}
+
+/// Every number whose calls are taken.
+pub(crate) fn phones(settings: &Settings) -> Vec<phone::Account> {
+    let accounts = settings.channels.phone.iter().map(|(name, account)| phone::Account {
+        name: name.clone(),
+        tenant: account.tenant.clone(),
+        server: asterisk(account),
+        menu: phone::Menu {
+            greeting: account.greeting.clone(),
+            thanks: account.thanks.clone(),
+            digits: account.menu.clone(),
+            record_s_max: account.record_s_max,
+        },
+    });
+    accounts.collect()
+}
+
+/// The Asterisk of an account.
+fn asterisk(account: &crate::config::Phone) -> phone::Server {
+    phone::Server {
+        url: account.url.clone(),
+        user: account.user.clone(),
+        password: account.password.clone(),
+        app: account.app.clone(),
+    }
 }
 
 fn telegram_out(channels: &Channels) -> anyhow::Result<Telegram> {

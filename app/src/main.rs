@@ -13,6 +13,7 @@ mod failpoints;
 mod inputs;
 mod keys;
 mod layout;
+mod media;
 mod migrate;
 mod models;
 mod openapi;

@@ -69,6 +69,8 @@ impl Stage for Classify {
             TurnsBody::Tick(tick) => ClassifiedBody::Tick(tick),
             TurnsBody::CustomerLink(link) => ClassifiedBody::CustomerLink(link),
             TurnsBody::CustomerNews(news) => ClassifiedBody::CustomerNews(news),
+            TurnsBody::MediaFetched(fetched) => ClassifiedBody::MediaFetched(fetched),
+            TurnsBody::Transcribed(transcribed) => ClassifiedBody::Transcribed(transcribed),
         };
         cx.emit(ClassifyOut(Classified { body }));
         Verdict::Done

@@ -41,6 +41,7 @@ fn turn(text: Option<&str>) -> Turns {
             linked: Vec::new(),
             elsewhere: Vec::new(),
             claims_sealed: None,
+            transcript_confidence: None,
         })),
     }
 }

@@ -21,6 +21,7 @@ use crate::access::{Access, Scope};
 use crate::board::Board;
 use crate::commands::asking;
 use crate::dead_letters::{self, DeadLetters};
+use crate::files::{self, Files};
 use crate::floor::Floor;
 use crate::problem::Problem;
 use crate::suggestions::{self, Suggests};
@@ -46,6 +47,8 @@ pub struct Desk {
     pub clock: Arc<dyn Clock>,
     /// What happens now.
     pub floor: Arc<Floor>,
+    /// The files customers sent.
+    pub files: Arc<dyn Files>,
     /// What the machine would say.
     pub suggests: Arc<dyn Suggests>,
     /// How the models do.
@@ -76,6 +79,7 @@ pub fn routes(desk: Desk, access: &Access) -> Router {
         .route("/v1/conversations/{id}/snooze", asking(CommandAction::Snooze))
         .route("/v1/conversations/{id}/csat", asking(CommandAction::Csat))
         .route("/v1/conversations/{id}/typing", post(typing::typing))
+        .route("/v1/conversations/{id}/files/{sha256}", get(files::file))
         .route("/v1/conversations/{id}/suggestion", get(suggestions::suggestion))
         .route("/v1/conversations/{id}/templates", get(suggestions::templates))
         .route("/v1/conversations/{id}/label", post(labels::label))

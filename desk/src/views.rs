@@ -113,6 +113,7 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "action": decided.action,
             "policy_version": decided.policy_version,
             "classification": decided.classification,
+            "transcript_confidence": decided.transcript_confidence,
         }),
         ConversationEvent::ActionDone(done) => json!({
             "turn": done.turn,
@@ -152,6 +153,29 @@ fn event(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
             "confidence": labeled.confidence,
             "model_version": labeled.model_version,
             "route": labeled.route,
+        }),
+        event => of_files(keys, event, how),
+    }
+}
+
+/// What became of files.
+fn of_files(keys: &TenantKeys, event: &ConversationEvent, how: Text) -> Value {
+    match event {
+        ConversationEvent::MediaFetched(fetched) => json!({
+            "message_id": fetched.message_id,
+            "part": fetched.part,
+            "result": fetched.result,
+            "sha256": fetched.sha256,
+            "mime": fetched.mime,
+            "filename": fetched.filename,
+            "size_bytes": fetched.size_bytes,
+        }),
+        ConversationEvent::Transcribed(transcribed) => json!({
+            "message_id": transcribed.message_id,
+            "part": transcribed.part,
+            "result": transcribed.result,
+            "text": text(keys, transcribed.text_sealed.as_ref(), how),
+            "confidence": transcribed.confidence,
         }),
         event => of_the_team(keys, event, how),
     }

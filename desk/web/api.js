@@ -80,6 +80,16 @@ export async function call(path, options) {
   return response.json();
 }
 
+/** Saves a file of the server as `name`: the token is in a header, where a link has none. */
+export async function download(path, name) {
+  const response = await request(path);
+  if (!response.ok) throw await problemOf(response);
+  const url = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement("a"), { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
 /** An id of a command, made here so that one sent again after a failure is the same command. */
 export function commandId() {
   const digits = "0123456789abcdefghijklmnopqrstuv";

@@ -87,6 +87,8 @@ const LEARN = {
   noted() {},
   snoozed() {},
   woken() {},
+  media_fetched() {},
+  transcribed() {},
   agent_replied(card, { agent }) {
     card.agentWrote = agent;
   },

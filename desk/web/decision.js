@@ -103,6 +103,7 @@ function facts(detail, line) {
   const c = detail.classification;
   return h("dl", { class: "facts" },
     c && fact(said.confidence, `${percent(c.confidence)} (${said.threshold(percent(c.threshold))})`),
+    typeof detail.transcript_confidence === "number" && fact(said.transcript, percent(detail.transcript_confidence)),
     fact(said.reason, nameOf(words.reasons, detail.reason)),
     fact(said.action, nameOf(words.crmActions, detail.action)),
     c && fact(said.sentiment, `${nameOf(words.sentiments, c.sentiment)} (${percent(c.sentiment_confidence)})`),

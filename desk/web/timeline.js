@@ -1,11 +1,11 @@
 // The history of a conversation as a chat: the customer on the left, the machine and agents on the
 // right, what the system did as thin lines, each decision explained. Lines are only ever added.
 
-import { serverNow } from "./api.js";
+import { download, serverNow } from "./api.js";
 import { messageText } from "./card.js";
 import { explained } from "./decision.js";
 import { h, icon } from "./dom.js";
-import { atClock, atSecond, day, nameOf } from "./format.js";
+import { atClock, atSecond, day, nameOf, percent } from "./format.js";
 import { agentName } from "./people.js";
 import { words } from "./words.js";
 
@@ -150,6 +150,19 @@ const SHOW = {
     const name = nameOf(words.intents, intent);
     const told = intent === predicted ? said.events.labeledRight : said.events.labeled;
     return thin("check", told(agent, name), line);
+  },
+  media_fetched(_, { result, sha256, mime, filename }, line) {
+    if (result !== "stored") return thin("alert", said.events.fileMissing(nameOf(words.files, result)), line);
+    const name = filename ?? mime;
+    const path = `/v1/conversations/${encodeURIComponent(line.conversation_id)}/files/${sha256}`;
+    const save = () => download(path, name).catch((problem) => { button.title = problem.message; });
+    const button = h("button", { type: "button", class: "attachment", on: { click: save } }, said.events.file(name));
+    return h("li", { class: "event" }, icon("out"),
+      button, " ", time(line.at_ms));
+  },
+  transcribed(_, { text, confidence, result }, line) {
+    if (!text) return thin("alert", nameOf(words.transcripts, result), line);
+    return bubble("left", said.events.transcribed(percent(confidence)), text, line);
   },
   status_changed(timeline, detail) {
     if (timeline.lastDelivery) showDelivery(timeline.lastDelivery, detail.status);

@@ -83,6 +83,7 @@ export const words = {
   decision: {
     heading: "Como foi decidido",
     confidence: "Confiança", threshold: (p) => `mínimo para responder sozinho: ${p}`,
+    transcript: "Certeza da transcrição (multiplica a confiança)",
     candidates: "Intenções mais prováveis", ngrams: "Palavras que mais pesaram",
     pro: (w) => `peso +${w}, a favor`, contra: (w) => `peso −${w}, contra`,
     known: {
@@ -151,6 +152,9 @@ export const words = {
       refused: (agent, action, reason) => `Pedido de ${agent} (${action}) não aceito: ${reason}`,
       sla_breached: (time) => `Prazo de resposta estourado (era até ${time})`,
       resolution_breached: (time) => `Prazo de solução estourado (era até ${time})`,
+      file: (name) => `Baixar ${name}`,
+      fileMissing: (why) => `Anexo não disponível: ${why}`,
+      transcribed: (share) => `Transcrição do áudio (certeza ${share})`,
       transferred: (agent, to) => `${agent} transferiu para ${to}`,
       noted: (agent) => `Nota de ${agent}`,
       snoozed: (agent, time) => `${agent} adiou a conversa: ${time}`,
@@ -291,6 +295,7 @@ export const words = {
     undeliverable: "a resposta não pôde ser entregue", released: "devolvida pelo atendente",
     transferred: "transferida por um atendente", identity_missing: "o cadastro não foi confirmado",
     rated: "é a avaliação do cliente",
+    audio_without_transcript: "áudio sem transcrição", call_back: "retornar a ligação",
     suspended: "respostas automáticas suspensas por correções",
     agent_silent: "atendente não respondeu a tempo", no_answer: "a resposta não saiu a tempo",
     other: "outro motivo",
@@ -331,6 +336,7 @@ export const words = {
     window: "o cliente fez uma pausa", max_age: "a vez durou o máximo", choice: "o cliente tocou em um botão",
     caller: "um sistema espera a resposta", person_asked: "o cliente pediu uma pessoa",
     owner: "um atendente acompanha", media: "chegou algo que não é texto", size: "chegou ao máximo de mensagens",
+    transcript: "o áudio foi transcrito",
   },
   kinds: {
     audio: "Áudio", image: "Imagem", video: "Vídeo", document: "Documento", sticker: "Figurinha",
@@ -338,6 +344,11 @@ export const words = {
     order: "Pedido", call: "Ligação", system: "Aviso do canal", unsupported: "Tipo não suportado",
     interactive: "Interação", button: "Botão", text: "Texto",
   },
+  files: {
+    too_large: "arquivo grande demais", wrong_type: "tipo de arquivo não aceito", refused: "o canal não o entrega mais",
+    unreachable: "o canal não respondeu a tempo", failed: "não pôde ser obtido",
+  },
+  transcripts: { nothing_heard: "Áudio sem fala", failed: "O áudio não pôde ser transcrito" },
   contactKinds: {
     wa_phone: "WhatsApp", e164: "Telefone", email: "E-mail", telegram: "Telegram", web_chat: "Chat do site",
     crm: "CRM", contract: "Contrato", document: "CPF/CNPJ", bsuid: "WhatsApp", other: "Identificação",

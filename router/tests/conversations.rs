@@ -151,6 +151,7 @@ impl Story {
             linked: Vec::new(),
             elsewhere: Vec::new(),
             claims_sealed: None,
+            transcript_confidence: None,
         };
         change(&mut turn);
         self.feed(ClassifiedBody::ClassifiedTurn(Box::new(ClassifiedTurn { turn, classification })))
@@ -1198,4 +1199,40 @@ proptest! {
         decided.sort_unstable();
         prop_assert_eq!(settled, decided, "every turn settles exactly once");
     }
+}
+
+/// How a first turn is routed, and why.
+fn routed(change: impl Fn(&mut Turn), c: Option<Classification>) -> (Route, RouteReason) {
+    let mut story = Story::new();
+    story.says_with("quais planos vocês têm?", c, change);
+    let decided = story.records().into_iter().find_map(|record| match &record.event {
+        ConversationEvent::TurnDecided(decided) => Some((decided.route, decided.reason)),
+        _ => None,
+    });
+    decided.unwrap()
+}
+
+#[test]
+fn words_that_were_hardly_understood_are_not_answered_by_the_machine() {
+    let heard = |confidence| {
+        routed(|turn| turn.transcript_confidence = Some(confidence), scored("planos", 0.97))
+    };
+    assert_eq!(heard(0.95), (Route::Auto, RouteReason::Confident));
+    // 0.97 × 0.8 is less than the threshold of 0.8.
+    assert_eq!(heard(0.8), (Route::Human, RouteReason::LowConfidence));
+    assert_eq!(routed(|_| {}, scored("planos", 0.97)), (Route::Auto, RouteReason::Confident));
+}
+
+#[test]
+fn what_nobody_wrote_down_goes_to_people_who_see_what_it_is() {
+    let of = |kind| {
+        let change = move |turn: &mut Turn| {
+            turn.needs_person = true;
+            turn.messages[0].kind = kind;
+        };
+        routed(change, None)
+    };
+    assert_eq!(of(MessageKind::Audio), (Route::Human, RouteReason::AudioWithoutTranscript));
+    assert_eq!(of(MessageKind::Call), (Route::Human, RouteReason::CallBack));
+    assert_eq!(of(MessageKind::Image), (Route::Human, RouteReason::NeedsPerson));
 }

@@ -97,6 +97,7 @@ impl Contact {
             linked: Vec::new(),
             elsewhere: Vec::new(),
             claims_sealed: None,
+            transcript_confidence: None,
         };
         change(&mut turn);
         let classification = Some(Classification {

@@ -10,6 +10,7 @@ pub use crate::customers::Linked;
 use crate::ids::{CommandId, ConversationId, MessageId};
 use crate::labels::Labeled;
 use crate::line::{Classification, Sentiment, TurnClosedBy};
+pub use crate::media::{MediaFetched, MediaResult, Transcribed, TranscriptResult};
 use crate::message::{
     ActionResult, AnswerVia, Button, Channel, DeliveryResult, MessageHead, ReplyPurpose,
 };
@@ -124,6 +125,10 @@ named! {
         IdentityMissing = "identity_missing",
         /// It says how it was: nothing is asked.
         Rated = "rated",
+        /// A recording, and nobody knows what was said in it.
+        AudioWithoutTranscript = "audio_without_transcript",
+        /// A call came to nothing: the customer is called back.
+        CallBack = "call_back",
     }
 }
 
@@ -227,14 +232,8 @@ pub enum ConversationEvent {
     Linked(Linked),
     CsatAsked(CsatAsked),
     CsatAnswered(CsatAnswered),
-}
-
-impl ConversationState {
-    /// Considered done, and not over: the customer may come back.
-    #[must_use]
-    pub fn is_done(self) -> bool {
-        matches!(self, Self::Resolved | Self::Csat)
-    }
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 impl ConversationEvent {
@@ -265,6 +264,8 @@ impl ConversationEvent {
             Self::Linked(_) => "linked",
             Self::CsatAsked(_) => "csat_asked",
             Self::CsatAnswered(_) => "csat_answered",
+            Self::MediaFetched(_) => "media_fetched",
+            Self::Transcribed(_) => "transcribed",
         }
     }
 }
@@ -305,6 +306,8 @@ pub struct TurnDecided {
     /// Version of the tenant's routing policy.
     #[serde(default)]
     pub policy_version: String,
+    /// How sure the transcriber is of the text, 0..1; absent when it was written.
+    pub transcript_confidence: Option<f64>,
 }
 
 /// The CRM answered.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::ConversationState;
 use crate::sealed::SealedText;
 
 /// The customer is asked how it was.
@@ -19,4 +20,12 @@ pub struct CsatAnswered {
     pub comment_masked: Option<String>,
     /// Who wrote it down; absent: the customer.
     pub by: Option<String>,
+}
+
+impl ConversationState {
+    /// Considered done, and not over: the customer may come back.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Resolved | Self::Csat)
+    }
 }

@@ -16,6 +16,7 @@ pub mod known;
 pub mod labels;
 pub mod line;
 pub mod masking;
+pub mod media;
 pub mod message;
 pub mod models;
 mod names;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::avro;
 use crate::customers::{CustomerLink, CustomerNews, OpenElsewhere};
 use crate::ids::{Alias, ContactKey, MessageId};
+use crate::media::{MediaFetched, Transcribed};
 use crate::message::{
     ActionOutcome, AnswerVia, Choice, Command, DeliveryOutcome, Message, MessageHead, MessageKind,
     ProviderStatus, Tick,
@@ -34,6 +35,8 @@ pub enum InboundBody {
     Tick(Tick),
     CustomerLink(Box<CustomerLink>),
     CustomerNews(Box<CustomerNews>),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 /// A message seen for the first time, on its way to the history.
@@ -76,11 +79,13 @@ named! {
         Size = "size",
         /// An operator ended it.
         Flush = "flush",
+        /// What was said in a recording is known.
+        Transcript = "transcript",
     }
 }
 
 /// The messages of one contact, grouped: the unit that is classified, routed and answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
     /// Number of the turn of this contact, from 1.
     pub turn: i64,
@@ -113,6 +118,8 @@ pub struct Turn {
     pub elsewhere: Vec<OpenElsewhere>,
     /// Who the customer says they are: record [`crate::message::Contact`], sealed.
     pub claims_sealed: Option<SealedText>,
+    /// How sure the transcriber is of the text, 0..1; absent when it was written.
+    pub transcript_confidence: Option<f64>,
 }
 
 /// What the turns stage tells.
@@ -135,6 +142,8 @@ pub enum TurnsBody {
     Tick(Tick),
     CustomerLink(Box<CustomerLink>),
     CustomerNews(Box<CustomerNews>),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 named! {
@@ -231,6 +240,8 @@ pub enum ClassifiedBody {
     Tick(Tick),
     CustomerLink(Box<CustomerLink>),
     CustomerNews(Box<CustomerNews>),
+    MediaFetched(MediaFetched),
+    Transcribed(Transcribed),
 }
 
 avro!(Inbound, Turns, Classified);

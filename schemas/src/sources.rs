@@ -68,6 +68,8 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("LinkSource", include_str!("../avro/link_source.avsc")),
     ("Look", include_str!("../avro/look.avsc")),
     ("MailCursor", include_str!("../avro/mail_cursor.avsc")),
+    ("MediaFetched", include_str!("../avro/media_fetched.avsc")),
+    ("MediaResult", include_str!("../avro/media_result.avsc")),
     ("Message", include_str!("../avro/message.avsc")),
     ("MessageHead", include_str!("../avro/message_head.avsc")),
     ("MessageId", include_str!("../avro/message_id.avsc")),
@@ -118,7 +120,10 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("StatusChanged", include_str!("../avro/status_changed.avsc")),
     ("Thread", include_str!("../avro/thread.avsc")),
     ("Tick", include_str!("../avro/tick.avsc")),
+    ("ToldMedia", include_str!("../avro/told_media.avsc")),
     ("ToldStatus", include_str!("../avro/told_status.avsc")),
+    ("Transcribed", include_str!("../avro/transcribed.avsc")),
+    ("TranscriptResult", include_str!("../avro/transcript_result.avsc")),
     ("Transferred", include_str!("../avro/transferred.avsc")),
     ("Turn", include_str!("../avro/turn.avsc")),
     ("TurnClosedBy", include_str!("../avro/turn_closed_by.avsc")),
@@ -126,6 +131,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("TurnMessage", include_str!("../avro/turn_message.avsc")),
     ("Turns", include_str!("../avro/turns.avsc")),
     ("TurnsState", include_str!("../avro/turns_state.avsc")),
+    ("WaitingAudio", include_str!("../avro/waiting_audio.avsc")),
     ("Woken", include_str!("../avro/woken.avsc")),
 ];
 

@@ -57,6 +57,29 @@ pub struct KnownIntent {
     pub at_ms: i64,
 }
 
+/// A recording whose turn waits for what was said in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingAudio {
+    /// The message it came with.
+    pub message_id: MessageId,
+    /// What was written beside it.
+    pub text_sealed: Option<SealedText>,
+    /// When it goes to a person if nobody knows what was said (Unix, ms).
+    pub until_ms: i64,
+    /// Where its answer goes.
+    pub answer_via: AnswerVia,
+}
+
+/// Something told of a file, so that it is not told twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `MediaFetched`
+pub struct ToldMedia {
+    pub message_id: MessageId,
+    pub part: i32,
+    pub transcribed: bool,
+    pub at_ms: i64,
+}
+
 /// State of the turns stage, per contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct TurnsState {
@@ -85,6 +108,12 @@ pub struct TurnsState {
     /// What happens on the other contacts.
     #[serde(default)]
     pub elsewhere: Vec<Elsewhere>,
+    /// Recordings whose turns wait for what was said, oldest first.
+    #[serde(default)]
+    pub waiting: Vec<WaitingAudio>,
+    /// What was told of files, oldest first.
+    #[serde(default)]
+    pub media_told: Vec<ToldMedia>,
 }
 
 /// A turn decided as automatic and not yet settled.

@@ -226,6 +226,7 @@ fn unreadable(record: &Conversation) -> Conversation {
         ConversationEvent::AgentReplied(replied) => replied.text_masked.clear(),
         ConversationEvent::Noted(noted) => noted.text_masked.clear(),
         ConversationEvent::Transferred(transferred) => transferred.note_masked = None,
+        ConversationEvent::Transcribed(transcribed) => transcribed.text_masked = None,
         _ => {}
     }
     // That a text is still to come is of use to a reader of the history; where it goes is not.

@@ -42,7 +42,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("scylla", &["sink"]),
     ("openssl", &["sink"]),
     ("axum", &["ingest", "desk", "app", "tests"]),
-    ("reqwest", &["responder", "app", "tests", "benches"]),
+    ("reqwest", &["ingest", "responder", "app", "tests", "benches"]),
     ("ureq", &["pipeline"]),
     ("apache-avro", &["schemas"]),
     ("linfa-bayes", &["classifier"]),

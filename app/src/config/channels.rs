@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;
+use super::phone::Phone;
 use super::web_chat::WebChat;
 
 macro_rules! accounts {
@@ -28,6 +29,7 @@ pub struct Channels {
     pub telegram: BTreeMap<String, Telegram>,
     pub chatwoot: BTreeMap<String, Chatwoot>,
     pub web_chat: BTreeMap<String, WebChat>,
+    pub phone: BTreeMap<String, Phone>,
 }
 
 accounts! {
@@ -164,13 +166,18 @@ impl Channels {
             tenant: &account.tenant,
             needed: vec![("webhook_secret", account.webhook_secret.as_str())],
         });
+        let phone = self.phone.iter().map(|(name, account)| Configured {
+            place: format!("channels.phone.{name}"),
+            tenant: &account.tenant,
+            needed: account.needed(),
+        });
         let web_chat = self.web_chat.iter().map(|(name, account)| Configured {
             place: format!("channels.web_chat.{name}"),
             tenant: &account.tenant,
             needed: Vec::new(),
         });
         let all = whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot);
-        all.chain(web_chat).collect()
+        all.chain(web_chat).chain(phone).collect()
     }
 
     /// Every account: channel, name, and whose it is.
@@ -197,8 +204,9 @@ impl Channels {
             .chatwoot
             .values_mut()
             .flat_map(|account| [&mut account.webhook_secret, &mut account.access_token]);
+        let phone = self.phone.values_mut().map(|account| &mut account.password);
         let web_chat = self.web_chat.values_mut().map(|account| &mut account.site_secret);
         let all = whatsapp.chain(twilio).chain(telegram).chain(email).chain(chatwoot);
-        all.chain(web_chat).collect()
+        all.chain(web_chat).chain(phone).collect()
     }
 }

@@ -31,6 +31,8 @@ pub(super) fn mistakes(settings: &Settings) -> Vec<String> {
         within("scylla.replication", i64::from(settings.scylla.replication), 1..=9);
         within("door.wait_ms", door.wait_ms.cast_signed(), 100..=30_000);
         within("door.body_bytes_max", number(door.body_bytes_max), 1024..=16 << 20);
+        within("media.bytes_max", number(settings.media.bytes_max), 1024..=100 << 20);
+        within("transcriber.wait_s", settings.transcriber.wait_s, 1..=600);
         within("crm.latency_ms_p50", crm.latency_ms_p50.cast_signed(), 0..=10_000);
         within("crm.errors_per_mille", crm.errors_per_mille.cast_signed(), 0..=1000);
         within("retention.history_days", i64::from(retention.history_days), 1..=36_500);
@@ -86,6 +88,7 @@ fn tenants(settings: &Settings) -> Vec<String> {
         let at = |what: String| format!("channels.web_chat.{name}.{what}");
         wrong.extend(account.mistakes().into_iter().map(at));
     }
+    wrong.extend(super::phone::mistakes(&settings.channels.phone));
     wrong
 }
 

@@ -5,6 +5,7 @@ mod channels;
 mod check;
 mod cluster;
 mod email;
+mod phone;
 mod secrets;
 mod tenants;
 mod web_chat;
@@ -22,6 +23,7 @@ pub use self::channels::Channels;
 pub use self::cluster::{Delivery, Mechanism, Protocol, Transport};
 pub use self::cluster::{Kafka, Scylla};
 pub use self::email::{Email, MailSecurity};
+pub use self::phone::Phone;
 pub use self::tenants::{OwnGrouping, Tenant};
 
 /// The defaults, with what every key means.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub models: Models,
     pub crm: Crm,
     pub deliver: Deliver,
+    pub media: Media,
+    pub transcriber: Transcriber,
     pub retention: Retention,
     pub telemetry: Telemetry,
     pub tenants: BTreeMap<String, Tenant>,
@@ -93,6 +97,10 @@ sections! {
     Crm { kind: CrmKind, latency_ms_p50: u64, errors_per_mille: u64 }
     /// `[deliver]`
     Deliver { callback_url: String }
+    /// `[media]`
+    Media { dir: String, bytes_max: usize, types: Vec<String> }
+    /// `[transcriber]`
+    Transcriber { url: String, api_key: String, model: String, language: String, wait_s: i64 }
     /// `[retention]`
     Retention { history_days: u32 }
     /// `[telemetry]`
@@ -202,6 +210,7 @@ impl Settings {
         shown.kafka.secrets().into_iter().for_each(hide);
         hide(&mut shown.scylla.password);
         shown.tenants.values_mut().map(|tenant| &mut tenant.token).for_each(hide);
+        hide(&mut shown.transcriber.api_key);
         shown.channels.secrets().into_iter().for_each(hide);
         toml::to_string_pretty(&shown).unwrap_or_else(|error| error.to_string())
     }
@@ -232,6 +241,7 @@ impl Sections {
             (self.take("door"), self.take("grouping")),
             (self.take("router"), self.take("answers"), self.take("models"), self.take("crm")),
             (self.take("deliver"), self.take("retention"), self.take("telemetry")),
+            (self.take("media"), self.take("transcriber")),
             (self.take("tenants"), self.take::<Channels>("channels")),
         );
         let unknown: Vec<String> =
@@ -243,6 +253,7 @@ impl Sections {
             (door, grouping),
             (router, answers, models, crm),
             (deliver, retention, telemetry),
+            (media, transcriber),
             (tenants, channels),
         ) = sections;
         Some(Settings {
@@ -258,6 +269,8 @@ impl Sections {
             models: models?,
             crm: crm?,
             deliver: deliver?,
+            media: media?,
+            transcriber: transcriber?,
             retention: retention?,
             telemetry: telemetry?,
             tenants: tenants?,

@@ -56,6 +56,10 @@ pub fn grouping(settings: &Settings) -> turns::Settings {
             ..turns::Grouping::default()
         },
         context_hours: settings.models.context_hours,
+        transcript_wait_ms: match settings.transcriber.url.as_str() {
+            "" => 0,
+            _ => settings.transcriber.wait_s * 1000,
+        },
         ..turns::Settings::default()
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn routes(
     backend: &Backend,
     settings: &Settings,
     (ears, door): (&Ears, Door),
-    (board, suggests): (Arc<desk::Board>, Arc<dyn desk::Suggests>),
+    (board, suggests, files): (Arc<desk::Board>, Arc<dyn desk::Suggests>, Arc<dyn desk::Files>),
     (texts, known): (Texts, watch::Receiver<Known>),
     stop: &CancellationToken,
 ) -> axum::Router {
@@ -69,6 +69,7 @@ pub(super) fn routes(
         clock: Arc::clone(&backend.clock),
         floor: Arc::clone(&ears.floor),
         suggests,
+        files,
         board,
         dead_letters: Arc::clone(&ears.letters) as Arc<dyn desk::DeadLetters>,
         typing: Arc::new(OfAgents(Arc::clone(&ears.hub))),

@@ -7,6 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use classifier::shadow::Shadow;
 use classifier::stage::Classify;
+use ingest::media::{Media, MediaStore};
 use ingest::turns::Turns;
 use pipeline::broadcast::{Nothing, Swapped};
 use pipeline::clock::Clock;
@@ -32,6 +33,7 @@ use sink::metrics::Metrics as CountMinutes;
 use tokio_util::sync::CancellationToken;
 
 use super::part::Chosen;
+use crate::channels::files::{fetcher, transcriber};
 use crate::channels::{mirrors, senders};
 use crate::config::{Layout, Settings};
 use crate::failpoints::Failpoint;
@@ -52,6 +54,8 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keyring: Arc<Keyring>,
     pub(super) store: Arc<dyn Store>,
+    /// Where the files of messages are kept.
+    pub(super) media: Arc<dyn MediaStore>,
     pub(super) inputs: Inputs,
     /// Where `classify` or `shadow` runs.
     pub(super) models: Option<Ready>,
@@ -107,7 +111,7 @@ pub(crate) fn classifying_group(layout: Layout) -> Group {
 }
 
 /// The other groups of the line.
-pub(crate) fn other_groups() -> [Group; 8] {
+pub(crate) fn other_groups() -> [Group; 9] {
     [
         Setup::stage_group(CountMinutes::NAME, CONVERSATIONS, Some(METRICS_STATE))
             .gathering(sink::metrics::GATHER),
@@ -118,6 +122,7 @@ pub(crate) fn other_groups() -> [Group; 8] {
         Setup::effect_group(KeepHistory::NAME, CONVERSATIONS),
         Setup::effect_group(KeepMetrics::NAME, METRICS_STATE),
         Setup::effect_group(KeepCustomers::NAME, CUSTOMERS),
+        Setup::effect_group(Media::NAME, TURNS),
     ]
 }
 
@@ -232,7 +237,7 @@ fn effects(
     assembly: &mut Assembly<'_>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let [_, _, act, deliver, accepted, history, minutes, customers] = other_groups();
+    let [_, _, act, deliver, accepted, history, minutes, customers, media] = other_groups();
     let setup = || parts.setup.clone();
     let keep = || Arc::clone(&parts.store);
     let commit_every = parts.setup.policy.commit_every;
@@ -244,6 +249,10 @@ fn effects(
     assembly.add(deliver, |group| {
         let delivering = delivering(parts, settings)?;
         Ok(spawn_effect(delivering, group, setup(), touching, stop.clone()))
+    })?;
+    assembly.add(media, |group| {
+        let fetching = fetching(parts, settings)?;
+        Ok(spawn_effect(fetching, group, setup(), touching, stop.clone()))
     })?;
     assembly.add(accepted, |group| {
         Ok(spawn_effect(Arc::new(KeepAccepted(keep())), group, setup(), policy, stop.clone()))
@@ -278,6 +287,16 @@ fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),
     ))
+}
+
+fn fetching(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Media>> {
+    Ok(Arc::new(Media::new(
+        fetcher(settings)?,
+        transcriber(settings)?,
+        Arc::clone(&parts.media),
+        Arc::clone(&parts.keyring),
+        Arc::clone(&parts.clock),
+    )))
 }
 
 fn delivering(parts: &Parts, settings: &Settings) -> anyhow::Result<Arc<Deliver>> {

@@ -10,11 +10,15 @@ use pipeline::{Group, Log, LogError};
 use schemas::topics::{Retention, TOPICS};
 use tokio_util::sync::CancellationToken;
 
+use crate::media::{Directory, system_time};
+
 /// How often the lag is looked at, and how often old records go.
 const LAG_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Records that go at once, so that the line hardly notices.
 const FORGET_RECORDS: usize = 500;
+/// How often old files go.
+const FORGET_MEDIA_EVERY: Duration = Duration::from_secs(3_600);
 const HOUR_MS: i64 = 3_600_000;
 
 /// Tells how far every group is behind, until `stop`.
@@ -66,6 +70,26 @@ pub(super) async fn forget(
             };
             if let Some(Err(error)) = stop.run_until_cancelled(gone).await {
                 tracing::warn!(topic = %spec.topic, %error, "old records stay");
+            }
+        }
+    }
+}
+
+/// Removes files that came with messages older than the history is kept, until `stop`.
+pub(super) async fn forget_media(
+    files: Directory,
+    clock: Arc<dyn Clock>,
+    history_days: u32,
+    stop: CancellationToken,
+) {
+    while stop.run_until_cancelled(tokio::time::sleep(FORGET_MEDIA_EVERY)).await.is_some() {
+        let before = system_time(clock.now_ms() - i64::from(history_days) * 24 * HOUR_MS);
+        let files = files.clone();
+        match tokio::task::spawn_blocking(move || files.forget(before)).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(gone)) => tracing::info!(gone, "old files were removed"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "old files stay; see to the disk of media.dir");
             }
         }
     }

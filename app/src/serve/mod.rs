@@ -17,6 +17,7 @@ mod maintenance;
 mod models;
 pub(crate) mod part;
 mod paths;
+mod phone;
 mod problem;
 mod suggesting;
 mod tenants;
@@ -30,7 +31,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use ingest::door::Hub;
-use pipeline::{Policy, RunError, Setup};
+use ingest::media::Media;
+use pipeline::{Effect, Policy, RunError, Setup};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +49,7 @@ use self::watching::{Gauges, Watching};
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
+use crate::media::Directory;
 use crate::models::follow::Follower;
 use crate::simulate::{self, Demo};
 
@@ -162,7 +165,9 @@ async fn start(
     let inputs = Inputs { policy: paths.policy(), ..configured.clone() };
     let texts = texts::Texts::new(backend, settings, configured, settled.heard());
     let planner = Planner::new(&backend.keyring, settings, Arc::clone(&inputs.catalogue));
+    let media = Arc::new(Directory::configured(settings, &backend.keyring));
     let parts = line::Parts {
+        media: Arc::clone(&media) as _,
         setup: failpoint.iter().fold(setup(backend), |setup, point| point.watch(setup)),
         failpoint,
         ledger: Arc::clone(&backend.ledger),
@@ -193,7 +198,8 @@ async fn start(
         let follow = settled.follow(stopping, move || changed.policies_changed());
         ("settings", follow.await.map_err(RunError::from))
     });
-    let mut tasks = maintained(backend, settings, line.groups, stop);
+    let files = chosen.has(Media::NAME).then(|| Directory::clone(&media));
+    let mut tasks = maintained(backend, settings, (line.groups, files), stop);
     tasks.spawn(follower.follow(stop.clone()));
     if ears.is_some() {
         let watching = watching(backend, Arc::clone(&paths))?;
@@ -207,7 +213,9 @@ async fn start(
     let doors = ears.map_or_else(axum::Router::new, |ears| {
         let heard = (&ears, doors::door(backend, settings, &ears));
         tasks.spawn(mail::read(backend, settings, heard.1.clone(), stop));
-        let told = (paths.board(), Arc::new(planner) as Arc<dyn desk::Suggests>);
+        tasks.spawn(phone::listen(settings, heard.1.clone(), stop));
+        let suggests = Arc::new(planner) as Arc<dyn desk::Suggests>;
+        let told = (paths.board(), suggests, media as Arc<dyn desk::Files>);
         doors::routes(backend, settings, heard, told, (texts, known), stop)
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
@@ -288,7 +296,7 @@ async fn listening(
 fn maintained(
     backend: &Backend,
     settings: &Settings,
-    groups: Vec<pipeline::Group>,
+    (groups, files): (Vec<pipeline::Group>, Option<Directory>),
     stop: &CancellationToken,
 ) -> JoinSet<anyhow::Result<()>> {
     let mut tasks = JoinSet::new();
@@ -298,6 +306,14 @@ fn maintained(
         lag.await;
         Ok(())
     });
+    if let Some(files) = files {
+        let (clock, days) = (Arc::clone(&backend.clock), settings.retention.history_days);
+        let forget = maintenance::forget_media(files, clock, days, stop.clone());
+        tasks.spawn(async move {
+            forget.await;
+            Ok(())
+        });
+    }
     if let Some(log) = &backend.own_log {
         let (clock, days) = (Arc::clone(&backend.clock), settings.retention.history_days);
         let forget = maintenance::forget(log.clone(), clock, days, stop.clone());

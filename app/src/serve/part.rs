@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::bail;
 use classifier::shadow::Shadow;
 use classifier::stage::Classify;
+use ingest::media::Media;
 use ingest::turns::Turns;
 use pipeline::{Effect, Stage};
 use responder::{Act, Deliver, Mirror, Plan};
@@ -23,7 +24,7 @@ const STORE: &str = "store";
 const ALL: &str = "all";
 
 /// Every stage and effect, in the order of the line.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     DOORS,
     Turns::NAME,
     Classify::NAME,
@@ -33,6 +34,7 @@ pub(crate) const NAMES: [&str; 14] = [
     Shadow::NAME,
     Act::NAME,
     Deliver::NAME,
+    Media::NAME,
     KeepAccepted::NAME,
     KeepHistory::NAME,
     KeepMetrics::NAME,

@@ -1,14 +1,18 @@
 //! The `turns` stage: repeats are dropped, messages that belong together become one turn.
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
-//! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is passed on in its place in the order. What the
-//! CRM told of the contact on the way goes with the next turn, and so does what is known of the customer's
-//! other contacts (`customer.rs`).
+//! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is
+//! passed on in its place in the order. What the CRM told of the contact on the way goes with the next turn, and
+//! so does what is known of the customer's other contacts (`customer.rs`). A recording is a turn of its own, which
+//! waits for its transcript where there is a transcriber (`audio.rs`).
 
+mod audio;
 mod changed;
 mod claims;
+mod commands;
 mod context;
 mod customer;
+mod ended;
 mod person;
 mod settings;
 
@@ -16,24 +20,19 @@ use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::customers::LinkSource;
-use schemas::ids::{Alias, ContactKey, LineKey};
-use schemas::line::{
-    Inbound, InboundBody, Received, Turn, TurnClosedBy, TurnMessage, Turns as Record, TurnsBody,
-};
-use schemas::masking::mask;
-use schemas::message::{
-    AnswerVia, Choice, Command, CommandAction, DeliveryOutcome, Direction, Message, MessageHead,
-    MessageKind, ReplyPurpose,
-};
+use schemas::ids::{Alias, ContactKey, LineKey, MessageId};
+use schemas::line::{Inbound, InboundBody, Received, TurnClosedBy, Turns as Record, TurnsBody};
+use schemas::message::{Direction, Message, MessageHead, MessageKind};
 use schemas::sealed::{Keyring, SealError, TenantKeys};
-use schemas::state::{OpenMessage, OpenTurn, SeenMessage, TurnsState};
+use schemas::state::{OpenMessage, OpenTurn, SeenMessage, ToldMedia, TurnsState};
 use schemas::topics::{TURNS, Topic};
 use schemas::{Avro, CodecError};
 
 pub use settings::{Grouping, Settings};
 
-/// Bytes of text of one turn that are handed on; a model has no use for more.
-const TEXT_BYTES_MAX: usize = 64 << 10;
+use commands::{commanded, note_owner};
+use ended::{TEXT_BYTES_MAX, close};
+
 const HOUR_MS: i64 = 3_600_000;
 
 /// The stage.
@@ -85,106 +84,156 @@ impl Stage for Turns {
             Err(error) => return Verdict::Reject(error.to_string()),
         };
         let settings = cx.broadcast();
-        let now_ms = input.time_ms;
         let mut state = cx.state.take().unwrap_or_default();
-        context::forget(&mut state, settings.context_hours, now_ms);
-        match happened(cx, &mut state, input.body.body, (keys, &key), settings, now_ms) {
-            Ok(None) => {
+        context::forget(&mut state, settings.context_hours, input.time_ms);
+        let heard = Heard { keys, settings, key: &key, now_ms: input.time_ms };
+        match heard.take(cx, &mut state, input.body.body) {
+            Ok(true) => {
                 keep(cx, state, settings);
                 Verdict::Done
             }
-            Ok(Some(reason)) => {
+            Ok(false) => {
                 cx.state = Some(state);
-                Verdict::Drop(reason)
+                Verdict::Drop(DropReason::Duplicate)
             }
             Err(why) => Verdict::Reject(why),
         }
     }
 }
 
-/// Takes account of what happened; gives why it is let go, if it is.
-fn happened(
-    cx: &mut Cx<'_>,
-    state: &mut TurnsState,
-    body: InboundBody,
-    (keys, key): (&TenantKeys, &LineKey),
-    settings: &Settings,
+/// A record in hand, with what it is read by.
+struct Heard<'a> {
+    keys: &'a TenantKeys,
+    settings: &'a Settings,
+    key: &'a LineKey,
     now_ms: i64,
-) -> Result<Option<DropReason>, String> {
-    let grouped = match body {
-        InboundBody::Message(message) => {
-            if state.seen.iter().any(|seen| seen.message_id == message.head.message_id) {
-                return Ok(Some(DropReason::Duplicate));
-            }
-            let forget_before_ms = now_ms - settings.seen_hours * HOUR_MS;
-            remember(state, &message.head, forget_before_ms, now_ms);
-            if matches!(message.head.kind, MessageKind::Edit | MessageKind::Delete) {
-                changed::message_changed(cx, state, *message, keys, key);
-                Ok(())
-            } else {
-                let named = customer::named(state, &message.head, keys, key);
-                let grouping = settings.of(&key.tenant);
-                let came = message_came(cx, state, *message, named.aliases, keys, grouping, now_ms);
-                join(cx, state, (keys, key), named.also, (LinkSource::Provider, now_ms));
-                came
-            }
-        }
-        InboundBody::Tick(tick) if tick.stage == Turns::NAME => {
-            time_passed(cx, state, keys, settings, &key.tenant, now_ms)
-        }
-        InboundBody::Command(command) => commanded(cx, state, command, keys),
-        InboundBody::DeliveryOutcome(outcome) => {
-            note_owner(state, &outcome);
-            context::talked_of(state, outcome.intent.as_deref(), now_ms);
-            tell(cx, TurnsBody::DeliveryOutcome(outcome));
-            Ok(())
-        }
-        InboundBody::ActionOutcome(outcome) => {
-            context::learn(state, &outcome.facts, now_ms);
-            let customer = outcome.customer;
-            tell(cx, TurnsBody::ActionOutcome(outcome));
-            join(cx, state, (keys, key), customer, (LinkSource::Crm, now_ms));
-            Ok(())
-        }
-        InboundBody::ProviderStatus(status) => {
-            tell(cx, TurnsBody::ProviderStatus(status));
-            Ok(())
-        }
-        InboundBody::Tick(tick) => {
-            tell(cx, TurnsBody::Tick(tick));
-            Ok(())
-        }
-        body @ (InboundBody::CustomerLink(_) | InboundBody::CustomerNews(_)) => {
-            match customer::told(state, key, body)? {
-                // Nobody else is to be told: it ends here.
-                Some(TurnsBody::CustomerNews(news)) if news.to.is_empty() => {}
-                Some(body) => tell(cx, body),
-                None => return Ok(Some(DropReason::Duplicate)),
-            }
-            Ok(())
-        }
-    };
-    grouped.map(|()| None).map_err(|error| error.to_string())
 }
 
-/// Makes the link to `other`, if there is to be one, and tells it.
-fn join(
-    cx: &mut Cx<'_>,
-    state: &mut TurnsState,
-    (keys, key): (&TenantKeys, &LineKey),
-    other: Option<ContactKey>,
-    source: (LinkSource, i64),
-) {
-    let made = other.and_then(|other| customer::join(state, keys, key, other, source));
-    if let Some(link) = made {
-        tell(cx, TurnsBody::CustomerLink(Box::new(link)));
+impl Heard<'_> {
+    /// Takes account of `body`; `false`: it was heard before.
+    fn take(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        body: InboundBody,
+    ) -> Result<bool, String> {
+        match body {
+            body @ (InboundBody::CustomerLink(_) | InboundBody::CustomerNews(_)) => {
+                match customer::told(state, self.key, body)? {
+                    // Nobody else is to be told: it ends here.
+                    Some(TurnsBody::CustomerNews(news)) if news.to.is_empty() => {}
+                    Some(body) => tell(cx, body),
+                    None => return Ok(false),
+                }
+                Ok(true)
+            }
+            body => self.take_in(cx, state, body).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// The same, of what is about this contact alone.
+    fn take_in(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        body: InboundBody,
+    ) -> Result<bool, SealError> {
+        let Self { keys, settings, now_ms, .. } = *self;
+        match body {
+            InboundBody::Message(message) => return self.message(cx, state, *message),
+            InboundBody::Tick(tick) if tick.stage == Turns::NAME => {
+                time_passed(cx, state, keys, settings, &self.key.tenant, now_ms)?;
+            }
+            InboundBody::Command(command) => commanded(cx, state, command, keys)?,
+            InboundBody::DeliveryOutcome(outcome) => {
+                note_owner(state, &outcome);
+                context::talked_of(state, outcome.intent.as_deref(), now_ms);
+                tell(cx, TurnsBody::DeliveryOutcome(outcome));
+            }
+            InboundBody::ActionOutcome(outcome) => {
+                context::learn(state, &outcome.facts, now_ms);
+                let customer = outcome.customer;
+                tell(cx, TurnsBody::ActionOutcome(outcome));
+                self.join(cx, state, customer, LinkSource::Crm);
+            }
+            InboundBody::MediaFetched(fetched) => {
+                if !self.is_news(state, fetched.message_id, fetched.part, false) {
+                    return Ok(false);
+                }
+                audio::fetched(cx, state, fetched, keys)?;
+            }
+            InboundBody::Transcribed(transcribed) => {
+                if !self.is_news(state, transcribed.message_id, transcribed.part, true) {
+                    return Ok(false);
+                }
+                audio::transcribed(cx, state, &transcribed, keys)?;
+            }
+            InboundBody::ProviderStatus(status) => tell(cx, TurnsBody::ProviderStatus(status)),
+            InboundBody::Tick(tick) => tell(cx, TurnsBody::Tick(tick)),
+            // Taken before.
+            InboundBody::CustomerLink(_) | InboundBody::CustomerNews(_) => {}
+        }
+        Ok(true)
+    }
+
+    fn message(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        message: Message,
+    ) -> Result<bool, SealError> {
+        let head = &message.head;
+        if state.seen.iter().any(|seen| seen.message_id == head.message_id) {
+            return Ok(false);
+        }
+        remember(state, head, self.forget_before_ms(), self.now_ms);
+        if matches!(head.kind, MessageKind::Edit | MessageKind::Delete) {
+            changed::message_changed(cx, state, message, self.keys, self.key);
+            return Ok(true);
+        }
+        let named = customer::named(state, head, self.keys, self.key);
+        message_came(cx, state, message, named.aliases, self)?;
+        self.join(cx, state, named.also, LinkSource::Provider);
+        Ok(true)
+    }
+
+    /// Makes the link to `other`, if there is to be one, and tells it.
+    fn join(
+        &self,
+        cx: &mut Cx<'_>,
+        state: &mut TurnsState,
+        other: Option<ContactKey>,
+        source: LinkSource,
+    ) {
+        let by = (source, self.now_ms);
+        let made = other.and_then(|other| customer::join(state, self.keys, self.key, other, by));
+        if let Some(link) = made {
+            tell(cx, TurnsBody::CustomerLink(Box::new(link)));
+        }
+    }
+
+    /// Whether this was not told of a file before.
+    fn is_news(
+        &self,
+        state: &mut TurnsState,
+        message_id: MessageId,
+        part: i32,
+        transcribed: bool,
+    ) -> bool {
+        let told = ToldMedia { message_id, part, transcribed, at_ms: self.now_ms };
+        audio::note(state, told, self.forget_before_ms())
+    }
+
+    fn forget_before_ms(&self) -> i64 {
+        self.now_ms - self.settings.seen_hours * HOUR_MS
     }
 }
 
 /// Keeps what is worth keeping, and asks to be woken when something is to be done about it.
 fn keep(cx: &mut Cx<'_>, state: TurnsState, settings: &Settings) {
     let forget_ms = state.seen.last().map(|last| last.at_ms + settings.forget_hours * HOUR_MS);
-    let deadline = state.open.as_ref().map(|open| open.closes_at_ms).or(forget_ms);
+    let closes_ms = state.open.as_ref().map(|open| open.closes_at_ms);
+    let deadline = [closes_ms, audio::deadline(&state)].into_iter().flatten().min().or(forget_ms);
     cx.wake_at(deadline);
     cx.state = (state != TurnsState::default()).then_some(state);
 }
@@ -207,14 +256,18 @@ fn message_came(
     state: &mut TurnsState,
     message: Message,
     aliases: Vec<Alias>,
-    keys: &TenantKeys,
-    grouping: &Grouping,
-    now_ms: i64,
+    heard: &Heard<'_>,
 ) -> Result<(), SealError> {
+    let Heard { keys, settings, key, now_ms } = *heard;
+    let grouping = settings.of(&key.tenant);
     let Message { head, text, flush } = message;
     tell(cx, TurnsBody::Received(Box::new(Received { head: head.clone(), aliases })));
     if head.direction == Direction::Outbound {
         return Ok(()); // written by someone of ours: history, not a wish
+    }
+    if audio::waits(state, (&head, flush), settings, grouping) {
+        audio::begin(state, &head, now_ms + settings.transcript_wait_ms);
+        return Ok(());
     }
     if head.auto_generated {
         // What a machine wrote is never answered, and must not take a customer's words along.
@@ -274,66 +327,6 @@ fn is_understood(kind: MessageKind) -> bool {
     matches!(kind, MessageKind::Text | MessageKind::Button | MessageKind::Interactive)
 }
 
-/// Ends the open turn and hands it on. `last` is the message that ended it, if one did.
-fn close(
-    cx: &mut Cx<'_>,
-    state: &mut TurnsState,
-    closed_by: TurnClosedBy,
-    last: Option<&MessageHead>,
-    keys: &TenantKeys,
-) -> Result<(), SealError> {
-    let Some(open) = state.open.take() else { return Ok(()) };
-    let sealed = open.messages.iter().filter_map(|message| message.text_sealed.as_ref());
-    let texts: Vec<String> =
-        sealed.map(|sealed| keys.open_text(sealed)).collect::<Result<_, _>>()?;
-    let text = joined(&texts);
-    let claims_sealed = match text.as_deref() {
-        Some(text) => claims::sealed(text, keys)?,
-        None => None,
-    };
-    let choice: Option<Choice> = last.and_then(|head| head.choice.clone());
-    state.last_turn += 1;
-    let turn = Turn {
-        turn: state.last_turn,
-        messages: open
-            .messages
-            .iter()
-            .map(|message| TurnMessage { message_id: message.message_id, kind: message.kind })
-            .collect(),
-        text_masked: text.as_deref().map(mask),
-        text,
-        closed_by,
-        answer_via: last.map_or(AnswerVia::Channel, |head| head.answer_via),
-        needs_person: open.messages.iter().any(|message| !is_understood(message.kind)),
-        choice,
-        auto_generated: last.is_some_and(|head| head.auto_generated),
-        facts: context::facts(state),
-        previous_intent: state.previous.as_ref().map(|previous| previous.intent.clone()),
-        linked: customer::linked(state),
-        elsewhere: state.elsewhere.iter().filter_map(|elsewhere| elsewhere.open.clone()).collect(),
-        claims_sealed,
-    };
-    tell(cx, TurnsBody::Turn(Box::new(turn)));
-    Ok(())
-}
-
-/// The texts, a line each, cut where they are longer than anybody has use for.
-fn joined(texts: &[String]) -> Option<String> {
-    let mut all = String::new();
-    for text in texts.iter().filter(|text| !text.is_empty()) {
-        if !all.is_empty() {
-            all.push('\n');
-        }
-        all.push_str(text);
-    }
-    let mut end = all.len().min(TEXT_BYTES_MAX);
-    while !all.is_char_boundary(end) {
-        end -= 1;
-    }
-    all.truncate(end);
-    (!all.is_empty()).then_some(all)
-}
-
 fn time_passed(
     cx: &mut Cx<'_>,
     state: &mut TurnsState,
@@ -342,9 +335,11 @@ fn time_passed(
     tenant: &str,
     now_ms: i64,
 ) -> Result<(), SealError> {
+    audio::overdue(cx, state, keys, now_ms)?;
     let Some(open) = &state.open else {
         let forget_ms = settings.forget_hours * HOUR_MS;
-        if state.seen.last().is_none_or(|last| last.at_ms + forget_ms <= now_ms) {
+        let is_gone = state.seen.last().is_none_or(|last| last.at_ms + forget_ms <= now_ms);
+        if is_gone && state.waiting.is_empty() {
             // Who is one customer does not lapse with the messages.
             *state = TurnsState {
                 linked: std::mem::take(&mut state.linked),
@@ -354,6 +349,9 @@ fn time_passed(
         }
         return Ok(());
     };
+    if open.closes_at_ms > now_ms {
+        return Ok(()); // it was for a recording
+    }
     let oldest_ms = open.opened_at_ms + settings.of(tenant).age_ms_max;
     let closed_by = if open.messages.len() > 1 && open.closes_at_ms >= oldest_ms {
         TurnClosedBy::MaxAge
@@ -361,47 +359,6 @@ fn time_passed(
         TurnClosedBy::Window
     };
     close(cx, state, closed_by, None, keys)
-}
-
-/// A command passes in its place; a claim ends the open turn, because somebody reads along now.
-fn commanded(
-    cx: &mut Cx<'_>,
-    state: &mut TurnsState,
-    command: Command,
-    keys: &TenantKeys,
-) -> Result<(), SealError> {
-    let (action, to_colleague) = (command.action, command.to_agent.is_some());
-    if action == CommandAction::Flush {
-        return close(cx, state, TurnClosedBy::Flush, None, keys);
-    }
-    tell(cx, TurnsBody::Command(command));
-    match action {
-        CommandAction::Transfer if to_colleague => {
-            state.owned = true;
-            close(cx, state, TurnClosedBy::Owner, None, keys)
-        }
-        CommandAction::Claim | CommandAction::Reply => {
-            state.owned = true;
-            close(cx, state, TurnClosedBy::Owner, None, keys)
-        }
-        CommandAction::Release | CommandAction::Resolve | CommandAction::Transfer => {
-            state.owned = false;
-            Ok(())
-        }
-        CommandAction::Label
-        | CommandAction::Note
-        | CommandAction::Snooze
-        | CommandAction::Flush
-        | CommandAction::Csat
-        | CommandAction::Unknown => Ok(()),
-    }
-}
-
-/// The machine answered, so no person has the conversation.
-fn note_owner(state: &mut TurnsState, outcome: &DeliveryOutcome) {
-    if outcome.purpose == ReplyPurpose::Answer {
-        state.owned = false;
-    }
 }
 
 #[cfg(test)]

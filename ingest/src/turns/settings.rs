@@ -21,6 +21,9 @@ pub struct Settings {
     /// never.
     #[serde(default)]
     pub context_hours: i64,
+    /// How long a recording waits for what was said in it, in milliseconds; 0: nobody writes that down.
+    #[serde(default)]
+    pub transcript_wait_ms: i64,
 }
 
 /// How messages of one tenant are grouped.
@@ -91,6 +94,7 @@ impl Default for Settings {
             seen_hours: 7 * 24,
             forget_hours: 30 * 24,
             context_hours: 24,
+            transcript_wait_ms: 0,
         }
     }
 }
@@ -116,6 +120,9 @@ impl Settings {
         }
         if !(0..=self.forget_hours).contains(&self.context_hours) {
             wrong.push("models: context_hours must be 0 to 720".to_owned());
+        }
+        if !(0..=600_000).contains(&self.transcript_wait_ms) {
+            wrong.push("transcriber: wait_s must be 0 to 600".to_owned());
         }
         if self.forget_hours < self.seen_hours {
             wrong.push("grouping: forget_hours must not be less than seen_hours".to_owned());

@@ -6,6 +6,7 @@ use pipeline::{DropReason, Verdict};
 use proptest::prelude::*;
 use schemas::ids::{CommandId, ContactKey, ConversationId, MessageId};
 use schemas::line::{Inbound, InboundBody, TurnsBody};
+use schemas::media::{MediaFetched, MediaResult, Transcribed, TranscriptResult};
 use schemas::message::*;
 use schemas::sealed::{Keyring, TenantKeys};
 
@@ -415,4 +416,173 @@ fn a_flush_ends_what_is_open_and_nothing_else() {
     assert_eq!(closed(5, inbound(message(3, "de novo"))), []);
     let later = driver.pass(20_000);
     assert_eq!(later.iter().flat_map(|seen| &seen.outputs).count(), 1);
+}
+
+const WAIT_MS: i64 = 60_000;
+
+fn listening() -> Driver<Turns> {
+    let mut turns = driver();
+    turns.broadcast_mut().transcript_wait_ms = WAIT_MS;
+    turns
+}
+
+fn audio(n: u8) -> Inbound {
+    let mut audio = message(n, "");
+    audio.head.kind = MessageKind::Audio;
+    (audio.head.text_sealed, audio.head.text_masked, audio.text) = (None, None, None);
+    audio.head.attachments = vec![Attachment {
+        reference: "M".to_owned(),
+        mime: "audio/ogg".to_owned(),
+        filename: None,
+        size_bytes: None,
+        sha256: None,
+        transcript_sealed: None,
+        confidence: None,
+    }];
+    inbound(audio)
+}
+
+fn fetched(n: u8, result: MediaResult, mime: &str) -> Inbound {
+    Inbound {
+        body: InboundBody::MediaFetched(MediaFetched {
+            message_id: MessageId([n; 16]),
+            part: 0,
+            result,
+            sha256: Some("ab".to_owned()),
+            mime: Some(mime.to_owned()),
+            filename: None,
+            size_bytes: None,
+        }),
+    }
+}
+
+fn transcribed(n: u8, said: Option<&str>) -> Inbound {
+    let seal = |text: &str| keys().seal(&[n], text.as_bytes()).unwrap();
+    Inbound {
+        body: InboundBody::Transcribed(Transcribed {
+            message_id: MessageId([n; 16]),
+            part: 0,
+            result: said.map_or(TranscriptResult::Failed, |_| TranscriptResult::Heard),
+            text_sealed: said.map(seal),
+            text_masked: said.map(str::to_owned),
+            confidence: 0.83,
+        }),
+    }
+}
+
+/// The turns alone: how each ended, how sure its words are, whether it needs a person.
+fn ended(seen: &[Seen<TurnsOut>]) -> Vec<(TurnClosedBy, Option<String>, Option<f64>, bool)> {
+    let outputs = seen.iter().flat_map(|seen| &seen.outputs);
+    let turns = outputs.filter_map(|(_, out)| match &out.0.body {
+        TurnsBody::Turn(turn) => Some(turn),
+        _ => None,
+    });
+    let told = turns.map(|turn| {
+        (turn.closed_by, turn.text.clone(), turn.transcript_confidence, turn.needs_person)
+    });
+    told.collect()
+}
+
+fn said(text: &str) -> (TurnClosedBy, Option<String>, Option<f64>, bool) {
+    (TurnClosedBy::Transcript, Some(text.to_owned()), Some(0.83), false)
+}
+
+const UNHEARD: (TurnClosedBy, Option<String>, Option<f64>, bool) =
+    (TurnClosedBy::Media, None, None, true);
+
+#[test]
+fn case_12_texts_are_grouped_and_recordings_wait_each_for_its_words() {
+    let mut turns = listening();
+    let mut seen = vec![
+        turns.feed(&key(), 1_000, inbound(message(1, "oi"))),
+        turns.feed(&key(), 2_000, audio(2)),
+        turns.feed(&key(), 3_000, audio(3)),
+        turns.feed(&key(), 4_000, inbound(message(4, "entendeu?"))),
+        turns.feed(&key(), 5_000, fetched(2, MediaResult::Stored, "audio/ogg")),
+        turns.feed(&key(), 5_000, fetched(3, MediaResult::Stored, "audio/ogg")),
+    ];
+    assert_eq!(ended(&seen), [], "nothing is decided before its words are known");
+    seen.push(turns.feed(&key(), 6_000, transcribed(3, Some("e quero a segunda via"))));
+    seen.extend(turns.pass(30_000));
+    seen.push(turns.feed(&key(), 31_000, transcribed(2, Some("minha internet caiu"))));
+    let texts = (TurnClosedBy::Window, Some("oi\nentendeu?".to_owned()), None, false);
+    assert_eq!(ended(&seen), [said("e quero a segunda via"), texts, said("minha internet caiu")]);
+    assert_eq!(turns.state(&key()).unwrap().waiting, []);
+}
+
+#[test]
+fn case_12_a_recording_nobody_can_write_down_goes_to_a_person() {
+    for news in [
+        fetched(1, MediaResult::TooLarge, ""),
+        fetched(1, MediaResult::Stored, "application/pdf"),
+        transcribed(1, None),
+    ] {
+        let mut turns = listening();
+        let seen = [turns.feed(&key(), 0, audio(1)), turns.feed(&key(), 1, news)];
+        assert_eq!(ended(&seen), [UNHEARD]);
+    }
+    let mut turns = listening();
+    let mut seen = vec![turns.feed(&key(), 0, audio(1))];
+    seen.extend(turns.pass(WAIT_MS - 1));
+    assert_eq!(ended(&seen), []);
+    seen.extend(turns.pass(WAIT_MS));
+    seen.push(turns.feed(&key(), WAIT_MS + 1, transcribed(1, Some("tarde"))));
+    assert_eq!(ended(&seen), [UNHEARD], "too late is history, and no turn");
+    let history = seen.iter().flat_map(|seen| &seen.outputs);
+    assert!(history.into_iter().any(|(_, out)| matches!(out.0.body, TurnsBody::Transcribed(_))));
+    // Without a transcriber nothing waits.
+    assert_eq!(ended(&[driver().feed(&key(), 0, audio(1))]), [UNHEARD]);
+}
+
+#[test]
+fn who_listens_does_not_wait_and_what_is_told_twice_is_told_once() {
+    let mut turns = listening();
+    let seen = [turns.feed(&key(), 0, audio(1)), turns.feed(&key(), 1, claim())];
+    assert_eq!(ended(&seen), [UNHEARD]);
+    assert_eq!(ended(&[turns.feed(&key(), 2, audio(2))]), [UNHEARD], "a person listens");
+    for news in [fetched(2, MediaResult::Stored, "audio/ogg"), transcribed(2, Some("oi"))] {
+        assert_eq!(turns.feed(&key(), 3, news.clone()).verdict, Verdict::Done);
+        let again = turns.feed(&key(), 4, news);
+        assert_eq!(again.verdict, Verdict::Drop(DropReason::Duplicate));
+        assert!(again.outputs.is_empty());
+    }
+}
+
+proptest! {
+    /// Whatever is told of recordings, when and how often: each message is in exactly one turn.
+    #[test]
+    fn every_recording_is_in_exactly_one_turn(
+        steps in prop::collection::vec((0u8..6, 0i64..40_000, 0u8..7), 1..60),
+    ) {
+        let mut turns = listening();
+        let (mut now, mut seen) = (0, Vec::new());
+        for (id, pause, what) in steps {
+            now += pause;
+            seen.extend(turns.pass(now));
+            let input = match what {
+                0 => inbound(message(id + 100, "oi")),
+                1 => claim(),
+                2 => fetched(id, MediaResult::Stored, "audio/ogg"),
+                3 => fetched(id, MediaResult::Refused, ""),
+                4 => transcribed(id, Some("caiu")),
+                5 => transcribed(id, None),
+                _ => audio(id),
+            };
+            seen.push(turns.feed(&key(), now, input));
+        }
+        seen.extend(turns.pass(now + 1_000_000));
+        let (mut received, mut grouped) = (Vec::new(), Vec::new());
+        for (_, out) in seen.iter().flat_map(|seen| &seen.outputs) {
+            match &out.0.body {
+                TurnsBody::Received(message) => received.push(message.head.message_id),
+                TurnsBody::Turn(turn) => {
+                    grouped.extend(turn.messages.iter().map(|message| message.message_id));
+                }
+                _ => {}
+            }
+        }
+        received.sort_unstable();
+        grouped.sort_unstable();
+        prop_assert_eq!(received, grouped);
+    }
 }

@@ -9,6 +9,7 @@ pub mod chatwoot;
 pub mod email;
 pub(crate) mod http;
 mod pace;
+pub mod phone;
 mod sender;
 pub mod telegram;
 pub mod twilio;

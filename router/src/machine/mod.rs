@@ -21,12 +21,13 @@ use std::sync::Arc;
 
 use pipeline::broadcast::PerTenant;
 use pipeline::{Context, DropReason, Envelope, Stage, Verdict};
+use schemas::conversation::ConversationEvent;
 use schemas::ids::LineKey;
 use schemas::line::{Classified, ClassifiedBody};
 use schemas::sealed::Keyring;
 use schemas::state::RouterState;
 
-use self::case::Case;
+use self::case::{Case, With};
 use crate::out::RouterOut;
 use crate::settings::Settings;
 
@@ -174,6 +175,14 @@ fn act<'a>(mut case: Case<'a>, key: &LineKey, body: ClassifiedBody) -> (Verdict,
         }
         // Only passed on: what it says stands in the contact's turns.
         ClassifiedBody::CustomerNews(_) => Verdict::Done,
+        ClassifiedBody::MediaFetched(fetched) => {
+            case.tell(ConversationEvent::MediaFetched(fetched), With::default());
+            Verdict::Done
+        }
+        ClassifiedBody::Transcribed(transcribed) => {
+            case.tell(ConversationEvent::Transcribed(transcribed), With::default());
+            Verdict::Done
+        }
     };
     (verdict, case)
 }

@@ -4,7 +4,7 @@ use schemas::conversation::{
     ConversationEvent, ConversationState, MessageReceived, Reopened, Route, RouteReason,
     Settlement, TurnDecided,
 };
-use schemas::line::{Classification, ClassifiedTurn, Received, Sentiment};
+use schemas::line::{Classification, ClassifiedTurn, Received, Sentiment, Turn};
 use schemas::message::{AnswerVia, MessageHead, MessageKind, ReplyPurpose};
 use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
@@ -56,17 +56,7 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
     if turn.claims_sealed.is_some() {
         case.state.claims_sealed.clone_from(&turn.claims_sealed);
     }
-    let decision = if csat::is_of(case, &turn) {
-        Decision::Drop(RouteReason::Rated)
-    } else {
-        decide(
-            case.settings,
-            case.tenant,
-            &case.state,
-            (&turn, case.may_write(turn.turn)),
-            classification.as_ref(),
-        )
-    };
+    let decision = decision(case, &turn, classification.as_ref());
     let messages = i32::try_from(turn.messages.len()).unwrap_or(i32::MAX);
     let policy_version = case.settings.version.clone();
     let event = |route, reason, action, classification| {
@@ -79,6 +69,7 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             classification,
             action,
             policy_version: policy_version.clone(),
+            transcript_confidence: turn.transcript_confidence,
         }))
     };
     let settled = |route, reason| vec![Settlement { turn: turn.turn, route, reason, messages }];
@@ -121,6 +112,14 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
             }
         }
     }
+}
+
+fn decision(case: &Case<'_>, turn: &Turn, classification: Option<&Classification>) -> Decision {
+    if csat::is_of(case, turn) {
+        return Decision::Drop(RouteReason::Rated);
+    }
+    let asked = (turn, case.may_write(turn.turn));
+    decide(case.settings, case.tenant, &case.state, asked, classification)
 }
 
 /// What the turn is about, unless the models hardly know.

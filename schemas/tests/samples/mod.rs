@@ -69,6 +69,7 @@ fn turn() -> Turn {
         linked: vec![ContactKey([7; 16])],
         elsewhere: vec![elsewhere()],
         claims_sealed: Some(sealed()),
+        transcript_confidence: Some(0.8),
     }
 }
 
@@ -187,6 +188,29 @@ fn tick() -> Tick {
     Tick { stage: "router".into(), state_key: b"demo:x".to_vec(), deadline_ms: 9 }
 }
 
+fn fetched() -> MediaFetched {
+    MediaFetched {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: MediaResult::Stored,
+        sha256: Some("ab".into()),
+        mime: Some("audio/ogg".into()),
+        filename: None,
+        size_bytes: Some(3),
+    }
+}
+
+fn transcribed() -> Transcribed {
+    Transcribed {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: TranscriptResult::Heard,
+        text_sealed: Some(sealed()),
+        text_masked: Some("oi".into()),
+        confidence: 0.8,
+    }
+}
+
 fn labeled() -> Labeled {
     Labeled {
         agent: "Ana".into(),
@@ -215,6 +239,7 @@ fn events() -> Vec<ConversationEvent> {
             classification: Some(classification()),
             action: Some("line_check".into()),
             policy_version: "p".into(),
+            transcript_confidence: None,
         })),
         E::ActionDone(ActionDone {
             turn: 3,
@@ -250,6 +275,8 @@ fn events() -> Vec<ConversationEvent> {
             reply: Some("1/answer/0".into()),
         }),
         E::Labeled(labeled()),
+        E::MediaFetched(fetched()),
+        E::Transcribed(transcribed()),
     ]
 }
 
@@ -414,6 +441,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         InboundBody::Tick(tick()),
         InboundBody::CustomerLink(Box::new(link())),
         InboundBody::CustomerNews(Box::new(news())),
+        InboundBody::MediaFetched(fetched()),
+        InboundBody::Transcribed(transcribed()),
     ];
     let turns = [
         TurnsBody::Received(received.clone()),
@@ -425,6 +454,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         TurnsBody::Tick(tick()),
         TurnsBody::CustomerLink(Box::new(link())),
         TurnsBody::CustomerNews(Box::new(news())),
+        TurnsBody::MediaFetched(fetched()),
+        TurnsBody::Transcribed(transcribed()),
     ];
     let classified = [
         ClassifiedBody::Received(received),
@@ -436,6 +467,8 @@ fn line() -> Vec<(&'static str, Vec<u8>)> {
         ClassifiedBody::Tick(tick()),
         ClassifiedBody::CustomerLink(Box::new(link())),
         ClassifiedBody::CustomerNews(Box::new(news())),
+        ClassifiedBody::MediaFetched(fetched()),
+        ClassifiedBody::Transcribed(transcribed()),
     ];
     let mut all = Vec::new();
     all.extend(inbound.into_iter().map(|body| whole(&Inbound { body })));
@@ -503,6 +536,18 @@ fn turns_state() -> TurnsState {
         seen: vec![SeenMessage { message_id: MessageId([1; 16]), at_ms: 1 }],
         facts: vec![KnownFact { name: "line_down".into(), is_true: true, at_ms: 1 }],
         previous: Some(KnownIntent { intent: "pix".into(), at_ms: 1 }),
+        waiting: vec![WaitingAudio {
+            message_id: MessageId([1; 16]),
+            text_sealed: None,
+            until_ms: 9,
+            answer_via: AnswerVia::Channel,
+        }],
+        media_told: vec![ToldMedia {
+            message_id: MessageId([1; 16]),
+            part: 0,
+            transcribed: true,
+            at_ms: 1,
+        }],
         linked: vec![LinkedContact { link_id: CommandId([3; 16]), contact: ContactKey([7; 16]) }],
         undone_links: vec![CommandId([4; 16])],
         contact_nonce: vec![1; 12],

@@ -120,6 +120,7 @@ impl Story {
                 }),
                 action: None,
                 policy_version: String::new(),
+                transcript_confidence: None,
             }))
         };
         let sent = ConversationEvent::ReplySent(Box::new(ReplySent {
@@ -241,6 +242,7 @@ impl Story {
             classification: None,
             action: None,
             policy_version: String::new(),
+            transcript_confidence: None,
         }))
     }
 }

@@ -93,6 +93,7 @@ impl NullTurns {
             linked: Vec::new(),
             elsewhere: Vec::new(),
             claims_sealed: None,
+            transcript_confidence: None,
         }
     }
 }
@@ -170,6 +171,7 @@ impl Stage for NullRouter {
                     classification: None,
                     action: None,
                     policy_version: String::new(),
+                    transcript_confidence: None,
                 }))
             }
             _ => return Verdict::Drop(DropReason::Irrelevant),

@@ -2,6 +2,7 @@
 //! what its agents write is kept, what we wrote ourselves and what its own robots write is passed over.
 
 mod adapt;
+mod media;
 mod verify;
 mod wire;
 
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 use super::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
+
+pub use media::Files;
 
 /// Name of the adapter.
 pub const PROVIDER: &str = "chatwoot";

@@ -1,6 +1,7 @@
 //! Twilio: WhatsApp and SMS, messages and status callbacks to one address.
 
 mod adapt;
+mod media;
 mod verify;
 mod wire;
 
@@ -8,6 +9,8 @@ use std::collections::BTreeMap;
 
 use super::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
+
+pub use media::{Files, MediaAccount};
 
 /// Name of the adapter.
 pub const PROVIDER: &str = "twilio";

@@ -1,6 +1,7 @@
 //! WhatsApp Cloud API: the provider's verification and its webhooks.
 
 mod adapt;
+mod media;
 mod verify;
 mod wire;
 
@@ -10,6 +11,8 @@ use subtle::ConstantTimeEq;
 
 use super::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
+
+pub use media::{Files, MediaAccount};
 
 /// Name of the adapter.
 pub const PROVIDER: &str = "whatsapp_cloud";
