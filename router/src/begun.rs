@@ -54,6 +54,7 @@ pub fn begun() -> RouterState {
         identity_asked: false,
         claims_sealed: None,
         asked: None,
+        sent: Vec::new(),
         csat_asked_ms: None,
         csat_score: None,
         csat_message: None,

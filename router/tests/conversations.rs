@@ -194,7 +194,7 @@ impl Story {
             part,
             result,
             parts,
-            provider_message_id: None,
+            provider_message_id: Some(format!("out.{turn}.{part}")),
             error: None,
             agent: None,
             answer_id: None,
@@ -204,6 +204,17 @@ impl Story {
             intent: None,
         };
         self.feed(ClassifiedBody::DeliveryOutcome(Box::new(outcome)))
+    }
+
+    /// A provider tells that a reply it had taken did not arrive.
+    fn failed(&mut self, turn: i64, part: i32) -> &mut Self {
+        self.feed(ClassifiedBody::ProviderStatus(ProviderStatus {
+            provider_message_id: format!("out.{turn}.{part}"),
+            status: ProviderStatusKind::Failed,
+            error_code: Some("131026".into()),
+            event_time_ms: self.now_ms,
+            callback: None,
+        }))
     }
 
     fn asks(&mut self, agent: &str, action: CommandAction) -> &mut Self {
@@ -805,6 +816,46 @@ fn what_the_crm_or_the_channel_cannot_do_people_do() {
       asks people in geral (Normal) because Undeliverable
       Drop(Duplicate)
     ");
+}
+
+#[test]
+fn what_was_taken_and_did_not_arrive_people_do() {
+    use DeliveryResult::Sent;
+    let mut story = Story::new();
+    story.says("minha internet caiu", sure("sem_conexao"));
+    story.action("line_check", ActionResult::Done, "line_ok");
+    story.delivered(1, ReplyPurpose::Answer, Sent).after(60_000).failed(9, 0);
+    let state = |story: &Story| story.records().last().unwrap().state;
+    assert_eq!(state(&story), ConversationState::BotAnswered, "nothing of ours");
+    story.failed(1, 0).failed(1, 0);
+    let queued = |story: &Story| {
+        let queued = |record: &&Conversation| match &record.event {
+            ConversationEvent::Queued(queued) => queued.reason == RouteReason::Undeliverable,
+            _ => false,
+        };
+        story.records().into_iter().filter(queued).count()
+    };
+    assert_eq!(
+        (state(&story), queued(&story)),
+        (ConversationState::Queued, 1),
+        "told twice, done once"
+    );
+    // The machine had thought it was done.
+    let mut story = Story::new();
+    story.says("minha internet caiu", sure("sem_conexao"));
+    story.action("line_check", ActionResult::Done, "line_ok");
+    story.delivered(1, ReplyPurpose::Answer, Sent).after(3_600_000);
+    assert_eq!(state(&story), ConversationState::Resolved);
+    story.failed(1, 0);
+    assert_eq!((state(&story), queued(&story)), (ConversationState::Queued, 1));
+    // Who wrote sees it, and nobody else is asked.
+    let mut story = Story::new();
+    story.says("quero falar com atendente", None);
+    story.asks("Ana", CommandAction::Claim).asks("Ana", CommandAction::Reply);
+    story.delivered(0, ReplyPurpose::AgentReply, Sent);
+    assert_eq!(state(&story), ConversationState::WaitingCustomer);
+    story.failed(0, 1);
+    assert_eq!((state(&story), queued(&story)), (ConversationState::Assigned, 0));
 }
 
 #[test]

@@ -107,6 +107,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("RouterState", include_str!("../avro/router_state.avsc")),
     ("SealedText", include_str!("../avro/sealed_text.avsc")),
     ("SeenMessage", include_str!("../avro/seen_message.avsc")),
+    ("SentReply", include_str!("../avro/sent_reply.avsc")),
     ("Sentiment", include_str!("../avro/sentiment.avsc")),
     ("Setting", include_str!("../avro/setting.avsc")),
     ("SettingInUse", include_str!("../avro/setting_in_use.avsc")),

@@ -9,7 +9,7 @@ use crate::conversation::{Address, ConversationState, Priority};
 use crate::customers::{Elsewhere, LinkedContact};
 use crate::ids::{CommandId, ContactKey, ConversationId, MessageId};
 use crate::line::Sentiment;
-use crate::message::{AnswerVia, Channel, MessageKind, ProviderStatusKind};
+use crate::message::{AnswerVia, Channel, MessageKind, ProviderStatusKind, ReplyPurpose};
 use crate::sealed::SealedText;
 
 /// A message id and when it was first seen.
@@ -220,6 +220,9 @@ pub struct RouterState {
     pub claims_sealed: Option<SealedText>,
     /// What waits until they have.
     pub asked: Option<AskedIdentity>,
+    /// Replies that providers may still tell of, latest last.
+    #[serde(default)]
+    pub sent: Vec<SentReply>,
     /// When the customer was asked how it was (Unix, ms); once a conversation.
     pub csat_asked_ms: Option<i64>,
     /// What they said, 1 to 5.
@@ -245,6 +248,17 @@ pub struct AnsweredThread {
     pub turn: i64,
     /// When (Unix, ms).
     pub at_ms: i64,
+}
+
+/// A reply that a provider has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // as in `DeliveryOutcome`
+pub struct SentReply {
+    /// What the provider calls it.
+    pub provider_message_id: String,
+    pub turn: i64,
+    pub purpose: ReplyPurpose,
+    pub part: i32,
 }
 
 /// What a provider told last of a message of ours.

@@ -180,12 +180,18 @@ async fn cases_11_and_19_twilio_and_telegram_are_heard_and_answered() {
         let right = api.post_raw(TELEGRAM, &secret("psst"), body.clone().into()).await.unwrap();
         assert_eq!(right.status, 200);
     }
+    let tap = json!({ "update_id": 2, "callback_query": { "id": "tap-1", "data": "menu",
+        "from": { "id": 7, "first_name": "João" },
+        "message": { "message_id": 40, "chat": { "id": 7, "type": "private" } } } });
+    let tapped = api.post_raw(TELEGRAM, &secret("psst"), tap.to_string().into()).await.unwrap();
+    assert_eq!(tapped.str("/method"), "answerCallbackQuery", "{}", tapped.text);
+    assert_eq!(tapped.str("/callback_query_id"), "tap-1");
     let asked = provider.asked(2).await.unwrap();
     assert_eq!(asked[1].0, "/bot900:abc/sendMessage");
     let sent: Value = serde_json::from_str(&asked[1].1).unwrap();
     assert_eq!(sent["chat_id"], "7");
     let found = until(&api, |lines| of(lines, "reply_sent").len() == 2).await;
-    assert_eq!(of(&found, "message_received").len(), 2);
+    assert_eq!(of(&found, "message_received").len(), 3, "two messages and a tap");
 }
 
 /// Posts what Chatwoot tells of a message in the conversation of one customer, signed.

@@ -9,6 +9,7 @@ pub mod api;
 pub mod chatwoot;
 pub mod email;
 pub mod phone;
+mod shown;
 mod signed;
 pub mod telegram;
 pub mod twilio;

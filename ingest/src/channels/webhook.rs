@@ -4,6 +4,7 @@
 //! verified as received, kept for 72 h, adapted, and acknowledged once durable: nothing is waited for that
 //! comes after. Invariant: whoever is not the provider changes nothing and gets a 4xx.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -92,8 +93,8 @@ pub trait Webhook: Send + Sync {
     }
 
     /// Content type and body of the answer to what was accepted.
-    fn acknowledgement(&self) -> (&'static str, &'static str) {
-        ("text/plain; charset=utf-8", "")
+    fn acknowledgement(&self, _body: &[u8]) -> (&'static str, Cow<'static, str>) {
+        ("text/plain; charset=utf-8", Cow::Borrowed(""))
     }
 }
 
@@ -188,7 +189,7 @@ async fn event(
             return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", why.to_string()));
         }
     }
-    let (kind, answer) = webhook.acknowledgement();
+    let (kind, answer) = webhook.acknowledgement(&kept.body);
     Ok(([(CONTENT_TYPE, kind)], answer).into_response())
 }
 

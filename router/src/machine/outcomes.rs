@@ -1,13 +1,14 @@
 //! What comes back: from the CRM, from the channels, from the providers.
 
 use schemas::conversation::{
-    ActionDone, ConversationEvent, ConversationState, ReplySent, Resolved, Route, RouteReason,
-    Settlement, StatusChanged,
+    ActionDone, ConversationEvent, ConversationState, Reopened, ReplySent, Resolved, Route,
+    RouteReason, Settlement, StatusChanged,
 };
 use schemas::message::{
-    ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus, ReplyPurpose,
+    ActionOutcome, ActionResult, DeliveryOutcome, DeliveryResult, ProviderStatus,
+    ProviderStatusKind, ReplyPurpose,
 };
-use schemas::state::{AskedIdentity, PendingTurn, ToldStatus};
+use schemas::state::{AskedIdentity, PendingTurn, SentReply, ToldStatus};
 
 use super::case::{Case, With};
 use super::checks;
@@ -100,6 +101,7 @@ pub(super) fn delivery(case: &mut Case<'_>, outcome: DeliveryOutcome) -> Verdict
     if !case.note_reply(outcome.turn, outcome.purpose, outcome.part) {
         return Verdict::Drop(DropReason::Duplicate);
     }
+    note_sent(case, &outcome);
     let arrived = matches!(outcome.result, DeliveryResult::Sent | DeliveryResult::ReturnedToCaller);
     let (turn, purpose) = (outcome.turn, outcome.purpose);
     // An answer in several texts has arrived with the last of them, and failed with the first that did.
@@ -181,9 +183,60 @@ pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
     if !is_news {
         return Verdict::Drop(DropReason::Duplicate);
     }
+    let failed = (status == ProviderStatusKind::Failed)
+        .then(|| sent_as(case, &provider_message_id, reply.as_deref()))
+        .flatten();
     let changed = StatusChanged { provider_message_id, status, error_code, reply };
     case.tell(ConversationEvent::StatusChanged(changed), With::default());
+    if let Some((turn, purpose)) = failed {
+        did_not_arrive(case, turn, purpose);
+    }
     Verdict::Done
+}
+
+/// Which reply of this conversation a provider means: by our id where it comes back, else by its own.
+fn sent_as(case: &Case<'_>, provider_id: &str, reply: Option<&str>) -> Option<(i64, ReplyPurpose)> {
+    let named = |sent: &&SentReply| match reply {
+        Some(reply) => reply == format!("{}/{}/{}", sent.turn, sent.purpose.as_str(), sent.part),
+        None => sent.provider_message_id == provider_id,
+    };
+    case.state.sent.iter().find(named).map(|sent| (sent.turn, sent.purpose))
+}
+
+/// What was taken did not arrive: the customer has no answer. A number that cannot be reached and a window that
+/// had closed are told so, minutes after a provider took the message.
+fn did_not_arrive(case: &mut Case<'_>, turn: i64, purpose: ReplyPurpose) {
+    match purpose {
+        ReplyPurpose::Answer if case.state.owner.is_none() && !case.waits() => {
+            if case.state.state.is_done() {
+                case.state.resolved_at_ms = None;
+                case.tell(ConversationEvent::Reopened(Reopened {}), With::default());
+            }
+            // A notice would go the same way.
+            case.hand_over(Some(turn), RouteReason::Undeliverable, Vec::new(), None);
+        }
+        // Nobody is waited for: the agent has to find another way.
+        ReplyPurpose::AgentReply if case.state.state == ConversationState::WaitingCustomer => {
+            case.state.state = ConversationState::Assigned;
+            case.state.changed_at_ms = case.now_ms;
+            case.resume_resolution();
+        }
+        _ => {}
+    }
+}
+
+/// Replies that providers may still tell of.
+const SENT_MAX: usize = 16;
+
+/// Notes what a provider calls a reply it has taken.
+fn note_sent(case: &mut Case<'_>, outcome: &DeliveryOutcome) {
+    let Some(provider_message_id) = outcome.provider_message_id.clone() else { return };
+    let sent = &mut case.state.sent;
+    if sent.len() >= SENT_MAX {
+        sent.remove(0);
+    }
+    let (turn, purpose, part) = (outcome.turn, outcome.purpose, outcome.part);
+    sent.push(SentReply { provider_message_id, turn, purpose, part });
 }
 
 /// A turn has waited for its answer for too long.

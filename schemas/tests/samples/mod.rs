@@ -625,6 +625,12 @@ fn router_state() -> RouterState {
         identity_asked: true,
         claims_sealed: Some(sealed()),
         asked: Some(AskedIdentity { intent: "pix".into(), action: "open_invoice".into() }),
+        sent: vec![SentReply {
+            provider_message_id: "wamid.9".into(),
+            turn: 3,
+            purpose: ReplyPurpose::Answer,
+            part: 0,
+        }],
         csat_asked_ms: Some(8),
         csat_score: Some(4),
         csat_message: Some(MessageId([9; 16])),

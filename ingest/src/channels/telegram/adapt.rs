@@ -9,6 +9,7 @@ use schemas::message::{
 };
 use serde_json::Value;
 
+use super::super::shown;
 use super::wire::{Callback, Message, Update, User};
 use crate::door::{Event, HeardMessage, Identity, Malformed};
 
@@ -37,6 +38,11 @@ pub(super) fn adapt(account: &str, body: &[u8]) -> Result<Vec<Event>, Malformed>
     let tapped = update.callback_query.and_then(|wire| callback(account, wire));
     let events = [written, edited, tapped].into_iter().flatten();
     Ok(events.map(|message| Event::Message(Box::new(message))).collect())
+}
+
+/// The tap an update tells of, if it tells of one.
+pub(super) fn tapped(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Update>(body).ok()?.callback_query.map(|tap| tap.id)
 }
 
 fn contact(chat: i64, user: Option<&User>) -> Contact {
@@ -73,6 +79,21 @@ fn heard(account: &str, contact: Contact, id: String, kind: MessageKind) -> Hear
     }
 }
 
+/// A place or a card as words.
+fn said(named: &str, part: &Value) -> Option<String> {
+    let text = |name: &str| part.get(name).and_then(Value::as_str);
+    let number = |name: &str| part.get(name).and_then(Value::as_f64);
+    match named {
+        "location" => Some(shown::place((number("latitude")?, number("longitude")?), None, None)),
+        "contact" => {
+            let names = [text("first_name"), text("last_name")].into_iter().flatten();
+            let name = names.collect::<Vec<_>>().join(" ");
+            shown::card(&name, text("phone_number").into_iter())
+        }
+        _ => None,
+    }
+}
+
 /// A message, or with the number of its update an edit of one.
 fn message(account: &str, wire: Message, edited: Option<i64>) -> Option<HeardMessage> {
     if wire.chat.kind.as_deref() != Some("private")
@@ -98,7 +119,10 @@ fn message(account: &str, wire: Message, edited: Option<i64>) -> Option<HeardMes
     let contact = contact(wire.chat.id, wire.from.as_ref());
     let seconds = wire.edit_date.or(wire.date);
     Some(HeardMessage {
-        text: wire.text.or(wire.caption),
+        text: wire
+            .text
+            .or(wire.caption)
+            .or_else(|| part.and_then(|(known, part)| said(known.0, part))),
         attachments: part.and_then(|(known, part)| attachment(known.2, part)).into_iter().collect(),
         reply_to,
         event_time_ms: seconds.and_then(|seconds| seconds.checked_mul(1000)),

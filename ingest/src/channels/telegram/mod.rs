@@ -5,7 +5,10 @@ mod media;
 mod verify;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use serde_json::json;
 
 use super::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
@@ -45,5 +48,17 @@ impl Webhook for Account {
 
     fn adapt(&self, _: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<Event>, Malformed> {
         adapt::adapt(&self.name, body)
+    }
+
+    /// A tapped button shows that it waits until its bot answers the tap, which the answer to the webhook
+    /// may do (Bot API, "Making requests when getting updates").
+    fn acknowledgement(&self, body: &[u8]) -> (&'static str, Cow<'static, str>) {
+        match adapt::tapped(body) {
+            Some(id) => {
+                let call = json!({ "method": "answerCallbackQuery", "callback_query_id": id });
+                ("application/json", Cow::Owned(call.to_string()))
+            }
+            None => ("text/plain; charset=utf-8", Cow::Borrowed("")),
+        }
     }
 }

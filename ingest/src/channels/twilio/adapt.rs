@@ -7,6 +7,7 @@ use schemas::message::{
     MessageKind, ProviderStatusKind,
 };
 
+use super::super::shown;
 use super::wire::Form;
 use crate::door::{Event, HeardMessage, HeardStatus, Identity, Malformed, phone_number};
 
@@ -75,7 +76,7 @@ fn message(form: &Form, id: &str) -> Option<HeardMessage> {
         identity: Identity::Provider(id.to_owned()),
         direction: Direction::Inbound,
         kind: kind(form, choice.is_some(), attachments.first()),
-        text: form.get("Body").map(str::to_owned),
+        text: form.get("Body").map(str::to_owned).or_else(|| place(form)),
         choice,
         attachments,
         reply_to: form.get("OriginalRepliedMessageSid").map(str::to_owned),
@@ -88,6 +89,12 @@ fn message(form: &Form, id: &str) -> Option<HeardMessage> {
         flush: false,
         attributes,
     })
+}
+
+fn place(form: &Form) -> Option<String> {
+    let number = |name: &str| form.get(name)?.parse::<f64>().ok();
+    let at = (number("Latitude")?, number("Longitude")?);
+    Some(shown::place(at, form.get("Label"), form.get("Address")))
 }
 
 fn kind(form: &Form, chosen: bool, first: Option<&Attachment>) -> MessageKind {

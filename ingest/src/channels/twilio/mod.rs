@@ -5,6 +5,7 @@ mod media;
 mod verify;
 mod wire;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::webhook::{Denied, Request, Webhook};
@@ -57,7 +58,7 @@ impl Webhook for Account {
     }
 
     /// No answer in the answer: replies go out by themselves.
-    fn acknowledgement(&self) -> (&'static str, &'static str) {
-        ("text/xml", "<Response/>")
+    fn acknowledgement(&self, _: &[u8]) -> (&'static str, Cow<'static, str>) {
+        ("text/xml", Cow::Borrowed("<Response/>"))
     }
 }

@@ -10,6 +10,7 @@ use schemas::message::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::super::shown;
 use super::wire::{Body, Changed, Status, WireContact, WireMessage};
 use crate::door::{Event, HeardMessage, HeardStatus, Identity, Malformed, phone_number};
 
@@ -180,8 +181,11 @@ fn at<'a>(part: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter().try_fold(part, |value, name| value.get(name))?.as_str()
 }
 
+/// What a part says; of what is no text, what a person needs to know of it.
 fn text_of(named: &str, part: &Value) -> Option<String> {
     let text = match named {
+        "location" => return place_of(part),
+        "contacts" => return cards_of(part),
         "text" => at(part, &["body"]),
         "button" => at(part, &["text"]),
         "order" => at(part, &["text"]),
@@ -190,6 +194,22 @@ fn text_of(named: &str, part: &Value) -> Option<String> {
         _ => at(part, &["caption"]),
     };
     text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn place_of(part: &Value) -> Option<String> {
+    let number = |name: &str| part.get(name).and_then(Value::as_f64);
+    let at = (number("latitude")?, number("longitude")?);
+    Some(shown::place(at, self::at(part, &["name"]), self::at(part, &["address"])))
+}
+
+fn cards_of(part: &Value) -> Option<String> {
+    let card = |card: &Value| {
+        let phones = card.get("phones").and_then(Value::as_array).into_iter().flatten();
+        let name = at(card, &["name", "formatted_name"]).unwrap_or_default();
+        shown::card(name, phones.filter_map(|phone| at(phone, &["phone"])))
+    };
+    let cards: Vec<String> = part.as_array()?.iter().filter_map(card).collect();
+    (!cards.is_empty()).then(|| cards.join("\n"))
 }
 
 fn choice_of(named: &str, part: &Value) -> Option<Choice> {

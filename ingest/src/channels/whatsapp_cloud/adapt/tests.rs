@@ -96,6 +96,25 @@ fn case_1_kinds_are_understood() {
         base("reaction", json!({"message_id": "wamid.0", "emoji": "👍"})),
         base("revoke", json!({"original_message_id": "wamid.0"})),
         base("system", json!({"type": "user_changed_number", "body": "User A changed"})),
+        base(
+            "location",
+            json!({"latitude": -23.55, "longitude": -46.63, "name": "Padaria", "address": "Rua A 10"}),
+        ),
+        base(
+            "contacts",
+            json!([{"name": {"formatted_name": "Bia"}, "phones": [{"phone": "+55 11 98765-4321"}]}]),
+        ),
+        base(
+            "image",
+            json!({"id": "m3", "mime_type": "image/jpeg", "caption": "a luz está vermelha"}),
+        ),
+        base("video", json!({"id": "m4", "mime_type": "video/mp4"})),
+        base("sticker", json!({"id": "m5", "mime_type": "image/webp"})),
+        base("order", json!({"catalog_id": "1", "text": "quero este", "product_items": []})),
+        base(
+            "edit",
+            json!({"original_message_id": "wamid.0", "message": {"type": "text", "text": {"body": "caiu"}}}),
+        ),
         base("hologram", json!({})),
     ];
     let told: Vec<String> = bodies
