@@ -249,7 +249,11 @@ fn phone_out(channels: &Channels, texts: &Arc<dyn Sender>) -> Phone {
 
 /// Every number whose calls are taken.
 pub(crate) fn phones(settings: &Settings) -> Vec<phone::Account> {
-    let accounts = settings.channels.phone.iter().map(|(name, account)| phone::Account {
+    // Calls of an inactive tenant are left to the dial plan.
+    let active = settings.channels.phone.iter().filter(|(_, account)| {
+        settings.tenants.get(&account.tenant).is_some_and(|tenant| tenant.active)
+    });
+    let accounts = active.map(|(name, account)| phone::Account {
         name: name.clone(),
         tenant: account.tenant.clone(),
         server: asterisk(account),

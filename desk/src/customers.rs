@@ -74,8 +74,8 @@ impl Desk {
 }
 
 fn is_open(row: &ConversationRow) -> bool {
-    use ConversationState::{Abandoned, Blocked, Closed, Resolved};
-    !matches!(row.state, Resolved | Closed | Abandoned | Blocked)
+    use ConversationState::{Abandoned, Blocked, Closed};
+    !row.state.is_done() && !matches!(row.state, Closed | Abandoned | Blocked)
 }
 
 fn contact(keys: &TenantKeys, contact: ContactKey, latest: &ConversationRow) -> Value {

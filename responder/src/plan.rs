@@ -267,8 +267,9 @@ fn texts(catalogue: &Catalogue, due: &AnswerDue, said: &Said) -> Vec<String> {
         Channel::Whatsapp | Channel::Sms | Channel::Telegram | Channel::WebChat
     );
     // What a person wrote goes out as it was written; a program gets what it asked for whole; a template
-    // stands for the whole text.
+    // stands for the whole text; what is asked and thanked for after are parts already.
     let whole = said.agent.is_some()
+        || due.purpose == ReplyPurpose::Csat
         || said.template.is_some()
         || due.via == AnswerVia::Caller
         || due.address.provider == BY_PROGRAM

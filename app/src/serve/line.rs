@@ -126,6 +126,9 @@ pub(crate) fn other_groups() -> [Group; 9] {
     ]
 }
 
+/// Files that are fetched at once: each is held whole.
+const FILES_AT_ONCE: usize = 4;
+
 /// The line being put together: what was chosen of it.
 struct Assembly<'a> {
     chosen: &'a Chosen,
@@ -252,7 +255,13 @@ fn effects(
     })?;
     assembly.add(media, |group| {
         let fetching = fetching(parts, settings)?;
-        Ok(spawn_effect(fetching, group, setup(), touching, stop.clone()))
+        Ok(spawn_effect(
+            fetching,
+            group,
+            setup(),
+            EffectPolicy { lanes: FILES_AT_ONCE, ..touching },
+            stop.clone(),
+        ))
     })?;
     assembly.add(accepted, |group| {
         Ok(spawn_effect(Arc::new(KeepAccepted(keep())), group, setup(), policy, stop.clone()))

@@ -50,10 +50,12 @@ impl Asked {
     fn by(&self) -> Result<&str, Problem> {
         match self.by.as_str() {
             "" => Ok("API"),
-            by if by.len() <= BY_BYTES_MAX => Ok(by),
+            // What the configuration says is told by that name, and gives way to it.
+            by if by.len() <= BY_BYTES_MAX && !by.starts_with("configuration") => Ok(by),
             _ => {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(Problem::new(status, "bad_by", "by must be 1 to 80 bytes"))
+                let told = "by must be 1 to 80 bytes, and not begin with \"configuration\"";
+                Err(Problem::new(status, "bad_by", told))
             }
         }
     }

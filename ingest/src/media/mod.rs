@@ -22,8 +22,8 @@ use pipeline::{Effect, Envelope, Outcome, Record};
 use schemas::Avro;
 use schemas::ids::LineKey;
 use schemas::line::{Inbound, InboundBody, Turns, TurnsBody};
-use schemas::media::MediaFetched;
-use schemas::message::MessageHead;
+use schemas::media::{MediaFetched, MediaResult};
+use schemas::message::{MessageHead, MessageKind};
 use schemas::sealed::Keyring;
 use schemas::topics::INBOUND;
 
@@ -36,7 +36,7 @@ pub use transcribe::{Heard, Recording, TranscribeError, Transcriber};
 pub use whisper::Whisper;
 
 /// How long a file is asked for, and a recording's words, before it is told that there are none.
-const TRIED_FOR_MS: i64 = 3_600_000;
+const TRIED_FOR_MS: i64 = 600_000;
 /// Pause before another try.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -85,9 +85,15 @@ impl Media {
         let tenant = tenant(input)?;
         let mut told = Vec::new();
         for (part, attachment) in (0..).zip(&head.attachments) {
-            let Some(source) = self.fetcher.source(&head.provider) else { continue };
             let wanted = Wanted { tenant: &tenant, account: &head.account, attachment };
-            let fetched = self.fetcher.fetch(source, &wanted).await;
+            let fetched = match self.fetcher.source(&head.provider) {
+                Some(source) => self.fetcher.fetch(source, &wanted).await,
+                // Its turn waits for what was said.
+                None if head.kind == MessageKind::Audio => {
+                    Err(FetchError::Never(MediaResult::Failed))
+                }
+                None => continue,
+            };
             let fetched = match fetched {
                 Err(FetchError::Later(why)) if !self.is_late(input) => return Err(again(why)),
                 Err(error) => MediaFetched {
@@ -107,7 +113,7 @@ impl Media {
                     MediaFetched {
                         message_id: head.message_id,
                         part,
-                        result: schemas::media::MediaResult::Stored,
+                        result: MediaResult::Stored,
                         sha256: Some(sha256),
                         mime: Some(file.mime),
                         filename: attachment.filename.clone(),

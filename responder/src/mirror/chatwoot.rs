@@ -75,17 +75,23 @@ impl Inbox {
         Ok(self.ask(self.client.get(self.url(path))).await?.json())
     }
 
-    /// The conversation's number there: of the one that has our name, or of a new one.
+    /// The conversation's number there: of the one that has our name, or of a new one. What the customer has
+    /// not begun here is not made: it stands elsewhere, at a Chatwoot even.
     pub(super) async fn conversation(
         &self,
         line: &Conversation,
-        contact: Option<&Contact>,
-    ) -> Result<i64, SendError> {
+        what: &Shown,
+    ) -> Result<Option<i64>, SendError> {
+        let makes = matches!(what, Shown::Opened(_) | Shown::Incoming(_));
         let name = line.conversation_id.to_string();
-        let customer = self.customer(&line.conversation_id.contact().to_string(), contact).await?;
+        let contact = line.conversation_id.contact().to_string();
+        let Some(customer) = self.customer(&contact, what.contact(), makes).await? else {
+            return Ok(None);
+        };
         let listed = self.get(&format!("contacts/{customer}/conversations")).await?;
-        if let Some(id) = id_where(&listed, "/custom_attributes/correnteza_id", &name) {
-            return Ok(id);
+        let known = id_where(&listed, "/custom_attributes/correnteza_id", &name);
+        if known.is_some() || !makes {
+            return Ok(known);
         }
         let body = json!({
             "inbox_id": self.account.inbox_id,
@@ -97,24 +103,41 @@ impl Inbox {
                 "canal": line.channel,
             },
         });
-        number(self.post("conversations", &body).await?.pointer("/id"))
+        number(self.post("conversations", &body).await?.pointer("/id")).map(Some)
     }
 
     /// The customer's number there.
-    async fn customer(&self, name: &str, contact: Option<&Contact>) -> Result<i64, SendError> {
+    async fn customer(
+        &self,
+        name: &str,
+        contact: Option<&Contact>,
+        makes: bool,
+    ) -> Result<Option<i64>, SendError> {
         let found = self.get(&format!("contacts/search?q={name}")).await?;
-        if let Some(id) = id_where(&found, "/identifier", name) {
-            return Ok(id);
+        let known = id_where(&found, "/identifier", name);
+        if known.is_some() || !makes {
+            return Ok(known);
         }
         let id = |kind| contact.and_then(|contact| contact.id(kind));
-        let body = json!({
-            "inbox_id": self.account.inbox_id,
-            "identifier": name,
-            "name": contact.and_then(|contact| contact.name.as_deref()),
-            "phone_number": id(ContactIdKind::E164).or_else(|| id(ContactIdKind::WaPhone)),
-            "email": id(ContactIdKind::Email),
-        });
-        number(self.post("contacts", &body).await?.pointer("/payload/contact/id"))
+        let phone = id(ContactIdKind::E164).or_else(|| id(ContactIdKind::WaPhone));
+        let email = id(ContactIdKind::Email);
+        let body = |phone: Option<&str>, email: Option<&str>| {
+            json!({
+                "inbox_id": self.account.inbox_id,
+                "identifier": name,
+                "name": contact.and_then(|contact| contact.name.as_deref()),
+                "phone_number": phone,
+                "email": email,
+            })
+        };
+        let made = match self.post("contacts", &body(phone, email)).await {
+            // Another contact has the number or the address: there each belongs to one only.
+            Err(SendError::Refused(_)) if phone.is_some() || email.is_some() => {
+                self.post("contacts", &body(None, None)).await?
+            }
+            made => made?,
+        };
+        number(made.pointer("/payload/contact/id")).map(Some)
     }
 
     /// Shows `what`, under a name of ours, so that we know our own echo.

@@ -31,6 +31,8 @@ use shown::{Shown, shown};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Older lines are not shown: who begins to mirror does not begin years ago.
 const AGE_MS_MAX: i64 = 24 * 3_600_000;
+/// How long a line is tried.
+const TRIED_FOR_MS: i64 = 600_000;
 /// Conversations whose number there is remembered; beyond, all are looked for again.
 const REMEMBERED_MAX: usize = 20_000;
 
@@ -77,8 +79,19 @@ impl Mirror {
         let interrupted = Ended("interrupted".to_owned());
         match once(self.ledger.as_ref(), &key, interrupted, self.show(inbox, line, &what)).await {
             Ok(_) => nothing(),
+            // One that stays away must not hold up what the others are shown.
+            Err(_) if self.clock.now_ms() - input.time_ms > TRIED_FOR_MS => nothing(),
             Err(outcome) => outcome,
         }
+    }
+
+    fn remember(&self, id: ConversationId, number: i64) -> i64 {
+        let mut known = self.known.lock();
+        if known.len() >= REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(id, number);
+        number
     }
 
     async fn show(
@@ -91,15 +104,16 @@ impl Mirror {
         let known = self.known.lock().get(&id).copied();
         let number = match known {
             Some(number) => number,
-            None => {
-                let number = inbox.conversation(line, what.contact()).await.map_err(again)?;
-                let mut known = self.known.lock();
-                if known.len() >= REMEMBERED_MAX {
-                    known.clear();
+            None => match inbox.conversation(line, what).await {
+                Ok(Some(number)) => self.remember(id, number),
+                Ok(None) => return Ok(Ended("stands elsewhere".to_owned())),
+                // Neither it nor what comes after can be shown: nobody here can mend that.
+                Err(SendError::Refused(why)) => {
+                    tracing::warn!(tenant = line.tenant, why, "a conversation is not shown");
+                    return Ok(Ended(why));
                 }
-                known.insert(id, number);
-                number
-            }
+                Err(error) => return Err(again(&error)),
+            },
         };
         match inbox.tell(number, &format!("{id}/{}", line.seq), what).await {
             Ok(()) => Ok(Ended("shown".to_owned())),
@@ -110,7 +124,7 @@ impl Mirror {
                 self.known.lock().remove(&id);
                 Ok(Ended(why))
             }
-            Err(error) => Err(again(error)),
+            Err(error) => Err(again(&error)),
         }
     }
 }
@@ -124,11 +138,12 @@ fn nothing() -> Outcome {
 }
 
 /// Looking for and making has no harm in it twice: everything is worth another try.
-fn again(error: SendError) -> Outcome {
+fn again(error: &SendError) -> Outcome {
     let why = error.to_string();
     match error {
-        SendError::Refused(why) => Outcome::Reject(why),
-        SendError::NotAccepted { retry_after: Some(after), .. } => Outcome::Retry { after, why },
+        SendError::NotAccepted { retry_after: Some(after), .. } => {
+            Outcome::Retry { after: *after, why }
+        }
         _ => Outcome::Retry { after: RETRY_AFTER, why },
     }
 }

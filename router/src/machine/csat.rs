@@ -29,7 +29,9 @@ pub(super) fn ask(case: &mut Case<'_>, by_people: bool) {
     let window = case.state.address.reply_window_until_ms;
     let closed = window.is_some_and(|until_ms| until_ms <= case.now_ms);
     let asked = case.state.csat_asked_ms.is_some();
-    if !wanted || asked || closed || !case.may_write(NO_TURN) {
+    // Who called cannot answer where they were asked.
+    let called = case.state.address.channel == Channel::Phone;
+    if !wanted || asked || closed || called || !case.may_write(NO_TURN) {
         return;
     }
     case.state.csat_asked_ms = Some(case.now_ms);
@@ -56,6 +58,7 @@ pub(super) fn said(case: &Case<'_>, head: &MessageHead) -> Option<i32> {
 
 /// Takes a message that says nothing but how it was.
 pub(super) fn received(case: &mut Case<'_>, received: Received, score: i32) {
+    case.hear_from(&received.head);
     case.state.csat_message = Some(received.head.message_id);
     let event = MessageReceived { head: received.head };
     let visible = With { visible: true, ..With::default() };
