@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use classifier::shadow::Shadow;
 use classifier::stage::Classify;
+use ingest::media::Media;
 use ingest::turns::Turns;
 use pipeline::clock::Clock;
 use pipeline::ledger::{Claim, LedgerError, OnceKey, OnceLedger};
 use pipeline::{Effect, Setup, Stage, Step};
-use responder::{Act, Deliver, Plan};
+use responder::{Act, Deliver, Mirror, Plan};
 use router::Router;
 use sink::effects::{KeepAccepted, KeepCustomers, KeepHistory, KeepMetrics};
 use sink::metrics::Metrics as CountMinutes;
@@ -28,16 +29,18 @@ const VARIABLE: &str = "CORRENTEZA_FAILPOINT";
 
 const STAGES: [&str; 6] =
     [Turns::NAME, Classify::NAME, Shadow::NAME, Router::NAME, Plan::NAME, CountMinutes::NAME];
-const EFFECTS: [&str; 6] = [
+const EFFECTS: [&str; 8] = [
     Act::NAME,
     Deliver::NAME,
     KeepAccepted::NAME,
     KeepHistory::NAME,
     KeepMetrics::NAME,
     KeepCustomers::NAME,
+    Media::NAME,
+    Mirror::NAME,
 ];
 /// Effects that ask the once-ledger.
-const GUARDED: [&str; 2] = [Act::NAME, Deliver::NAME];
+const GUARDED: [&str; 3] = [Act::NAME, Deliver::NAME, Mirror::NAME];
 
 /// About to claim; claimed, nothing done yet; done, about to settle; settled.
 const CLAIMING: &str = "claiming";

@@ -4,6 +4,7 @@
 //! normalising see every value an adapter lets through.
 
 mod codec;
+mod doors;
 mod mails;
 mod texts;
 mod webhooks;
@@ -20,7 +21,13 @@ pub struct Target {
 
 /// All of them.
 pub fn targets() -> Vec<Target> {
-    let rooms = [webhooks::targets(), mails::targets(), codec::targets(), texts::targets()];
+    let rooms = [
+        webhooks::targets(),
+        mails::targets(),
+        doors::targets(),
+        codec::targets(),
+        texts::targets(),
+    ];
     rooms.into_iter().flatten().collect()
 }
 

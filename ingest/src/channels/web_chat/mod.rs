@@ -72,3 +72,13 @@ pub fn routes(
         stop,
     })
 }
+
+/// Takes bytes as what a visitor's side may send, a frame, a token and a place to go on from, and lets go what
+/// comes of it: for those who try what upsets it (`fuzz/`). Whether it was a token of ours.
+#[must_use]
+pub fn take_bytes(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = serde_json::from_str::<frames::Said>(&text);
+    let _ = text.parse::<frames::Cursor>();
+    token::verify::<serde_json::Value>(b"a key nobody knows", &text, 0).is_ok()
+}
