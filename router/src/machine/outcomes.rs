@@ -186,10 +186,13 @@ pub(super) fn status(case: &mut Case<'_>, status: ProviderStatus) -> Verdict {
     let failed = (status == ProviderStatusKind::Failed)
         .then(|| sent_as(case, &provider_message_id, reply.as_deref()))
         .flatten();
+    if failed.is_some_and(|(_, purpose)| purpose == ReplyPurpose::AgentReply) {
+        not_waited_for(case);
+    }
     let changed = StatusChanged { provider_message_id, status, error_code, reply };
     case.tell(ConversationEvent::StatusChanged(changed), With::default());
-    if let Some((turn, purpose)) = failed {
-        did_not_arrive(case, turn, purpose);
+    if let Some((turn, ReplyPurpose::Answer)) = failed {
+        unanswered(case, turn);
     }
     Verdict::Done
 }
@@ -203,25 +206,26 @@ fn sent_as(case: &Case<'_>, provider_id: &str, reply: Option<&str>) -> Option<(i
     case.state.sent.iter().find(named).map(|sent| (sent.turn, sent.purpose))
 }
 
-/// What was taken did not arrive: the customer has no answer. A number that cannot be reached and a window that
-/// had closed are told so, minutes after a provider took the message.
-fn did_not_arrive(case: &mut Case<'_>, turn: i64, purpose: ReplyPurpose) {
-    match purpose {
-        ReplyPurpose::Answer if case.state.owner.is_none() && !case.waits() => {
-            if case.state.state.is_done() {
-                case.state.resolved_at_ms = None;
-                case.tell(ConversationEvent::Reopened(Reopened {}), With::default());
-            }
-            // A notice would go the same way.
-            case.hand_over(Some(turn), RouteReason::Undeliverable, Vec::new(), None);
-        }
-        // Nobody is waited for: the agent has to find another way.
-        ReplyPurpose::AgentReply if case.state.state == ConversationState::WaitingCustomer => {
-            case.state.state = ConversationState::Assigned;
-            case.state.changed_at_ms = case.now_ms;
-            case.resume_resolution();
-        }
-        _ => {}
+/// An answer that was taken did not arrive: a number that cannot be reached and a window that had closed are told
+/// so, minutes after a provider took the message.
+fn unanswered(case: &mut Case<'_>, turn: i64) {
+    if case.state.owner.is_some() || case.waits() {
+        return; // people see it
+    }
+    if case.state.state.is_done() {
+        case.state.resolved_at_ms = None;
+        case.tell(ConversationEvent::Reopened(Reopened {}), With::default());
+    }
+    // A notice would go the same way.
+    case.hand_over(Some(turn), RouteReason::Undeliverable, Vec::new(), None);
+}
+
+/// What an agent wrote did not arrive: it is the agent who has to find another way.
+fn not_waited_for(case: &mut Case<'_>) {
+    if case.state.state == ConversationState::WaitingCustomer {
+        case.state.state = ConversationState::Assigned;
+        case.state.changed_at_ms = case.now_ms;
+        case.resume_resolution();
     }
 }
 
