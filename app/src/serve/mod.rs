@@ -202,12 +202,7 @@ async fn start(
     let mut tasks = maintained(backend, settings, (line.groups, files), stop);
     tasks.spawn(follower.follow(stop.clone()));
     if ears.is_some() {
-        let watching = watching(backend, Arc::clone(&paths))?;
-        let stop = stop.clone();
-        tasks.spawn(async move {
-            watching.run(stop).await;
-            Ok(())
-        });
+        watched(backend, &paths, &mut tasks, stop)?;
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
@@ -220,6 +215,21 @@ async fn start(
     });
     let router = http::router(doors, Arc::clone(&backend.metrics), Arc::clone(&health));
     Ok(Started { tasks, line: runners, router, health })
+}
+
+/// Watches how the models do, beside the line.
+fn watched(
+    backend: &Backend,
+    paths: &Arc<Paths>,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (watching, stop) = (watching(backend, Arc::clone(paths))?, stop.clone());
+    tasks.spawn(async move {
+        watching.run(stop).await;
+        Ok(())
+    });
+    Ok(())
 }
 
 /// What all runners share.

@@ -205,7 +205,7 @@ async fn show(
 
 /// Takes bytes as what a program posts and lets go what comes of it: for those who try what upsets it (`fuzz/`).
 pub fn take_bytes(bytes: &[u8]) {
-    if let Ok(message) = serde_json::from_slice::<adapt::ApiMessage>(bytes) {
+    if let Ok(message) = serde_json::from_slice::<ApiMessage>(bytes) {
         let _ = message.heard(None, bytes.len().is_multiple_of(2));
     }
 }

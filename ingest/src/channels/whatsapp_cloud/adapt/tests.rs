@@ -65,20 +65,22 @@ fn case_1_every_sample_gives_one_event_for_each_element() {
     }
 }
 
+/// The body that tells `message` of Ana's.
+fn body(message: &Value) -> Value {
+    let value = json!({
+        "metadata": {"phone_number_id": "111"},
+        "contacts": [{"profile": {"name": "Ana"}, "wa_id": "5511987654321", "user_id": "BR.1"}],
+        "messages": [message],
+    });
+    json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+}
+
 #[test]
 fn case_1_kinds_are_understood() {
-    let body = |message: Value| {
-        let value = json!({
-            "metadata": {"phone_number_id": "111"},
-            "contacts": [{"profile": {"name": "Ana"}, "wa_id": "5511987654321", "user_id": "BR.1"}],
-            "messages": [message],
-        });
-        json!({"entry": [{"changes": [{"field": "messages", "value": value}]}]})
-    };
     let base = |kind: &str, part: Value| {
         let mut message = json!({"from": "5511987654321", "id": "wamid.A", "timestamp": "1697043223", "type": kind});
         message[kind] = part;
-        body(message)
+        body(&message)
     };
     let bodies = [
         base("text", json!({"body": "minha internet caiu"})),
