@@ -45,7 +45,7 @@ pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
 use self::suggesting::Planner;
-use self::watching::{Gauges, Watching};
+use self::watching::Watching;
 use crate::config::Settings;
 use crate::failpoints::Failpoint;
 use crate::inputs::Inputs;
@@ -202,7 +202,7 @@ async fn start(
     let mut tasks = maintained(backend, settings, (line.groups, files), stop);
     tasks.spawn(follower.follow(stop.clone()));
     if ears.is_some() {
-        watched(backend, &paths, &mut tasks, stop)?;
+        Watching::begin(backend, &paths, &mut tasks, stop)?;
     }
     let health = Arc::new(Health::default());
     let doors = ears.map_or_else(axum::Router::new, |ears| {
@@ -217,21 +217,6 @@ async fn start(
     Ok(Started { tasks, line: runners, router, health })
 }
 
-/// Watches how the models do, beside the line.
-fn watched(
-    backend: &Backend,
-    paths: &Arc<Paths>,
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let (watching, stop) = (watching(backend, Arc::clone(paths))?, stop.clone());
-    tasks.spawn(async move {
-        watching.run(stop).await;
-        Ok(())
-    });
-    Ok(())
-}
-
 /// What all runners share.
 fn setup(backend: &Backend) -> Setup {
     Setup {
@@ -242,18 +227,6 @@ fn setup(backend: &Backend) -> Setup {
         policy: Policy { commit_every: backend.commit_every, ..Policy::default() },
         probe: None,
     }
-}
-
-/// What watches the models.
-fn watching(backend: &Backend, paths: Arc<Paths>) -> anyhow::Result<Watching> {
-    Ok(Watching {
-        store: Arc::clone(&backend.store),
-        log: Arc::clone(&backend.log),
-        clock: Arc::clone(&backend.clock),
-        paths,
-        tenants: backend.keyring.tenants().map(str::to_owned).collect(),
-        gauges: Gauges::new(&backend.metrics)?,
-    })
 }
 
 /// Doors and desk hear what happens, whichever process did it.

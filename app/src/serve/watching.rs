@@ -14,8 +14,10 @@ use router::settings::Checks;
 use schemas::labels::AutomaticPath;
 use sink::Store;
 use sink::watch::{Looks, Watch, Z_CLOSES};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::backend::Backend;
 use super::paths::{self, Paths};
 
 /// How often the hour under way is looked at.
@@ -116,6 +118,32 @@ fn broken(
 }
 
 impl Watching {
+    /// Watches the models of every tenant, among `tasks`, until `stop`.
+    ///
+    /// # Errors
+    /// When its figures cannot be told.
+    pub(super) fn begin(
+        backend: &Backend,
+        paths: &Arc<Paths>,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let watching = Self {
+            store: Arc::clone(&backend.store),
+            log: Arc::clone(&backend.log),
+            clock: Arc::clone(&backend.clock),
+            paths: Arc::clone(paths),
+            tenants: backend.keyring.tenants().map(str::to_owned).collect(),
+            gauges: Gauges::new(&backend.metrics)?,
+        };
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            watching.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
     /// Watches until `stop`.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut watches: Vec<(String, Watch)> =
