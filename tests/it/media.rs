@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tests::api::Api;
+use tests::histories::details as of;
 use tests::server::{Options, Server};
 use tests::whatsapp::signature;
 
@@ -125,10 +126,6 @@ async fn histories(api: &Api, enough: impl Fn(&[Value]) -> bool) -> Vec<(String,
         assert!(Instant::now() < until, "never became so: {all:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["event"] == event).map(|line| &line["detail"]).collect()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use axum::routing::get;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tests::api::Api;
+use tests::histories::details as of;
 use tests::server::{Options, Server};
 use tokio::sync::broadcast;
 
@@ -126,25 +127,7 @@ fn event(kind: &str, leg: &Value) -> Value {
 
 /// Every line of every history; waits until `enough`.
 async fn lines(api: &Api, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let list = api.get("/v1/conversations?limit=200").await.unwrap();
-        let mut found = Vec::new();
-        for conversation in list.body["conversations"].as_array().unwrap() {
-            let id = conversation["conversation_id"].as_str().unwrap();
-            let events = api.get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-            found.extend(events.body["events"].as_array().unwrap().iter().cloned());
-        }
-        if enough(&found) {
-            return found;
-        }
-        assert!(Instant::now() < until, "never became so: {found:#?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["event"] == event).map(|line| &line["detail"]).collect()
+    api.until_lines(PATIENCE, enough).await.unwrap()
 }
 
 #[tokio::test]

@@ -54,3 +54,9 @@ impl Api {
 pub fn of<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line.get("event").is_some_and(|named| named == event)).collect()
 }
+
+/// What those that tell `event` say of it.
+#[must_use]
+pub fn details<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+    of(lines, event).into_iter().filter_map(|line| line.get("detail")).collect()
+}

@@ -10,16 +10,14 @@ use classifier::Models;
 use pipeline::Log;
 use pipeline::clock::{Clock, SystemClock};
 use pipeline::log::Tail;
-use pipeline::log::embedded::{EmbeddedLog, Options};
-use pipeline::telemetry::metrics::Metrics;
 use reqwest::{Method, RequestBuilder};
 use schemas::Avro;
 use schemas::models::{ModelFiles, ModelPublished};
-use schemas::topics::{SHADOW_STATE, TOPICS};
+use schemas::topics::SHADOW_STATE;
 use serde_json::Value;
 
-use super::server::Server;
-use super::{cluster, print, settings};
+use super::server::{Server, Way, way};
+use super::{print, settings};
 use crate::cli::model::{Asked, Model};
 use crate::config::Settings;
 use crate::models::chunks;
@@ -96,31 +94,10 @@ struct Opened {
 }
 
 async fn reach(asked: &Model, settings: &Settings) -> anyhow::Result<Reach> {
-    if let Some(log) = cluster::log(settings).await? {
-        return opened(log, settings).await;
-    }
-    let server = Server::at(asked.url.as_deref(), asked.token.as_deref(), settings)?;
-    if asked.url.is_some() {
-        return Ok(Reach::Server(server));
-    }
-    let data_dir = &settings.server.data_dir;
-    if !data_dir.join("log.db").exists() {
-        bail!("there is no installation in {}: name it with --data-dir", data_dir.display());
-    }
-    let options = Options { partitions: settings.log.partitions, ..Options::at(data_dir) };
-    match EmbeddedLog::open(&options, Arc::new(Metrics::new()?)) {
-        Ok(log) => {
-            log.ensure(TOPICS).await?;
-            opened(Arc::new(log), settings).await
-        }
-        // A server has it: that one is asked.
-        Err(error) => match server.get::<Listed>(MODELS).await {
-            Ok(_) => Ok(Reach::Server(server)),
-            Err(_) => Err(error).context(format!(
-                "no server answers at {}: name yours with --url, or stop it",
-                server.url
-            )),
-        },
+    let named = (asked.url.as_deref(), asked.token.as_deref());
+    match way::<Listed>(named, MODELS, settings).await? {
+        Way::Log(log) => opened(log, settings).await,
+        Way::Server(server) => Ok(Reach::Server(server)),
     }
 }
 

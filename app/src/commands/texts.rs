@@ -9,14 +9,11 @@ use anyhow::{Context, bail};
 use parking_lot::RwLock;
 use pipeline::Log;
 use pipeline::clock::{Clock, SystemClock};
-use pipeline::log::embedded::{EmbeddedLog, Options};
-use pipeline::telemetry::metrics::Metrics;
 use reqwest::Method;
-use schemas::topics::TOPICS;
 
 use super::releases::asker;
-use super::server::Server;
-use super::{cluster, print, settings};
+use super::server::{Server, Way, way};
+use super::{print, settings};
 use crate::cli::texts::{Asked, Texts};
 use crate::config::Settings;
 use crate::inputs::{self, Applied, Apply, Kind, Refused};
@@ -74,31 +71,10 @@ enum Reach<'a> {
 }
 
 async fn reach<'a>(asked: &Texts, settings: &'a Settings) -> anyhow::Result<Reach<'a>> {
-    if let Some(log) = cluster::log(settings).await? {
-        return opened(log, settings).await;
-    }
-    let server = Server::at(asked.url.as_deref(), asked.token.as_deref(), settings)?;
-    if asked.url.is_some() {
-        return Ok(Reach::Server(server));
-    }
-    let data_dir = &settings.server.data_dir;
-    if !data_dir.join("log.db").exists() {
-        bail!("there is no installation in {}: name it with --data-dir", data_dir.display());
-    }
-    let options = Options { partitions: settings.log.partitions, ..Options::at(data_dir) };
-    match EmbeddedLog::open(&options, Arc::new(Metrics::new()?)) {
-        Ok(log) => {
-            log.ensure(TOPICS).await?;
-            opened(Arc::new(log), settings).await
-        }
-        // A server has it: that one is asked.
-        Err(error) => match server.get::<Applied>("/v1/answers").await {
-            Ok(_) => Ok(Reach::Server(server)),
-            Err(_) => Err(error).context(format!(
-                "no server answers at {}: name yours with --url, or stop it",
-                server.url
-            )),
-        },
+    let named = (asked.url.as_deref(), asked.token.as_deref());
+    match way::<Applied>(named, "/v1/answers", settings).await? {
+        Way::Log(log) => opened(log, settings).await,
+        Way::Server(server) => Ok(Reach::Server(server)),
     }
 }
 

@@ -160,7 +160,7 @@ impl World {
         }
         for stored in self.news(log, REPLIES) {
             let reply = Reply::from_bytes(stored.value.as_ref().unwrap()).unwrap();
-            let outcome = InboundBody::DeliveryOutcome(Box::new(delivered(&reply)));
+            let outcome = InboundBody::DeliveryOutcome(Box::new(sent(reply)));
             let outcome = record(stored.key.to_vec(), outcome, at_ms);
             // Told again after a crash, it is the same outcome.
             let again_s = now_s + 1 + i64::try_from(dice.below(40)).unwrap();
@@ -203,25 +203,6 @@ fn worked_on(conversation_id: ConversationId, n: u64) -> Vec<Command> {
         }
     };
     (0..).zip(actions).map(command).collect()
-}
-
-fn delivered(reply: &Reply) -> DeliveryOutcome {
-    DeliveryOutcome {
-        conversation_id: reply.conversation_id,
-        turn: reply.due.turn,
-        purpose: reply.due.purpose,
-        part: reply.due.part,
-        parts: reply.parts,
-        result: DeliveryResult::Sent,
-        provider_message_id: None,
-        error: None,
-        agent: reply.agent.clone(),
-        answer_id: reply.answer_id.clone(),
-        text_sealed: Some(reply.text_sealed.clone()),
-        text_masked: Some(reply.text_masked.clone()),
-        buttons: Vec::new(),
-        intent: reply.due.intent.clone(),
-    }
 }
 
 /// What is due at which second: requests of providers, and records of the world.
