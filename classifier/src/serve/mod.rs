@@ -5,6 +5,7 @@ pub mod explain;
 pub mod head;
 pub(crate) mod index;
 pub mod models;
+pub mod portable;
 pub(crate) mod score;
 pub mod scratch;
 pub(crate) mod second;

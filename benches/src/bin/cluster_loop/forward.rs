@@ -4,29 +4,16 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde_json::{Value, json};
-use tests::server::root;
 
-use crate::judge;
+use benches::{lateness, usage};
+
 use crate::measure::{Asked, number};
-use crate::usage;
 
-/// Builds the example beside this program.
+/// Builds it beside this program.
 pub fn built() -> anyhow::Result<PathBuf> {
-    let mine = std::env::current_exe()?;
-    let profile = mine.parent().context("this program is in no directory")?;
-    let target = profile.parent().context("this program is in no target directory")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "pipeline", "--features", "kafka"]);
-    build.args(["--example", "kafka_forward"]);
-    build.arg("--manifest-path").arg(root().join("Cargo.toml")).arg("--target-dir").arg(target);
-    if profile.file_name().is_some_and(|name| name == "release") {
-        build.arg("--release");
-    }
-    ensure!(build.status()?.success(), "the forward does not build");
-    Ok(profile.join("examples/kafka_forward"))
+    benches::example::built("kafka_forward")
 }
 
 /// Runs it over so many hops.
@@ -44,7 +31,7 @@ pub fn run(kafka: &str, hops: usize, asked: Asked) -> anyhow::Result<Value> {
         .filter(|(_, count)| *count != 0.0)
         .map(|(what, count)| format!("{count} × {what}"))
         .collect();
-    why.extend(judge::late(number(&found, "/late_ms/p99"), number(&found, "/latency_ms/p95")));
+    why.extend(lateness::late(number(&found, "/late_ms/p99"), number(&found, "/latency_ms/p95")));
     let part = |name: &str| found.get(name).cloned().unwrap_or_default();
     Ok(json!({
         "stages": format!("forward_{hops}"),

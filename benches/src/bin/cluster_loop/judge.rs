@@ -12,10 +12,6 @@ use sink::store::cql::CqlStore;
 use crate::generator::{Shot, ordered_pairs};
 use crate::stored::{Line, Told};
 
-/// A generator later than this (p99) measures itself.
-const LATE_MS_MAX: f64 = 5.0;
-/// The same, as a share of the p95 that is reported.
-const LATE_SHARE_MAX: f64 = 0.1;
 /// Queries to the database in flight.
 const READS: usize = 16;
 
@@ -77,13 +73,6 @@ fn received<'a>(places: &'a Places<'a>, shot: &'a Shot) -> Option<&'a Line> {
 /// The conversations of a contact by the second they were opened, their lines by seq.
 fn place(line: &Line) -> (ConversationId, i64) {
     (line.conversation, line.seq)
-}
-
-/// Why the generator's lateness spoils a figure.
-pub fn late(late_ms_p99: f64, reported_ms_p95: f64) -> Option<String> {
-    let most = LATE_MS_MAX.min(reported_ms_p95 * LATE_SHARE_MAX);
-    (late_ms_p99 > most)
-        .then(|| format!("the generator was {late_ms_p99:.2} ms late (p99), {most:.2} allowed"))
 }
 
 /// Reads every line back from the database: gives how many are not there or elsewhere, and how many
@@ -174,11 +163,5 @@ mod tests {
             let told = wrong(&shots, &places(&lines));
             assert!(told.len() == 1 && told[0].contains(words), "{words}: {told:?}");
         }
-    }
-
-    #[test]
-    fn lateness_is_measured_against_what_is_reported() {
-        assert!(late(0.9, 10.0).is_none() && late(1.1, 10.0).is_some());
-        assert!(late(4.9, 300.0).is_none() && late(5.1, 300.0).is_some());
     }
 }

@@ -13,22 +13,19 @@ mod judge;
 mod measure;
 mod null;
 mod plot;
-mod process;
 mod report;
-mod servers;
 mod stand;
 mod store;
 mod stored;
-mod usage;
 mod wiring;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use benches::servers::Server;
 use clap::{Args, Parser, Subcommand};
 use measure::Asked;
 use serde_json::Value;
-use servers::Server;
 use stand::{Configuration, Delivery, Layout, Stages, Stand};
 
 #[derive(Parser)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::generator::{Generator, Load, Shot, now_us};
@@ -12,11 +11,10 @@ use crate::hops;
 use crate::judge::{self, Places};
 use crate::stand::{Configuration, Running, Stand, word};
 use crate::stored::{Notes, Told};
-use crate::usage::{self, Pids};
 use crate::wiring;
+use benches::usage::{self, Pids};
+use benches::{histogram, lateness};
 
-/// Times beyond this count as this, in microseconds.
-const LONGEST_US: u64 = 120_000_000;
 /// How long the last rows may take: longer than a turn of a caller who does not wait.
 const STORED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,14 +34,9 @@ pub struct Asked {
 
 /// The figures of times in microseconds, in milliseconds.
 pub fn figures(times_us: impl Iterator<Item = u64>) -> anyhow::Result<Value> {
-    let mut histogram = Histogram::<u64>::new_with_max(LONGEST_US, 3)?;
+    let mut histogram = histogram::of_micros()?;
     times_us.for_each(|time| histogram.saturating_record(time));
-    #[allow(clippy::cast_precision_loss)] // microseconds of a run
-    let ms = |share: f64| histogram.value_at_quantile(share) as f64 / 1000.0;
-    Ok(json!({
-        "count": histogram.len(), "p50": ms(0.5), "p95": ms(0.95), "p99": ms(0.99),
-        "p999": ms(0.999), "max": ms(1.0),
-    }))
+    Ok(histogram::figures(&histogram))
 }
 
 /// A number of a report by its pointer; not a number where there is none.
@@ -117,7 +110,7 @@ pub async fn run(
     };
     let stored = |told| figures(stored_us(&shots, &places, told).into_iter());
     let decision_stored = stored(Told::Decided)?;
-    why.extend(judge::late(number(&late, "/p99"), number(&decision_stored, "/p95")));
+    why.extend(lateness::late(number(&late, "/p99"), number(&decision_stored, "/p95")));
     Ok(json!({
         "stages": word(&configuration.stages),
         "layout": word(&configuration.layout),

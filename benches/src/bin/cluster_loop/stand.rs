@@ -11,10 +11,10 @@ use tests::api::Api;
 use tests::server::{binary, models};
 
 use crate::generator::{Generator, Load};
-use crate::process::Process;
-use crate::servers::Server;
 use crate::stored::Notes;
-use crate::usage::Pids;
+use benches::process::Process;
+use benches::servers::Server;
+use benches::usage::Pids;
 
 /// How long everything may take to work.
 const WORKING_WITHIN: Duration = Duration::from_secs(120);

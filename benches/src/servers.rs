@@ -16,6 +16,9 @@ pub struct Server {
 
 impl Server {
     /// The one at `given`, or one of our own called `name` with its data in `work`.
+    ///
+    /// # Errors
+    /// Its script fails.
     pub fn of(name: &str, given: Option<&str>, work: &Path) -> anyhow::Result<Self> {
         let scripts = root().join("tests/services").join(name);
         if let Some(address) = given {
@@ -33,6 +36,7 @@ impl Server {
     }
 
     /// Its process, if it is ours.
+    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let pid = std::fs::read_to_string(self.work.as_ref()?.join("pid")).ok()?;
         pid.trim().parse().ok()

@@ -21,6 +21,9 @@ pub struct Process {
 
 impl Process {
     /// Starts `command`; what it says goes to `said`.
+    ///
+    /// # Errors
+    /// It cannot be started, or `said` cannot be written.
     pub fn start(name: &str, command: &mut Command, said: PathBuf) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(&said)?;
         command.stdout(file.try_clone()?).stderr(file);
@@ -29,11 +32,15 @@ impl Process {
     }
 
     /// Its process id.
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Refuses when it has ended by itself; with what it said last.
+    ///
+    /// # Errors
+    /// It has ended.
     pub fn runs(&mut self) -> anyhow::Result<()> {
         let Some(status) = self.child.try_wait()? else { return Ok(()) };
         let said = std::fs::read_to_string(&self.said).unwrap_or_default();
@@ -44,6 +51,9 @@ impl Process {
     }
 
     /// Asks it to stop and waits until it has.
+    ///
+    /// # Errors
+    /// It cannot be told, or does not stop within a minute.
     pub fn stop(mut self) -> anyhow::Result<()> {
         let told = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
         ensure!(told.success(), "{} could not be told to stop", self.name);

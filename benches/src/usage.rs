@@ -11,6 +11,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 pub type Pids = BTreeMap<String, u32>;
 
 /// CPU time of each process by now, in seconds.
+#[must_use]
 pub fn cpu_seconds(pids: &Pids) -> BTreeMap<String, f64> {
     pids.iter().filter_map(|(name, pid)| Some((name.clone(), cpu_of(*pid)?))).collect()
 }
@@ -23,6 +24,7 @@ fn cpu_of(pid: u32) -> Option<f64> {
 }
 
 /// Memory of each process, in MiB: now, and the most there ever was.
+#[must_use]
 pub fn memory_mib(pids: &Pids) -> Value {
     let of = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -36,6 +38,7 @@ pub fn memory_mib(pids: &Pids) -> Value {
 }
 
 /// The load average of the last minute.
+#[must_use]
 pub fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)

@@ -1,0 +1,158 @@
+//! Messages into the topic: all at once, or at times fixed in advance.
+//!
+//! Invariant: records are handed to the log in the order of their numbers, whatever becomes of those
+//! before, so that a customer's messages are in order.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use hdrhistogram::Histogram;
+use pipeline::{Log, Record};
+use schemas::Avro;
+use tokio::sync::mpsc;
+
+use crate::model::Text;
+use crate::records::{IN, Message};
+
+/// Records in one append of a bulk.
+const BULK: u64 = 1_000;
+/// How often an append that the log is too busy for is tried again.
+const TRIES: usize = 200;
+/// How long before its time the sender of a message is awake.
+const AWAKE: Duration = Duration::from_micros(150);
+
+/// Writes messages by number.
+pub struct Feed {
+    /// Where to.
+    pub log: Arc<dyn Log>,
+    /// What customers write, in turn.
+    pub texts: Arc<Vec<Text>>,
+    /// How many customers there are.
+    pub customers: u64,
+}
+
+impl Feed {
+    /// What message `id` says.
+    pub fn text(&self, id: u64) -> Option<&Text> {
+        let at = mix(id ^ 0x5eed) % (self.texts.len().max(1) as u64);
+        self.texts.get(usize::try_from(at).ok()?)
+    }
+
+    /// Who wrote it.
+    pub fn customer(&self, id: u64) -> u64 {
+        mix(id) % self.customers.max(1)
+    }
+
+    fn record(&self, id: u64) -> anyhow::Result<Record> {
+        let text = self.text(id).context("there are no texts")?.text.clone();
+        let key = format!("c{}", self.customer(id));
+        let value = Message { id, text }.to_bytes()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        Ok(Record::new(IN, key, value, i64::try_from(now)?))
+    }
+
+    /// Writes messages `from..to` as fast as they go.
+    pub async fn bulk(&self, from: u64, to: u64) -> anyhow::Result<()> {
+        let mut next = from;
+        while next < to {
+            let end = to.min(next + BULK);
+            let records: Vec<Record> =
+                (next..end).map(|id| self.record(id)).collect::<Result<_, _>>()?;
+            let mut tries = 0;
+            loop {
+                match self.log.append(records.clone()).await {
+                    Ok(_) => break,
+                    Err(pipeline::log::AppendError::Busy { retry_after }) if tries < TRIES => {
+                        tries += 1;
+                        tokio::time::sleep(retry_after).await;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            next = end;
+        }
+        Ok(())
+    }
+
+    /// Writes messages `from..to`, number n at `started + (n − from) / rate`; gives how late each was
+    /// handed to the log, in microseconds, those of the first `warm` left out.
+    pub async fn paced(
+        &self,
+        (from, to): (u64, u64),
+        rate: f64,
+        started: Instant,
+        warm: Duration,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let (due, mut dues) = mpsc::unbounded_channel();
+        let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+            for id in from..to {
+                let at = due_at(id - from, rate);
+                wait_until(started + at);
+                if due.send((id, at)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        let mut late = benches::histogram::of_micros()?;
+        let mut going: FuturesUnordered<Going<'_>> = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                biased;
+                next = dues.recv() => {
+                    let Some((id, at)) = next else { break };
+                    if at >= warm {
+                        let by = started.elapsed().saturating_sub(at);
+                        late.saturating_record(u64::try_from(by.as_micros()).unwrap_or(u64::MAX));
+                    }
+                    let record = self.record(id)?;
+                    let mut append: Going<'_> = Box::pin(self.append(record));
+                    // Begun now, so that the next one is behind it.
+                    match futures::poll!(&mut append) {
+                        std::task::Poll::Ready(done) => done?,
+                        std::task::Poll::Pending => going.push(append),
+                    }
+                }
+                Some(done) = going.next() => done?,
+            }
+        }
+        while let Some(done) = going.next().await {
+            done?;
+        }
+        pacing.join().ok().context("the thread that keeps the time broke down")?;
+        Ok(late)
+    }
+
+    async fn append(&self, record: Record) -> anyhow::Result<()> {
+        self.log.append(vec![record]).await?;
+        Ok(())
+    }
+}
+
+type Going<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
+
+/// When the n-th message of a run is due.
+pub fn due_at(n: u64, rate: f64) -> Duration {
+    #[allow(clippy::cast_precision_loss)] // messages of a run
+    Duration::from_secs_f64(n as f64 / rate)
+}
+
+/// Sleeps, and watches the clock at the end: a wake-up alone is late by a part of what is measured.
+fn wait_until(at: Instant) {
+    std::thread::sleep(at.saturating_duration_since(Instant::now() + AWAKE));
+    while Instant::now() < at {
+        std::hint::spin_loop();
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014).
+fn mix(n: u64) -> u64 {
+    let n = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
+}

@@ -1,0 +1,168 @@
+//! The same work done by us and by what a user would pick instead, side by side on one broker.
+//!
+//! `cargo run --release -p benches --bin peers -- --rate 1000 --seconds 60 --repeats 3`
+//! `cargo run --release -p benches --bin peers -- --bulk 300000 --repeats 3`
+//!
+//! What the work is, how each peer is set, and when a run counts: benches/peers/README.md.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // it talks to the person who runs it
+
+mod feed;
+mod model;
+mod ours;
+mod peer;
+mod plain;
+mod plot;
+mod reader;
+mod records;
+mod report;
+mod run;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::ensure;
+use benches::servers::Server;
+use clap::{Args, Parser, Subcommand};
+use peer::Peer;
+use run::{Load, Stand};
+use serde_json::Value;
+
+#[derive(Parser)]
+#[command(about)]
+struct Cli {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    comparison: Comparison,
+}
+
+#[derive(Args)]
+struct Comparison {
+    /// Messages a second: an open-loop run at each.
+    #[arg(long, value_delimiter = ',')]
+    rate: Vec<f64>,
+    /// How long each of them is measured, in seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// How long each of them is kept up before that, in seconds: compilers want a minute.
+    #[arg(long, default_value_t = 60)]
+    warm: u64,
+    /// Messages that are there when the peer starts: a run for the cost of a message.
+    #[arg(long)]
+    bulk: Option<u64>,
+    /// How often everything is repeated, every other time in the opposite order.
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+    /// How many customers write.
+    #[arg(long, default_value_t = 20_000)]
+    customers: u64,
+    /// Who is compared; everyone by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Peer>,
+    /// host:port of a broker; otherwise one is started.
+    #[arg(long)]
+    kafka: Option<String>,
+    /// Where results go.
+    #[arg(long, default_value = "benches/results")]
+    out: PathBuf,
+}
+
+/// What this program is when it runs as a process of the comparison.
+#[derive(Subcommand)]
+enum Part {
+    /// Our stage.
+    #[command(hide = true)]
+    Ours {
+        kafka: String,
+        prefix: String,
+        model: PathBuf,
+        #[arg(long)]
+        counted: bool,
+        #[arg(long)]
+        transactional: bool,
+    },
+    /// Trains the model.
+    #[command(hide = true)]
+    Model { dir: PathBuf },
+}
+
+impl Comparison {
+    fn peers(&self) -> Vec<Peer> {
+        let all = <Peer as clap::ValueEnum>::value_variants();
+        if self.only.is_empty() { all.to_vec() } else { self.only.clone() }
+    }
+
+    fn loads(&self) -> Vec<Load> {
+        let (time, warm) = (Duration::from_secs(self.seconds), Duration::from_secs(self.warm));
+        let paced = self.rate.iter().map(|&rate| Load::Rate { rate, time, warm });
+        self.bulk.map(Load::Bulk).into_iter().chain(paced).collect()
+    }
+}
+
+/// Trains the model in a process of its own, since the library that fits it is talkative.
+fn trained(dir: &Path) -> anyhow::Result<()> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    let output = command.arg("model").arg(dir).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().next_back().unwrap_or_default();
+    ensure!(output.status.success(), "the model was not trained: {last}");
+    Ok(())
+}
+
+async fn compare(asked: &Comparison) -> anyhow::Result<Vec<Value>> {
+    ensure!(!asked.loads().is_empty(), "say what to run: --rate 1000, --bulk 300000, or both");
+    for peer in asked.peers() {
+        peer.prepare()?;
+    }
+    std::fs::create_dir_all(&asked.out)?;
+    let mut lines = std::fs::File::create(asked.out.join("peers.jsonl"))?;
+    let root = tempfile::tempdir()?;
+    eprintln!("training the model");
+    trained(&root.path().join("model"))?;
+    let texts = Arc::new(model::texts(&root.path().join("model"))?);
+    eprintln!("starting the broker");
+    let kafka = Server::of("kafka", asked.kafka.as_deref(), &root.path().join("kafka"))?;
+    let work = root.path().to_owned();
+    let stand = Stand { kafka, work, texts, customers: asked.customers };
+    let mut runs = Vec::new();
+    for repeat in 0..asked.repeats {
+        let mut peers = asked.peers();
+        if repeat % 2 == 1 {
+            peers.reverse();
+        }
+        for peer in peers {
+            for load in asked.loads() {
+                let run = stand.run(peer, load, repeat).await?;
+                print!("{}", report::told(&run));
+                writeln!(lines, "{run}")?;
+                runs.push(run);
+            }
+        }
+    }
+    Ok(runs)
+}
+
+fn write_results(out: &Path, runs: &[Value]) -> anyhow::Result<()> {
+    let table = report::table(runs);
+    println!("\n{table}");
+    std::fs::write(out.join("peers.md"), table)?;
+    std::fs::write(out.join("peers.svg"), plot::svg(runs))?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    match cli.part {
+        Some(Part::Ours { kafka, prefix, model, counted, transactional }) => {
+            ours::run(&kafka, &prefix, &model, (counted, transactional)).await
+        }
+        Some(Part::Model { dir }) => model::prepare(&dir),
+        None => {
+            let runs = compare(&cli.comparison).await?;
+            write_results(&cli.comparison.out, &runs)
+        }
+    }
+}

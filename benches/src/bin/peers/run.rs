@@ -1,0 +1,270 @@
+//! One run: a peer, a load, and what is said of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use benches::process::Process;
+use benches::servers::Server;
+use benches::usage::{self, Pids};
+use benches::{histogram, lateness};
+use pipeline::Log;
+use pipeline::log::kafka::KafkaLog;
+use schemas::topics::{Retention, TopicSpec};
+use serde_json::{Value, json};
+
+use crate::feed::{Feed, due_at};
+use crate::model::Text;
+use crate::ours;
+use crate::peer::Peer;
+use crate::reader::Reader;
+use crate::records;
+
+/// Messages that show that a peer is ready: some for every partition.
+const READY: u64 = 64;
+/// How long a peer may take until it is.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How long nothing may come out before the rest counts as lost.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Messages of the beginning of the warm-up that stand for a cold peer, in time.
+const COLD: Duration = Duration::from_secs(10);
+/// The steady part of a bulk, in shares of its messages: without start and end.
+const STEADY: (f64, f64) = (0.3, 0.95);
+
+/// What all runs share.
+pub struct Stand {
+    /// The broker.
+    pub kafka: Server,
+    /// Where the model and what processes say are.
+    pub work: PathBuf,
+    /// What customers write.
+    pub texts: Arc<Vec<Text>>,
+    /// How many customers there are.
+    pub customers: u64,
+}
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Load {
+    /// At times fixed in advance.
+    Rate {
+        /// Messages a second.
+        rate: f64,
+        /// Measured for so long.
+        time: Duration,
+        /// Before that, for so long.
+        warm: Duration,
+    },
+    /// So many messages that are there when the peer starts.
+    Bulk(u64),
+}
+
+/// A peer at work on topics of its own.
+struct Running {
+    process: Process,
+    pids: Pids,
+    feed: Arc<Feed>,
+    reader: Reader,
+    started: Instant,
+}
+
+impl Running {
+    /// Waits until `count` messages are done; refuses when the peer ends, and gives up when nothing
+    /// comes out for `patience`.
+    async fn until(&mut self, count: u64, patience: Duration) -> anyhow::Result<bool> {
+        loop {
+            if *self.reader.done.borrow_and_update() >= count {
+                return Ok(true);
+            }
+            match tokio::time::timeout(patience, self.reader.done.changed()).await {
+                Ok(changed) => changed.context("the reader ended")?,
+                Err(_) => return self.process.runs().map(|()| false),
+            }
+        }
+    }
+
+    /// CPU time of peer and broker by now, in seconds.
+    fn cpu(&self) -> [f64; 2] {
+        let used = usage::cpu_seconds(&self.pids);
+        ["app", "broker"].map(|name| used.get(name).copied().unwrap_or(f64::NAN))
+    }
+}
+
+impl Stand {
+    /// Runs `peer` under `load`.
+    pub async fn run(&self, peer: Peer, load: Load, repeat: usize) -> anyhow::Result<Value> {
+        let prefix = format!("{}-{}-", peer.name().replace('_', "-"), unique());
+        let log = KafkaLog::open(ours::options(&self.kafka.address, &prefix))?;
+        let mut topics = records::topics();
+        let state = TopicSpec {
+            topic: ours::STATE,
+            record: "",
+            retention: Retention::Compacted,
+            public: false,
+        };
+        topics.push(state);
+        log.ensure(&topics).await?;
+        let feed =
+            Feed { log: Arc::new(log), texts: Arc::clone(&self.texts), customers: self.customers };
+        let feed = Arc::new(feed);
+        let load_before = usage::load();
+        let mut found = match load {
+            Load::Rate { rate, time, warm } => {
+                self.paced(peer, &prefix, feed, (rate, time, warm)).await?
+            }
+            Load::Bulk(messages) => self.bulk(peer, &prefix, feed, messages).await?,
+        };
+        let about = json!({
+            "peer": peer.name(), "repeat": repeat,
+            "load_average": [load_before, usage::load()],
+        });
+        if let (Some(found), Some(about)) = (found.as_object_mut(), about.as_object()) {
+            found.extend(about.clone());
+        }
+        Ok(found)
+    }
+
+    async fn begin(
+        &self,
+        peer: Peer,
+        prefix: &str,
+        feed: Arc<Feed>,
+        total: u64,
+    ) -> anyhow::Result<Running> {
+        let reader = Reader::start(Arc::clone(&feed), total, peer.scores()).await?;
+        let started = Instant::now();
+        let process = peer.start(&self.kafka.address, prefix, &self.work)?;
+        let mut pids = Pids::from([("app".to_owned(), process.pid())]);
+        pids.extend(self.kafka.pid().map(|pid| ("broker".to_owned(), pid)));
+        Ok(Running { process, pids, feed, reader, started })
+    }
+
+    async fn paced(
+        &self,
+        peer: Peer,
+        prefix: &str,
+        feed: Arc<Feed>,
+        (rate, time, warm): (f64, Duration, Duration),
+    ) -> anyhow::Result<Value> {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // messages of a run
+        let count = |time: Duration| (rate * time.as_secs_f64()) as u64;
+        let total = READY + count(warm + time);
+        feed.bulk(0, READY).await?;
+        let mut running = self.begin(peer, prefix, feed, total).await?;
+        if !running.until(READY, READY_WITHIN).await? {
+            bail!("{} was not ready within {READY_WITHIN:?}", peer.name());
+        }
+        let ready_s = running.started.elapsed().as_secs_f64();
+        let (began, feed) = (Instant::now(), Arc::clone(&running.feed));
+        let sending =
+            tokio::spawn(async move { feed.paced((READY, total), rate, began, warm).await });
+        tokio::time::sleep_until((began + warm).into()).await;
+        let before = running.cpu();
+        let late = sending.await??;
+        let after = running.cpu();
+        let memory = usage::memory_mib(&running.pids);
+        running.until(total, SILENCE_MAX).await?;
+        let outcome = running.reader.outcome.lock();
+        let latency = |from: Duration, to: Duration| -> anyhow::Result<Value> {
+            let mut times = histogram::of_micros()?;
+            for n in 0..total - READY {
+                let due = due_at(n, rate);
+                if due < from || due >= to {
+                    continue;
+                }
+                if let Some(done) = outcome.done(READY + n) {
+                    let took = done.saturating_duration_since(began + due).as_micros();
+                    times.saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
+                }
+            }
+            Ok(histogram::figures(&times))
+        };
+        let warm_figures = latency(warm, warm + time)?;
+        let late = histogram::figures(&late);
+        let mut why = outcome.wrong();
+        why.extend(lateness::late(number(&late, "/p99"), number(&warm_figures, "/p95")));
+        let [app, broker] = per_million(before, after, count(time));
+        let found = json!({
+            "mode": "rate", "rate": rate, "seconds": time.as_secs_f64(), "messages": count(time),
+            "warm_s": warm.as_secs_f64(), "ready_s": ready_s, "valid": why.is_empty(),
+            "invalid_because": why, "late_ms": late, "latency_ms": warm_figures,
+            "cold_ms": latency(Duration::ZERO, COLD.min(warm))?,
+            "cpu_s_per_million": { "app": app, "broker": broker },
+            "memory_mib": memory, "checked": outcome.counts(),
+        });
+        drop(outcome);
+        running.process.stop()?;
+        Ok(found)
+    }
+
+    async fn bulk(
+        &self,
+        peer: Peer,
+        prefix: &str,
+        feed: Arc<Feed>,
+        messages: u64,
+    ) -> anyhow::Result<Value> {
+        feed.bulk(0, messages).await?;
+        let broker_before = usage::cpu_seconds(
+            &self.kafka.pid().map(|pid| ("broker".to_owned(), pid)).into_iter().collect(),
+        );
+        let mut running = self.begin(peer, prefix, feed, messages).await?;
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )] // messages of a run
+        let at = |share: f64| (messages as f64 * share) as u64;
+        running.until(1, READY_WITHIN).await?;
+        let ready_s = running.started.elapsed().as_secs_f64();
+        running.until(at(STEADY.0), SILENCE_MAX).await?;
+        let (first, before) = (Instant::now(), running.cpu());
+        let from = *running.reader.done.borrow();
+        running.until(at(STEADY.1), SILENCE_MAX).await?;
+        let (took, after) = (first.elapsed().as_secs_f64(), running.cpu());
+        let to = *running.reader.done.borrow();
+        running.until(messages, SILENCE_MAX).await?;
+        let whole_s = running.started.elapsed().as_secs_f64();
+        let end = running.cpu();
+        let memory = usage::memory_mib(&running.pids);
+        let start = [0.0, broker_before.get("broker").copied().unwrap_or(f64::NAN)];
+        let steady = per_million(before, after, to.saturating_sub(from));
+        let whole = per_million(start, end, messages);
+        let outcome = running.reader.outcome.lock();
+        let why = outcome.wrong();
+        #[allow(clippy::cast_precision_loss)] // messages of a run
+        let speed = to.saturating_sub(from) as f64 / took;
+        let found = json!({
+            "mode": "bulk", "messages": messages, "ready_s": ready_s, "whole_s": whole_s,
+            "steady_messages": to.saturating_sub(from), "messages_a_second": speed,
+            "valid": why.is_empty(), "invalid_because": why,
+            "cpu_s_per_million": { "app": steady[0], "broker": steady[1] },
+            "cpu_s_per_million_whole": { "app": whole[0], "broker": whole[1] },
+            "memory_mib": memory, "checked": outcome.counts(),
+        });
+        drop(outcome);
+        running.process.stop()?;
+        Ok(found)
+    }
+}
+
+/// CPU time between two looks, in seconds a million messages: peer and broker.
+fn per_million(before: [f64; 2], after: [f64; 2], messages: u64) -> [f64; 2] {
+    #[allow(clippy::cast_precision_loss)] // messages of a run
+    let millions = messages as f64 / 1e6;
+    let [app, broker] = before;
+    let [app_after, broker_after] = after;
+    [(app_after - app) / millions, (broker_after - broker) / millions]
+}
+
+/// A number of a report by its pointer; not a number where there is none.
+pub fn number(report: &Value, pointer: &str) -> f64 {
+    report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN)
+}
+
+/// Tells the topics of a run from every other's.
+fn unique() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!("{:x}", since.unwrap_or_default().as_millis())
+}
