@@ -361,3 +361,51 @@ async fn a_recording_is_written_down_by_a_server_with_whispers_api() {
     stand.clock.set(NOW_MS + TRIED_FOR_MS);
     assert_eq!(transcript(&stand, "audio/ogg").await.unwrap().result, TranscriptResult::Failed);
 }
+
+#[tokio::test]
+async fn what_is_late_does_not_wait_for_an_account_that_is_away() {
+    let stand = stand().await;
+    let asked = |stand: &Stand| stand.provider.asked.lock().len();
+    stand.provider.says("/graph/M1", 503, "");
+    let file = || voice(whatsapp_cloud::PROVIDER, "111", "M1");
+    for _ in 0..5 {
+        fetched(&stand, file()).await.unwrap_err();
+    }
+    stand.clock.set(NOW_MS + TRIED_FOR_MS);
+    let before = asked(&stand);
+    assert_eq!(fetched(&stand, file()).await.unwrap().result, MediaResult::Unreachable);
+    assert_eq!(asked(&stand), before, "it is told without another try");
+    // What is new is tried, and once something is to be had, what is late is, too.
+    let fresh = Envelope { time_ms: NOW_MS + TRIED_FOR_MS, ..file() };
+    fetched(&stand, fresh.clone()).await.unwrap_err();
+    assert_eq!(asked(&stand), before + 1);
+    let url = &stand.url;
+    stand.provider.says("/graph/M1", 200, format!("{{\"url\":\"{url}/lookaside/1\"}}"));
+    stand.provider.says("/lookaside/1", 200, OGG);
+    for input in [fresh, file()] {
+        assert_eq!(fetched(&stand, input).await.unwrap().result, MediaResult::Stored);
+    }
+}
+
+#[tokio::test]
+async fn files_wait_for_their_account_and_recordings_for_the_transcriber() {
+    let stand = stand().await;
+    let party = |input: &Envelope<Turns>| stand.media.party(input);
+    let of = |provider, account| party(&voice(provider, account, "M1"));
+    assert_eq!(of(whatsapp_cloud::PROVIDER, "111").as_deref(), Some("demo/whatsapp_cloud/111"));
+    assert_ne!(of(whatsapp_cloud::PROVIDER, "111"), of(whatsapp_cloud::PROVIDER, "222"));
+    assert_ne!(of(whatsapp_cloud::PROVIDER, "111"), of(telegram::PROVIDER, "111"));
+    assert_eq!(of("nobody", "111"), None, "nothing is fetched there");
+    let stored = MediaFetched {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: MediaResult::Stored,
+        sha256: Some(digest(OGG)),
+        mime: Some("audio/ogg".to_owned()),
+        filename: None,
+        size_bytes: None,
+    };
+    let heard = |fetched| party(&envelope(TurnsBody::MediaFetched(fetched)));
+    assert_eq!(heard(stored.clone()).as_deref(), Some("transcriber"));
+    assert_eq!(heard(MediaFetched { mime: Some("image/png".to_owned()), ..stored }), None);
+}
