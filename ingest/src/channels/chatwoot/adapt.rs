@@ -166,7 +166,7 @@ mod tests {
         let events = adapt(event.to_string().as_bytes(), None).unwrap();
         let message = |event| match event {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         };
         events.into_iter().map(message).collect()
     }

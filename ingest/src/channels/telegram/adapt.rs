@@ -178,7 +178,7 @@ mod tests {
         let events = adapt("bot", update.to_string().as_bytes()).unwrap();
         let message = |event| match event {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         };
         events.into_iter().map(message).collect()
     }

@@ -166,7 +166,7 @@ mod tests {
     fn heard(body: &str) -> HeardMessage {
         match one(body) {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
