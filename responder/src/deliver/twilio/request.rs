@@ -47,6 +47,11 @@ fn approved(template: &Template) -> Result<[(&'static str, String); 2], SendErro
     Ok([("ContentSid", template.content_sid.clone()), ("ContentVariables", gaps)])
 }
 
+/// A number of ours without its channel: an account has it on each.
+pub(super) fn plain(number: &str) -> &str {
+    number.strip_prefix(WHATSAPP).unwrap_or(number)
+}
+
 /// The customer, by the channel they wrote on.
 pub(super) fn recipient(outgoing: &Outgoing) -> Result<String, SendError> {
     let contact = &outgoing.contact;
