@@ -135,7 +135,7 @@ fn case_1_kinds_are_understood() {
     inbound document Provider("wamid.A") from bsuid+wa_phone text=Some("comprovante") choice=None media=Some("application/pdf") about=None {}
     inbound reaction Provider("wamid.A") from bsuid+wa_phone text=Some("👍") choice=None media=None about=Some("wamid.0") {}
     inbound delete Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=Some("wamid.0") {"provider_kind": "revoke"}
-    inbound system Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=None {"system_type": "user_changed_number"}
+    inbound system Provider("wamid.A") from bsuid+wa_phone text=Some("O cliente mudou de número.") choice=None media=None about=None {"system_type": "user_changed_number"}
     inbound location Provider("wamid.A") from bsuid+wa_phone text=Some("Padaria, Rua A 10 (-23.550000, -46.630000)") choice=None media=None about=None {}
     inbound contacts Provider("wamid.A") from bsuid+wa_phone text=Some("Bia: +55 11 98765-4321") choice=None media=None about=None {}
     inbound image Provider("wamid.A") from bsuid+wa_phone text=Some("a luz está vermelha") choice=None media=Some("image/jpeg") about=None {}
