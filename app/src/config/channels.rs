@@ -147,9 +147,9 @@ impl Chatwoot {
     }
 }
 
-/// A number without what Twilio writes before those of WhatsApp.
+/// A number without what Twilio writes before those of WhatsApp, and without its `+`.
 fn without_channel(number: &str) -> &str {
-    number.strip_prefix("whatsapp:").unwrap_or(number)
+    number.strip_prefix("whatsapp:").unwrap_or(number).trim_start_matches('+')
 }
 
 fn graph() -> String {

@@ -72,7 +72,7 @@ fn a_reply_goes_out_by_the_account_that_has_the_number() {
         account("other", "AC0", &[]),
         account("demo", "AC1", &[]),
         account("demo", "AC2", &["+551140000002", "whatsapp:+551140000003"]),
-        account("acme", "AC3", &["+551140000004"]),
+        account("acme", "AC3", &["551140000004"]),
     ];
     let twilio = Twilio::new(accounts).unwrap();
     let found = |tenant: &str, number: &str| {
@@ -85,6 +85,7 @@ fn a_reply_goes_out_by_the_account_that_has_the_number() {
         ("demo", "+551140000003", Some("AC2")),
         ("demo", "+551140000001", Some("AC1")),
         ("other", "+551140000002", Some("AC0")),
+        ("acme", "+551140000004", Some("AC3")),
         ("acme", "+551140000005", None),
     ] {
         assert_eq!(found(tenant, number).as_deref(), expected, "{tenant} {number}");

@@ -43,6 +43,9 @@ const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, s
 const CHECKS_OF: &str =
     "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?";
 
+const SLOTS_OF: &str =
+    "SELECT slot, shard FROM slots WHERE tenant = ? AND period = ? AND slot <= ?";
+
 /// Rows fetched at once where there may be many.
 const PAGE_ROWS: i32 = 1_000;
 
@@ -125,10 +128,7 @@ impl Statements {
                  updated_at_ms, seq FROM changes WHERE tenant = ? AND slot = ? AND shard = ?",
             )
             .await?,
-            slots_of: read(
-                "SELECT slot, shard FROM slots WHERE tenant = ? AND period = ? AND slot <= ?",
-            )
-            .await?,
+            slots_of: read(SLOTS_OF).await?,
             minutes_of: read(
                 "SELECT counted FROM minutes \
                  WHERE tenant = ? AND span = ? AND minute >= ? AND minute < ?",
