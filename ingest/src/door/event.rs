@@ -19,6 +19,29 @@ pub enum Event {
     Enclosing(Box<HeardMessage>, Vec<Enclosed>),
     /// What became of a message of ours.
     Status(Box<HeardStatus>),
+    /// About the account, not about a customer.
+    Notice(Notice),
+}
+
+impl Event {
+    /// What it tells operators.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Notice> {
+        match self {
+            Self::Notice(notice) => Some(notice),
+            _ => None,
+        }
+    }
+}
+
+/// What a provider tells operators: logged and counted, in no topic. Holds codes and our own names, nothing of a
+/// customer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of thing, such as `template_paused`: a label of a metric.
+    pub what: String,
+    /// More of it, in the provider's words and codes.
+    pub detail: String,
 }
 
 /// A file that came with its message.
@@ -53,8 +76,8 @@ const STAGE: &str = "door";
 /// Largest request that is kept as it came, in bytes: a log that waits for room takes no more at once.
 const RAW_BYTES_MAX: usize = 4 << 20;
 
-/// The records of `events`, in their order. No bytes of a file are in them: files that were not kept before
-/// (`media::Intake`) are told to have failed.
+/// The records of `events`, in their order; notices are in none. No bytes of a file are in them: files that
+/// were not kept before (`media::Intake`) are told to have failed.
 ///
 /// # Errors
 /// [`SealError`].
@@ -67,11 +90,12 @@ pub fn sealed(
     let keys = keyring.of(tenant)?;
     let record = |event| match event {
         Event::Message(message) | Event::Enclosing(message, _) => {
-            normalize::message(keys, tenant, *message, now_ms).map(|(_, _, record)| record)
+            Some(normalize::message(keys, tenant, *message, now_ms).map(|(_, _, record)| record))
         }
-        Event::Status(status) => normalize::status(keys, tenant, *status, now_ms),
+        Event::Status(status) => Some(normalize::status(keys, tenant, *status, now_ms)),
+        Event::Notice(_) => None,
     };
-    events.into_iter().map(record).collect()
+    events.into_iter().filter_map(record).collect()
 }
 
 impl Door {

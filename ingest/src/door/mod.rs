@@ -23,7 +23,7 @@ use schemas::sealed::{Keyring, SealError};
 use crate::media::{Intake, StoreError};
 
 pub use caller::Caller;
-pub use event::{Enclosed, Event, Malformed, sealed};
+pub use event::{Enclosed, Event, Malformed, Notice, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace, Wait};
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};

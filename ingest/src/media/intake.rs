@@ -91,7 +91,7 @@ impl Intake {
                     }
                     Event::Message(message)
                 }
-                other @ (Event::Message(_) | Event::Status(_)) => other,
+                other => other,
             });
         }
         Ok(kept)
