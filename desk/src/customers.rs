@@ -218,11 +218,7 @@ pub(crate) async fn timeline(
     let limit = asked.limit.unwrap_or(100).clamp(1, LINES_MAX);
     let store = desk.store.as_ref();
     let page = timeline::lines(store, &tenant, &customer, asked.before()?, limit).await?;
-    let shown: Vec<Value> = page
-        .shown
-        .iter()
-        .map(|(at_ms, line)| views::line(keys, *at_ms, line, Text::Masked))
-        .collect();
+    let shown = views::history(keys, &page.shown, Text::Masked);
     let next = page.next.map(|next| next.to_string());
     Ok(Json(json!({ "lines": shown, "next_before": next })))
 }
@@ -239,11 +235,10 @@ pub(crate) async fn export(
     let store = desk.store.as_ref();
     let mut conversations = Vec::new();
     for row in timeline::all_conversations(store, tenant, customer).await? {
-        let mut history = Vec::new();
-        timeline::each_line(store, row.conversation_id, |at_ms, line| {
-            history.push(views::line(keys, at_ms, &line, Text::Whole));
-        })
-        .await?;
+        let mut lines = Vec::new();
+        timeline::each_line(store, row.conversation_id, |at_ms, line| lines.push((at_ms, line)))
+            .await?;
+        let history = views::history(keys, &lines, Text::Whole);
         let mut shown = views::conversation(keys, &row, Text::Whole);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("history".to_owned(), Value::Array(history));

@@ -1,4 +1,5 @@
 //! The `media` effect: files that messages name are fetched, and what is said in recordings is written down.
+//! Those that came with their message were kept at the door (`intake.rs`).
 //!
 //! Reads `turns`; writes what came of it to `inbound`, so that it has its place in the contact's order. The
 //! door has long answered by then. Invariants: bytes never enter the log, their digest is their address; a
@@ -7,6 +8,7 @@
 mod away;
 mod download;
 mod fetch;
+mod intake;
 mod kind;
 mod outside;
 mod source;
@@ -28,9 +30,13 @@ use schemas::message::{MessageHead, MessageKind};
 use schemas::sealed::Keyring;
 use schemas::topics::INBOUND;
 
-use away::Away;
+use self::away::Away;
+use self::fetch::File;
+
 pub use download::{Answer, Web};
 pub use fetch::{Fetcher, Limits};
+pub use intake::Intake;
+pub(crate) use intake::{AtDoor, at_door};
 pub use source::{Credentials, FetchError, Located, Source, Wanted};
 pub use store::{MediaStore, StoreError, digest};
 pub(crate) use transcribe::is_sound;
@@ -97,7 +103,7 @@ impl Media {
                     Err(FetchError::Later("nothing was to be had there lately".to_owned()))
                 }
                 Some(source) => {
-                    let fetched = self.fetcher.fetch(source, &wanted).await;
+                    let fetched = self.file(source, &wanted).await;
                     self.away.tried(&party, !matches!(fetched, Err(FetchError::Later(_))));
                     fetched
                 }
@@ -138,6 +144,18 @@ impl Media {
             told.push(self.record(input, InboundBody::MediaFetched(fetched))?);
         }
         Ok(told)
+    }
+
+    /// A file from where it is: here since its message came, or at its provider.
+    async fn file(&self, source: &dyn Source, wanted: &Wanted<'_>) -> Result<File, FetchError> {
+        let Some(at_door) = source.at_door(wanted) else {
+            return self.fetcher.fetch(source, wanted).await;
+        };
+        let bytes = self.store.read(wanted.tenant, at_door?).await;
+        let bytes = bytes.map_err(|error| FetchError::Later(error.to_string()))?;
+        // It was older than the history is kept.
+        let bytes = bytes.ok_or(FetchError::Never(MediaResult::Failed))?;
+        self.fetcher.checked(bytes, &wanted.attachment.mime)
     }
 
     /// Has what is said in a file written down, if anything can be.
