@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
+use ingest::channels::webhook::Webhooks;
 use ingest::channels::{api, web_chat, webhook};
 use ingest::door::{Caller, DoorSettings, Hub, body_limit};
 use pipeline::Log;
@@ -22,7 +23,7 @@ use super::models;
 use super::tenants::{self, Tenants};
 use super::texts::{self, Texts};
 use super::typing::{OfAgents, OfCustomers};
-use crate::channels::{web_chats, webhooks};
+use crate::channels::{files, web_chats, webhooks};
 use crate::config::Settings;
 use crate::models::follow::Known;
 
@@ -44,6 +45,7 @@ pub(super) fn door(backend: &Backend, settings: &Settings, ears: &Ears) -> Door 
         Arc::clone(&backend.clock),
         Arc::clone(&ears.hub),
         Arc::new(history),
+        files::intake(settings, &backend.keyring),
         DoorSettings {
             wait: Duration::from_millis(settings.door.wait_ms),
             inactive: settings.inactive().map(str::to_owned).collect(),
@@ -83,7 +85,7 @@ pub(super) fn routes(
     let programs = api::routes(door.clone(), api_settings);
     let for_programs = access.guard(programs.layer(middleware::from_fn(tell_caller)));
     let doors = for_programs
-        .merge(webhook::routes(door.clone(), webhooks(settings)))
+        .merge(webhook::routes(door.clone(), counted(webhooks(settings), backend)))
         .merge(web_chat::routes(door, web_chats(settings), of_customers, stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
@@ -92,6 +94,19 @@ pub(super) fn routes(
     let tenants = access.guard(tenants::routes(Tenants { texts: texts.clone(), groups }));
     let texts = access.guard(texts::routes(texts));
     body_limit(doors.merge(texts).merge(tenants), settings.door.body_bytes_max).merge(models)
+}
+
+/// What providers tell operators is counted.
+fn counted(webhooks: Webhooks, backend: &Backend) -> Webhooks {
+    let help = "What providers told of accounts, by kind";
+    let labels = ["provider", "account", "what"];
+    match backend.metrics.counts("provider_notices_total", help, &labels) {
+        Ok(counts) => webhooks.counting(counts),
+        Err(error) => {
+            tracing::error!(%error, "what providers tell of accounts is not counted");
+            webhooks
+        }
+    }
 }
 
 /// Who may use the API and the desk.

@@ -13,6 +13,7 @@ mod http;
 mod limit;
 mod page;
 mod rating;
+mod read;
 mod say;
 mod socket;
 mod token;
