@@ -11,6 +11,7 @@ mod follow;
 mod frames;
 mod http;
 mod limit;
+mod look;
 mod page;
 mod rating;
 mod say;
@@ -27,6 +28,7 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use self::account::{Account, Accounts};
+pub use self::look::Looks;
 pub use self::typing::TypingTold;
 use crate::door::Door;
 
@@ -38,6 +40,7 @@ struct Chat {
     door: Door,
     accounts: Arc<Accounts>,
     typing: Arc<dyn TypingTold>,
+    looks: Arc<dyn Looks>,
     stop: CancellationToken,
 }
 
@@ -45,7 +48,7 @@ struct Chat {
 pub fn routes(
     door: Door,
     accounts: Accounts,
-    typing: Arc<dyn TypingTold>,
+    (typing, looks): (Arc<dyn TypingTold>, Arc<dyn Looks>),
     stop: CancellationToken,
 ) -> Router {
     let accounts = Arc::new(accounts);
@@ -63,12 +66,14 @@ pub fn routes(
             "/v1/channels/web_chat/{account}/typing",
             post(http::typing).options(http::preflight),
         )
+        .route("/v1/channels/web_chat/{account}/look", get(look::look).options(http::preflight))
         .route("/v1/channels/web_chat/{account}/events", get(http::events).options(http::preflight))
         .layer(http::cors(Arc::clone(&accounts)));
     page::routes().route("/v1/chat/ws", get(socket::open)).merge(without_socket).with_state(Chat {
         door,
         accounts,
         typing,
+        looks,
         stop,
     })
 }
