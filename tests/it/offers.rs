@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::api::Api;
 use tests::histories::details;
 use tests::server::{Options, Server};

@@ -92,7 +92,7 @@ async fn go(
     let stop = CancellationToken::new();
     let line_stop = CancellationToken::new();
     let city = demo.as_ref().map(Demo::city).unwrap_or_default();
-    let running = start(&backend, &settings, (chosen, city), &stop, &line_stop).await?;
+    let running = start(&backend, &settings, (chosen, city), (&stop, &line_stop)).await?;
     let mut tasks = running.tasks;
     let http_stop = stop.clone();
     tasks.spawn(async move { http::serve(listener, running.router, http_stop).await });
@@ -151,8 +151,7 @@ async fn start(
     backend: &Backend,
     settings: &Settings,
     (chosen, city): (&Chosen, Arc<Districts>),
-    stop: &CancellationToken,
-    line_stop: &CancellationToken,
+    (stop, line_stop): (&CancellationToken, &CancellationToken),
 ) -> anyhow::Result<Started> {
     chosen.fits(settings.line.layout)?;
     let failpoint = Failpoint::armed()?;
@@ -318,7 +317,7 @@ pub(crate) async fn drain(
     chosen: &Chosen,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let mut running = start(backend, settings, (chosen, Arc::default()), &stop, &stop).await?;
+    let mut running = start(backend, settings, (chosen, Arc::default()), (&stop, &stop)).await?;
     let groups = answering_groups(settings.line.layout).into_iter().chain(other_groups());
     let groups: Vec<_> =
         groups.filter(|group| group.name.split('+').all(|part| chosen.has(part))).collect();
