@@ -228,6 +228,7 @@ pub(crate) fn twilio_accounts(
             tenant: account.tenant.clone(),
             account_sid: account.account_sid.clone(),
             auth_token: account.auth_token.clone(),
+            numbers: account.numbers().map(str::to_owned).collect(),
             status_url: account.public_url.clone(),
             api_url: account.api_url.clone(),
             content_url: account.content_url.clone(),

@@ -232,10 +232,7 @@ async fn show(
     let ahead = desk.store.ahead_of(row.conversation_id).await?;
     let mut shown = views::conversation(keys, &row, Text::Whole);
     if let Some(shown) = shown.as_object_mut() {
-        let history: Vec<Value> = lines
-            .iter()
-            .map(|(at_ms, record)| views::line(keys, *at_ms, record, Text::Whole))
-            .collect();
+        let history = views::history(keys, &lines, Text::Whole);
         shown.insert("history".to_owned(), Value::Array(history));
         shown.insert("queue_position".to_owned(), json!(ahead.map(|ahead| ahead + 1)));
     }
@@ -258,11 +255,7 @@ async fn history(
     let row = desk.row(&scope, &id).await?;
     let (keys, _) = desk.keys(&scope, Some(&row.tenant))?;
     let lines = desk.store.history(row.conversation_id, after.after, HISTORY_LINES_MAX).await?;
-    let shown: Vec<Value> = lines
-        .iter()
-        .map(|(at_ms, record)| views::line(keys, *at_ms, record, Text::Whole))
-        .collect();
-    Ok(Json(json!({ "events": shown })))
+    Ok(Json(json!({ "events": views::history(keys, &lines, Text::Whole) })))
 }
 
 #[derive(Deserialize)]

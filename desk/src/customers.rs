@@ -234,10 +234,7 @@ pub(crate) async fn timeline(
     let is_more = lines.len() > limit;
     lines.truncate(limit);
     let next = lines.last().filter(|_| is_more).map(|(at_ms, _)| *at_ms);
-    let shown: Vec<Value> = lines
-        .iter()
-        .map(|(at_ms, line)| views::line(found.keys, *at_ms, line, Text::Masked))
-        .collect();
+    let shown = views::history(found.keys, &lines, Text::Masked);
     Ok(Json(json!({ "lines": shown, "next_before_ms": next })))
 }
 
@@ -252,10 +249,7 @@ pub(crate) async fn export(
     let mut conversations = Vec::new();
     for row in desk.conversations_of(&found).await? {
         let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
-        let history: Vec<Value> = lines
-            .iter()
-            .map(|(at_ms, line)| views::line(found.keys, *at_ms, line, Text::Whole))
-            .collect();
+        let history = views::history(found.keys, &lines, Text::Whole);
         let mut shown = views::conversation(found.keys, &row, Text::Whole);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("history".to_owned(), Value::Array(history));

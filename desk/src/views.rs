@@ -1,8 +1,11 @@
 //! What people see of records and rows, as JSON.
 
+use std::collections::HashSet;
+
 use schemas::conversation::{Conversation, ConversationEvent};
+use schemas::ids::MessageId;
 use schemas::masking::mask;
-use schemas::message::{ContactIdKind, MessageHead};
+use schemas::message::{ContactIdKind, MessageHead, MessageKind};
 use schemas::sealed::{SealedText, TenantKeys};
 use serde_json::{Value, json};
 use sink::rows::ConversationRow;
@@ -76,6 +79,28 @@ pub(crate) fn conversation(keys: &TenantKeys, row: &ConversationRow, how: Text) 
         "route": turn.map(|turn| turn.route),
         "reason": turn.map(|turn| turn.reason),
     })
+}
+
+/// Lines of a history; messages that one of them edits are marked.
+pub(crate) fn history(keys: &TenantKeys, lines: &[(i64, Conversation)], how: Text) -> Vec<Value> {
+    let edited: HashSet<MessageId> = lines.iter().filter_map(|(_, line)| edits(line)).collect();
+    let marked = |(at_ms, record): &(i64, Conversation)| {
+        let mut shown = line(keys, *at_ms, record, how);
+        if let ConversationEvent::MessageReceived(received) = &record.event
+            && edited.contains(&received.head.message_id)
+            && let Some(detail) = shown.get_mut("detail").and_then(Value::as_object_mut)
+        {
+            detail.insert("edited".to_owned(), json!(true));
+        }
+        shown
+    };
+    lines.iter().map(marked).collect()
+}
+
+/// The message a line edits.
+fn edits(line: &Conversation) -> Option<MessageId> {
+    let ConversationEvent::MessageReceived(received) = &line.event else { return None };
+    received.head.changes.filter(|_| received.head.kind == MessageKind::Edit)
 }
 
 /// A line of the history.
@@ -235,6 +260,8 @@ fn message(keys: &TenantKeys, head: &MessageHead, how: Text) -> Value {
         "text": text(keys, head.text_sealed.as_ref(), how),
         "choice": head.choice,
         "attachments": attachments,
+        "changes": head.changes,
+        "deleted": head.deleted,
     })
 }
 

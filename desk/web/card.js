@@ -43,7 +43,8 @@ export function learnRow(card, row) {
 }
 
 /** A message in words: its text, or what it is. */
-export function messageText({ text, choice, kind, attachments }) {
+export function messageText({ text, choice, kind, attachments, deleted }) {
+  if (deleted) return words.kinds.delete;
   if (text) return text;
   if (choice) return `${words.live.tapped} “${choice.title}”`;
   const file = attachments?.[0]?.filename;

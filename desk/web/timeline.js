@@ -39,6 +39,17 @@ function showDelivery(mark, result) {
   mark.replaceChildren(icon(failed ? "alert" : result === "sending" ? "clock" : "check"), nameOf(words.deliveries, result));
 }
 
+/** A message that was edited stays and says so; of one that was deleted nothing is left to read. */
+function showChanged(message, kind) {
+  message.classList.add(kind === "delete" ? "deleted" : "edited");
+  if (kind === "delete") {
+    message.querySelector("p").textContent = words.kinds.delete;
+    message.querySelectorAll(".attachment").forEach((file) => file.remove());
+  } else if (!message.querySelector(".changed")) {
+    message.querySelector(".author").append(" ", h("span", { class: "changed" }, said.edited));
+  }
+}
+
 function actionText({ action, finding, result }) {
   const found = finding ? nameOf(words.findings, finding) : nameOf(words.actionResults, result);
   return said.events.action_done(nameOf(words.crmActions, action), found);
@@ -55,6 +66,8 @@ export class Timeline {
     this.box.replaceChildren();
     this.seq = 0;
     this.day = null;
+    /** Bubbles of messages by id: an edit or a deletion that comes later changes them. */
+    this.messages = new Map();
     /** Agents' replies whose delivery has not been told yet, oldest first. */
     this.undelivered = [];
     this.lastDelivery = null;
@@ -86,10 +99,15 @@ export class Timeline {
 
 const SHOW = {
   opened: (_, __, line) => thin("conversation", said.events.opened(nameOf(words.channels, line.channel)), line),
-  message_received(_, detail, line) {
+  message_received(timeline, detail, line) {
     const ours = detail.direction === "outbound";
+    const before = timeline.messages.get(detail.changes);
+    if (before) showChanged(before, detail.kind);
     const text = messageText(detail);
-    return bubble(ours ? "right agent" : "left", ours ? said.ourSide : null, text, line, { attachments: detail.attachments });
+    const shown = bubble(ours ? "right agent" : "left", ours ? said.ourSide : null, text, line, { attachments: detail.attachments });
+    timeline.messages.set(detail.message_id, shown);
+    if (detail.edited) showChanged(shown, "edit");
+    return shown;
   },
   turn_decided: (_, __, line) => h("li", { class: "decision" }, explained(line)),
   action_done: (_, detail, line) => thin(detail.result === "failed" ? "alert" : "check", actionText(detail), line),

@@ -137,7 +137,7 @@ export const words = {
       none: "O canal não aceita mais texto livre para este cliente, e não há modelo aprovado para enviar.",
       send: "Enviar modelo",
     },
-    buttons: "Opções oferecidas", newBelow: "Novidades abaixo", missing: "Mensagem sem texto",
+    buttons: "Opções oferecidas", newBelow: "Novidades abaixo", missing: "Mensagem sem texto", edited: "editada",
     today: "Hoje", yesterday: "Ontem",
     reply: "Resposta ao cliente", placeholder: "Escreva para o cliente…",
     hint: { claim: "Assuma a conversa para responder.", other: (name) => `A conversa está com ${name}.`,

@@ -112,6 +112,8 @@ impl Story {
             answer_via: AnswerVia::Channel,
             attributes: std::collections::BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         };
         self.feed(ClassifiedBody::Received(Box::new(Received { head, aliases: Vec::new() })))
     }
@@ -1286,4 +1288,30 @@ fn what_nobody_wrote_down_goes_to_people_who_see_what_it_is() {
     assert_eq!(of(MessageKind::Audio), (Route::Human, RouteReason::AudioWithoutTranscript));
     assert_eq!(of(MessageKind::Call), (Route::Human, RouteReason::CallBack));
     assert_eq!(of(MessageKind::Image), (Route::Human, RouteReason::NeedsPerson));
+}
+
+#[test]
+fn a_deletion_that_comes_when_all_is_over_is_told_outside_any_history() {
+    let mut story = Story::new();
+    let changed = |kind, n: u8| {
+        let mut told = Story::new();
+        told.receives("oi");
+        let record = told.records().into_iter().nth(1).unwrap().clone();
+        let ConversationEvent::MessageReceived(received) = record.event else { panic!() };
+        let mut head = received.head;
+        head.message_id = MessageId([n; 16]);
+        (head.kind, head.changes) = (kind, Some(MessageId([9; 16])));
+        ClassifiedBody::Received(Box::new(Received { head, aliases: Vec::new() }))
+    };
+    let deletion = changed(MessageKind::Delete, 41);
+    story.feed(deletion);
+    let edit = changed(MessageKind::Edit, 42);
+    story.feed(edit);
+    let records = story.records();
+    assert_eq!(records.len(), 1, "an edit of what is over changes nothing: {records:?}");
+    assert_eq!((records[0].seq, records[0].chat_seq), (0, None), "it opens nothing");
+    let ConversationEvent::MessageReceived(told) = &records[0].event else { panic!() };
+    assert_eq!(told.head.changes, Some(MessageId([9; 16])));
+    story.says("bom dia", sure("saudacao"));
+    assert_eq!(story.records()[1].seq, 1, "the next message opens a conversation as ever");
 }

@@ -79,6 +79,8 @@ impl Contact {
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         };
         let received = Received { head, aliases: vec![Alias([8; 16])] };
         let mut out = self.feed(ClassifiedBody::Received(Box::new(received)));

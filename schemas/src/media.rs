@@ -44,6 +44,14 @@ pub struct MediaFetched {
     pub size_bytes: Option<i64>,
 }
 
+impl MediaFetched {
+    /// The message was taken back: nobody is led to the file any more.
+    pub fn take_back(&mut self) {
+        self.sha256 = None;
+        self.filename = None;
+    }
+}
+
 named! {
     /// What became of a recording that was to be transcribed.
     TranscriptResult default Failed {
@@ -71,4 +79,12 @@ pub struct Transcribed {
     pub text_masked: Option<String>,
     /// How sure the transcriber is, 0..1; 0 when nothing was heard.
     pub confidence: f64,
+}
+
+impl Transcribed {
+    /// The message was taken back: what was said is not told any more.
+    pub fn take_back(&mut self) {
+        self.text_sealed = None;
+        self.text_masked = None;
+    }
 }

@@ -162,6 +162,28 @@ pub struct MessageHead {
     pub attributes: BTreeMap<String, String>,
     /// Record [`crate::thread::Thread`], sealed.
     pub thread_sealed: Option<SealedText>,
+    /// The message an edit or a deletion is about.
+    pub changes: Option<MessageId>,
+    /// Its author has taken it back: nothing of what it said is left.
+    #[serde(default)]
+    pub deleted: bool,
+}
+
+impl MessageHead {
+    /// Its author takes it back: that it came stays, what it said does not.
+    pub fn take_back(&mut self) {
+        self.text_sealed = None;
+        self.text_masked = None;
+        self.choice = None;
+        self.attachments.clear();
+        self.deleted = true;
+    }
+
+    /// An edit or a deletion: it changes another message, and is in no turn.
+    #[must_use]
+    pub fn changes_another(&self) -> bool {
+        matches!(self.kind, MessageKind::Edit | MessageKind::Delete)
+    }
 }
 
 /// A customer's message as a door normalized it. Holds plain text: transport topics only.

@@ -114,6 +114,9 @@ pub struct TurnsState {
     /// What was told of files, oldest first.
     #[serde(default)]
     pub media_told: Vec<ToldMedia>,
+    /// Messages that were taken back, oldest first.
+    #[serde(default)]
+    pub deleted: Vec<SeenMessage>,
 }
 
 /// A turn decided as automatic and not yet settled.

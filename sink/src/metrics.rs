@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
 use schemas::CodecError;
 use schemas::conversation::{Conversation, ConversationEvent};
-use schemas::message::{DeliveryResult, Direction, MessageKind};
+use schemas::message::{DeliveryResult, Direction};
 use schemas::state::MinuteMetrics;
 use schemas::topics::{METRICS_STATE, Topic};
 
@@ -81,10 +81,8 @@ fn counted(record: &Conversation, time_ms: i64) -> Vec<(String, i64)> {
         // What someone of ours wrote is in no turn and never settles: counted apart.
         ConversationEvent::MessageReceived(received) => match received.head.direction {
             Direction::Outbound => one(format!("outbound/{channel}")),
-            // Nor does an edit or a deletion.
-            Direction::Inbound
-                if matches!(received.head.kind, MessageKind::Edit | MessageKind::Delete) =>
-            {
+            // Nor does an edit or a deletion, nor what was deleted before it came.
+            Direction::Inbound if received.head.changes_another() || received.head.deleted => {
                 one(format!("changes/{channel}"));
             }
             Direction::Inbound => one(format!("messages/{channel}")),

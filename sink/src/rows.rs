@@ -28,6 +28,18 @@ pub enum Row {
     Link(Box<LinkRow>),
     /// A contact goes by a name.
     Alias(AliasRow),
+    /// A message was taken back.
+    Deleted(DeletedRow),
+}
+
+/// A message whose author has taken it back: nothing of what it said is kept. Applied after the lines that told
+/// of it, which is the log's order; applying those again brings nothing back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedRow {
+    /// Which message.
+    pub message_id: MessageId,
+    /// When it was taken back (Unix, ms).
+    pub at_ms: i64,
 }
 
 /// Turns of a conversation, answered automatically, that a person is to look at.
@@ -156,8 +168,10 @@ pub fn of_inbound(input: &Envelope<Inbound>) -> Vec<Row> {
 /// In words, when the record cannot be kept.
 pub fn of_conversation(input: &Envelope<Conversation>) -> Result<Vec<Row>, String> {
     let record = &input.body;
+    let deleted = deleted(record, input.time_ms);
     if record.seq == 0 {
-        return Ok(Vec::new()); // a refusal without a conversation: told to whoever asked, not kept
+        // A refusal without a conversation is told to whoever asked, and not kept.
+        return Ok(deleted.into_iter().collect());
     }
     let key = LineKey::parse(&input.key).ok_or("the key is not tenant:contact")?;
     let (mut contact_sealed, mut last_text_sealed, mut message, mut turn) =
@@ -213,7 +227,45 @@ pub fn of_conversation(input: &Envelope<Conversation>) -> Result<Vec<Row>, Strin
             turns: turns.clone(),
         })
     }));
+    rows.extend(deleted);
     Ok(rows)
+}
+
+/// The message a deletion takes back.
+fn deleted(record: &Conversation, at_ms: i64) -> Option<Row> {
+    let ConversationEvent::MessageReceived(received) = &record.event else { return None };
+    let head = &received.head;
+    let message_id = head.changes.filter(|_| head.kind == MessageKind::Delete)?;
+    Some(Row::Deleted(DeletedRow { message_id, at_ms }))
+}
+
+/// Takes what the message said out of a line that tells of it: of the message, of its edits, of its files, and of
+/// the decision about it. `false`: the line has nothing of it, or not any more.
+pub(crate) fn take_back(record: &mut Conversation, id: MessageId) -> bool {
+    let before = record.event.clone();
+    match &mut record.event {
+        ConversationEvent::MessageReceived(received) => {
+            let head = &mut received.head;
+            let is_edit = head.kind == MessageKind::Edit && head.changes == Some(id);
+            if head.message_id == id || is_edit {
+                head.take_back();
+            }
+        }
+        ConversationEvent::MediaFetched(fetched) if fetched.message_id == id => fetched.take_back(),
+        ConversationEvent::Transcribed(words) if words.message_id == id => words.take_back(),
+        ConversationEvent::TurnDecided(decided) if decided.messages.contains(&id) => {
+            // The n-grams that decided are words of it.
+            decided.classification.iter_mut().for_each(|c| c.explanation.clear());
+        }
+        _ => {}
+    }
+    record.event != before
+}
+
+/// Whether the line shows a text of the customer's: the last one is shown in lists.
+pub(crate) fn has_text(record: &Conversation) -> bool {
+    matches!(&record.event, ConversationEvent::MessageReceived(received)
+        if received.head.text_sealed.is_some())
 }
 
 /// The record without the readable copies of texts: the store keeps those a destroyed key takes with

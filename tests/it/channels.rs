@@ -144,6 +144,23 @@ async fn case_9_what_is_edited_or_deleted_is_not_decided_twice() {
         .map(|line| line["detail"]["kind"].as_str().unwrap())
         .collect();
     assert_eq!(kinds, ["text", "edit", "delete", "text"]);
+    // Of what was taken back nothing is read any more: not by agents, and not as it was edited.
+    let id = found[0]["conversation_id"].as_str().unwrap();
+    let gone = |answer: &tests::api::Answer| {
+        answer.body["history"].as_array().is_some_and(|lines| {
+            let first = of(lines, "message_received").first().map(|line| line["detail"].clone());
+            first.is_some_and(|detail| detail["deleted"] == true)
+        })
+    };
+    let shown = api.until(&format!("/v1/conversations/{id}"), PATIENCE, gone).await.unwrap();
+    for word in ["internet", "caiu", "voltou"] {
+        let lines = shown.body["history"].as_array().unwrap();
+        let messages = of(lines, "message_received");
+        assert!(!messages.iter().any(|line| line.to_string().contains(word)), "{word}");
+    }
+    let changes = &of(shown.body["history"].as_array().unwrap(), "message_received")[2]["detail"];
+    assert_eq!((changes["kind"].as_str(), changes["text"].is_null()), (Some("delete"), true));
+    assert!(changes["changes"].is_string(), "it says which message: {changes}");
 }
 
 #[tokio::test]

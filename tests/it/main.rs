@@ -10,6 +10,7 @@
 )] // a test fails loudly, and says what it skips
 
 mod acceptance;
+mod accounts;
 mod agents;
 mod browser;
 mod channels;
@@ -22,6 +23,7 @@ mod crash;
 mod csat;
 mod customers;
 mod dead_letters;
+mod delivery;
 mod demo;
 mod drill;
 mod email;

@@ -131,3 +131,34 @@ async fn who_writes_is_shown_on_the_other_side_and_kept_nowhere() {
     let history = server.api().get(&shown).await.unwrap();
     assert!(!history.text.contains("typing"));
 }
+
+#[tokio::test]
+async fn agents_see_that_the_customer_has_read_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Options::at(dir.path())).await.unwrap();
+    let (mut ana, _) = Waiting::come(&server).await;
+    let notice = ana.until(|frame| frame["t"] == "msg" && frame["from"] == "bot").await;
+    for _ in 0..2 {
+        let read = json!({ "t": "read", "seq": notice["seq"] });
+        ana.socket.send(Message::text(read.to_string())).await.unwrap();
+    }
+    let history = format!("/v1/conversations/{}", ana.conversation);
+    let statuses = |answer: &Answer| -> Vec<Value> {
+        let lines = answer.body["history"].as_array().cloned().unwrap_or_default();
+        lines.into_iter().filter(|line| line["event"] == "status_changed").collect()
+    };
+    let shown =
+        server.api().until(&history, PATIENCE, |it| !statuses(it).is_empty()).await.unwrap();
+    let told = &statuses(&shown)[0]["detail"];
+    assert_eq!(
+        (told["status"].as_str(), told["reply"].as_str()),
+        (Some("read"), Some("1/handoff_notice/0"))
+    );
+    // What comes behind both frames shows that the second told nothing.
+    let more = json!({ "t": "msg", "cid": "c-2", "text": "obrigado" });
+    ana.socket.send(Message::text(more.to_string())).await.unwrap();
+    ana.until(|frame| frame["t"] == "ack" && frame["cid"] == "c-2").await;
+    let heard = |it: &Answer| it.text.contains("\"obrigado\"");
+    let shown = server.api().until(&history, PATIENCE, heard).await.unwrap();
+    assert_eq!(statuses(&shown).len(), 1);
+}

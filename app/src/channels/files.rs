@@ -71,7 +71,9 @@ fn of_telegram(channels: &Channels) -> telegram::Files {
 
 fn of_chatwoot(channels: &Channels) -> chatwoot::Files {
     let able = channels.chatwoot.values().filter(|account| !account.api_url.is_empty());
-    let homes = able.map(|account| (account.tenant.clone(), account.api_url.clone()));
+    let homes = able.map(|account| {
+        ((account.tenant.clone(), account.account_id.clone()), account.api_url.clone())
+    });
     chatwoot::Files(homes.collect())
 }
 

@@ -1,6 +1,6 @@
 //! What is configured of channels: accounts at providers, by the name they have in addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ accounts! {
         account_sid,
         auth_token,
         public_url,
+        #[serde(default)]
+        numbers,
         #[serde(default = "twilio")]
         api_url,
         #[serde(default = "twilio_content")]
@@ -84,6 +86,49 @@ accounts! {
     }
 }
 
+impl Twilio {
+    /// Its numbers, each as the provider writes it.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.numbers.split([',', ' ']).filter(|number| !number.is_empty())
+    }
+}
+
+impl Channels {
+    /// Accounts of one tenant at one provider that cannot be told apart: which of them a customer is answered by
+    /// would be left to chance.
+    pub(super) fn mistaken_for_another(&self) -> Vec<String> {
+        let whatsapp = self.whatsapp_cloud.iter().filter(|(_, it)| !it.access_token.is_empty());
+        let whatsapp = whatsapp.map(|(name, account)| {
+            let place = format!("channels.whatsapp_cloud.{name}.phone_number_id");
+            (place, &account.tenant, account.phone_number_id.as_str())
+        });
+        let twilio = self.twilio.iter().flat_map(|(name, account)| {
+            let place = format!("channels.twilio.{name}.numbers");
+            let none = account.numbers().next().is_none().then_some("");
+            let all = account.numbers().map(without_channel).chain(none).collect::<BTreeSet<_>>();
+            all.into_iter().map(move |number| (place.clone(), &account.tenant, number))
+        });
+        let chatwoot = self.chatwoot.iter().filter(|(_, it)| !it.access_token.is_empty());
+        let chatwoot = chatwoot.map(|(name, account)| {
+            let place = format!("channels.chatwoot.{name}.account_id");
+            (place, &account.tenant, account.account_id.as_str())
+        });
+        let mut wrong = Vec::new();
+        for channel in [whatsapp.collect::<Vec<_>>(), twilio.collect(), chatwoot.collect()] {
+            let mut seen = BTreeSet::new();
+            for (place, tenant, number) in channel {
+                if !seen.insert((tenant, number)) {
+                    let what = if number.is_empty() { "nothing" } else { number };
+                    wrong.push(format!(
+                        "{place}: another account of tenant '{tenant}' says {what} too; each must name its own"
+                    ));
+                }
+            }
+        }
+        wrong
+    }
+}
+
 impl Chatwoot {
     /// What keeps its conversations from being shown, if they are to be.
     pub(super) fn mirror_mistake(&self) -> Option<String> {
@@ -100,6 +145,11 @@ impl Chatwoot {
         let missing = missing.into_iter().find(|(_, value)| value.is_empty());
         missing.map(|(key, _)| format!("{key} must not be empty where mirror_inbox_id is set"))
     }
+}
+
+/// A number without what Twilio writes before those of WhatsApp, and without its `+`.
+fn without_channel(number: &str) -> &str {
+    number.strip_prefix("whatsapp:").unwrap_or(number).trim_start_matches('+')
 }
 
 fn graph() -> String {

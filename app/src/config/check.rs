@@ -88,6 +88,7 @@ fn tenants(settings: &Settings) -> Vec<String> {
         let at = |what: String| format!("channels.web_chat.{name}.{what}");
         wrong.extend(account.mistakes().into_iter().map(at));
     }
+    wrong.extend(settings.channels.mistaken_for_another());
     wrong.extend(super::phone::mistakes(&settings.channels.phone));
     wrong
 }

@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use ingest::Door;
 use ingest::channels::api::ApiSettings;
+use ingest::channels::webhook::Webhooks;
 use ingest::channels::{api, web_chat, webhook};
 use ingest::door::{Caller, DoorSettings, Hub, body_limit};
 use pipeline::Log;
@@ -85,7 +86,7 @@ pub(super) fn routes(
     let programs = api::routes(door.clone(), api_settings);
     let for_programs = access.guard(programs.layer(middleware::from_fn(tell_caller)));
     let doors = for_programs
-        .merge(webhook::routes(door.clone(), webhooks(settings)))
+        .merge(webhook::routes(door.clone(), counted(webhooks(settings), backend)))
         .merge(web_chat::routes(door, web_chats(settings), (of_customers, look), stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
@@ -94,6 +95,19 @@ pub(super) fn routes(
     let tenants = access.guard(tenants::routes(Tenants { texts: texts.clone(), groups }));
     let texts = access.guard(texts::routes(texts));
     body_limit(doors.merge(texts).merge(tenants), settings.door.body_bytes_max).merge(models)
+}
+
+/// What providers tell operators is counted.
+fn counted(webhooks: Webhooks, backend: &Backend) -> Webhooks {
+    let help = "What providers told of accounts, by kind";
+    let labels = ["provider", "account", "what"];
+    match backend.metrics.counts("provider_notices_total", help, &labels) {
+        Ok(counts) => webhooks.counting(counts),
+        Err(error) => {
+            tracing::error!(%error, "what providers tell of accounts is not counted");
+            webhooks
+        }
+    }
 }
 
 /// Who may use the API and the desk.

@@ -1,5 +1,8 @@
 //! Places and cards as words: what providers tell in fields is what a person has to read.
 
+/// What an agent reads of a customer with another number.
+pub(super) const NEW_NUMBER: &str = "O cliente mudou de número.";
+
 /// `Padaria Sol, Rua A 10 (-23.550000, -46.630000)`.
 pub(super) fn place(
     (latitude, longitude): (f64, f64),

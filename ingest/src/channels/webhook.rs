@@ -14,9 +14,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use pipeline::telemetry::metrics::Counts;
 use schemas::ops::RawRequest;
 
-use crate::door::{Door, Event, Malformed, Problem, RawBody};
+use crate::door::{Door, Event, Malformed, Notice, Problem, RawBody};
 
 /// A provider's request as it came.
 #[derive(Debug, Clone, Copy)]
@@ -102,12 +103,29 @@ pub trait Webhook: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Webhooks {
     accounts: HashMap<&'static str, HashMap<String, Arc<dyn Webhook>>>,
+    /// What providers tell operators, by provider, account and kind.
+    notices: Option<Counts>,
 }
 
 impl Webhooks {
     /// Adds an account of `provider`.
     pub fn add(&mut self, provider: &'static str, account: &str, webhook: Arc<dyn Webhook>) {
         self.accounts.entry(provider).or_default().insert(account.to_owned(), webhook);
+    }
+
+    /// Counts what providers tell operators, by provider, account and kind.
+    #[must_use]
+    pub fn counting(self, notices: Counts) -> Self {
+        Self { notices: Some(notices), ..self }
+    }
+
+    /// Operators are told: in the log, and by a figure.
+    fn tell(&self, provider: &str, account: &str, notice: &Notice) {
+        let Notice { what, detail } = notice;
+        tracing::warn!(provider, account, what, detail, "the provider tells of the account");
+        if let Some(notices) = &self.notices {
+            notices.add(&[provider, account, what]);
+        }
     }
 
     /// The account, with the name of its provider.
@@ -183,7 +201,13 @@ async fn event(
     webhook.verify(&request)?;
     door.is_open_to(webhook.tenant())?;
     match webhook.adapt(&kept.headers, &kept.body) {
-        Ok(events) => door.accept(webhook.tenant(), &kept, events).await?,
+        Ok(events) => {
+            let notices: Vec<Notice> = events.iter().filter_map(Event::notice).cloned().collect();
+            door.accept(webhook.tenant(), &kept, events).await?;
+            for notice in &notices {
+                doorway.webhooks.tell(provider, &kept.account, notice);
+            }
+        }
         Err(why) => {
             door.set_aside(&kept, &why).await?;
             return Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", why.to_string()));

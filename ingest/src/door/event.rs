@@ -16,6 +16,29 @@ pub enum Event {
     Message(Box<HeardMessage>),
     /// What became of a message of ours.
     Status(Box<HeardStatus>),
+    /// About the account, not about a customer.
+    Notice(Notice),
+}
+
+impl Event {
+    /// What it tells operators.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Notice> {
+        match self {
+            Self::Notice(notice) => Some(notice),
+            _ => None,
+        }
+    }
+}
+
+/// What a provider tells operators: logged and counted, in no topic. Holds codes and our own names, nothing of a
+/// customer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What kind of thing, such as `template_paused`: a label of a metric.
+    pub what: String,
+    /// More of it, in the provider's words and codes.
+    pub detail: String,
 }
 
 /// Bytes that are not what the provider documents.
@@ -38,7 +61,7 @@ impl Malformed {
 /// Who writes a dead letter of a door.
 const STAGE: &str = "door";
 
-/// The records of `events`, in their order.
+/// The records of `events`, in their order; notices are in none.
 ///
 /// # Errors
 /// [`SealError`].
@@ -51,11 +74,12 @@ pub fn sealed(
     let keys = keyring.of(tenant)?;
     let record = |event| match event {
         Event::Message(message) => {
-            normalize::message(keys, tenant, *message, now_ms).map(|(_, _, record)| record)
+            Some(normalize::message(keys, tenant, *message, now_ms).map(|(_, _, record)| record))
         }
-        Event::Status(status) => normalize::status(keys, tenant, *status, now_ms),
+        Event::Status(status) => Some(normalize::status(keys, tenant, *status, now_ms)),
+        Event::Notice(_) => None,
     };
-    events.into_iter().map(record).collect()
+    events.into_iter().filter_map(record).collect()
 }
 
 impl Door {

@@ -21,7 +21,7 @@ use schemas::message::{Channel, Contact};
 use schemas::sealed::{Keyring, SealError};
 
 pub use caller::Caller;
-pub use event::{Event, Malformed, sealed};
+pub use event::{Event, Malformed, Notice, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace, Wait};
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};

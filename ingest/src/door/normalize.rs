@@ -100,6 +100,40 @@ pub struct HeardMessage {
     pub attributes: BTreeMap<String, String>,
 }
 
+impl HeardMessage {
+    /// A message of a customer of which no more is told than this: who wrote, on what, and of what kind it is.
+    #[must_use]
+    pub fn of(
+        provider: &'static str,
+        account: &str,
+        (channel, contact): (Channel, Contact),
+        identity: Identity,
+        kind: MessageKind,
+    ) -> Self {
+        Self {
+            channel,
+            provider,
+            account: account.to_owned(),
+            contact,
+            identity,
+            direction: Direction::Inbound,
+            kind,
+            text: None,
+            choice: None,
+            attachments: Vec::new(),
+            reply_to: None,
+            thread: None,
+            auto_generated: false,
+            verified: false,
+            event_time_ms: None,
+            reply_window_ms: None,
+            answer_via: AnswerVia::Channel,
+            flush: false,
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
 /// A provider's word on a message of ours, as an adapter heard it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeardStatus {
@@ -190,6 +224,9 @@ pub(super) fn message(
         answer_via: heard.answer_via,
         attributes: heard.attributes,
         thread_sealed,
+        // `turns` says so, which knows the contact's messages.
+        changes: None,
+        deleted: false,
     };
     let message = Message { head, text, flush: heard.flush };
     let body = InboundBody::Message(Box::new(message));

@@ -185,6 +185,8 @@ fn voice(provider: &str, account: &str, reference: &str) -> Envelope<Turns> {
         answer_via: AnswerVia::Channel,
         attributes: BTreeMap::new(),
         thread_sealed: None,
+        changes: None,
+        deleted: false,
     };
     envelope(TurnsBody::Received(Box::new(Received { head, aliases: Vec::new() })))
 }

@@ -12,6 +12,7 @@ use schemas::sealed::TenantKeys;
 use schemas::state::TurnsState;
 
 use super::context;
+use crate::channels::whatsapp_cloud::NEW_NUMBER;
 use crate::door::{key_of, phone_number};
 
 /// Contacts a contact is told of and tells; links beyond hold all the same.
@@ -63,7 +64,8 @@ fn alias(keys: &TenantKeys, id: &ContactId, verified: bool) -> Option<Alias> {
 }
 
 /// Who goes by a business-scoped id on WhatsApp, and by a number: what was written under the number alone,
-/// before there were such ids or through another provider, is the same account's.
+/// before there were such ids or through another provider, is the same account's. And whoever has another number
+/// now is who they were.
 fn also(
     keys: &TenantKeys,
     key: &LineKey,
@@ -71,11 +73,18 @@ fn also(
     contact: &Contact,
 ) -> Option<ContactKey> {
     let goes_by_id = contact.ids.first().is_some_and(|id| id.kind == ContactIdKind::Bsuid);
-    if channel != Channel::Whatsapp || !goes_by_id {
+    let is_number = |id: &&ContactId| id.kind == ContactIdKind::WaPhone;
+    let is_new = |id: &&ContactId| is_number(id) && id.scope.as_deref() == Some(NEW_NUMBER);
+    let number = contact
+        .ids
+        .iter()
+        .find(is_new)
+        .or_else(|| contact.ids.iter().find(|id| goes_by_id && is_number(id)))?;
+    if channel != Channel::Whatsapp {
         return None;
     }
-    let number = contact.ids.iter().find(|id| id.kind == ContactIdKind::WaPhone)?;
-    let by_number = Contact { ids: vec![number.clone()], name: None };
+    let plain = ContactId { scope: None, ..number.clone() };
+    let by_number = Contact { ids: vec![plain], name: None };
     Some(key_of(keys, &key.tenant, channel, &by_number).contact)
 }
 

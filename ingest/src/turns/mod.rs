@@ -1,7 +1,8 @@
 //! The `turns` stage: repeats are dropped, messages that belong together become one turn.
 //!
 //! Reads `inbound`; writes `turns`. Invariants: a message id is let through once; every message let
-//! through is in exactly one turn, but for edits and deletions, which change one; what is not a message is
+//! through is in exactly one turn, but for edits and deletions, which change one, and for what was deleted before
+//! it came; what is not a message is
 //! passed on in its place in the order. What the CRM told of the contact on the way goes with the next turn, and
 //! so does what is known of the customer's other contacts (`customer.rs`). A recording is a turn of its own, which
 //! waits for its transcript where there is a transcriber (`audio.rs`).
@@ -156,13 +157,15 @@ impl Heard<'_> {
                 tell(cx, TurnsBody::ActionOutcome(outcome));
                 self.join(cx, state, customer, LinkSource::Crm);
             }
-            InboundBody::MediaFetched(fetched) => {
+            InboundBody::MediaFetched(mut fetched) => {
+                changed::without_file(state, &mut fetched);
                 if !self.is_news(state, fetched.message_id, fetched.part, false) {
                     return Ok(false);
                 }
                 audio::fetched(cx, state, fetched, keys)?;
             }
-            InboundBody::Transcribed(transcribed) => {
+            InboundBody::Transcribed(mut transcribed) => {
+                changed::without_words(state, &mut transcribed);
                 if !self.is_news(state, transcribed.message_id, transcribed.part, true) {
                     return Ok(false);
                 }
@@ -180,17 +183,20 @@ impl Heard<'_> {
         &self,
         cx: &mut Cx<'_>,
         state: &mut TurnsState,
-        message: Message,
+        mut message: Message,
     ) -> Result<bool, SealError> {
         let head = &message.head;
         if state.seen.iter().any(|seen| seen.message_id == head.message_id) {
             return Ok(false);
         }
         remember(state, head, self.forget_before_ms(), self.now_ms);
-        if matches!(head.kind, MessageKind::Edit | MessageKind::Delete) {
-            changed::message_changed(cx, state, message, self.keys, self.key);
+        if head.changes_another() {
+            let times = (self.now_ms, self.forget_before_ms());
+            changed::message_changed(cx, state, message, (self.keys, self.key), times);
             return Ok(true);
         }
+        changed::without_deleted(state, &mut message);
+        let head = &message.head;
         let named = customer::named(state, head, self.keys, self.key);
         message_came(cx, state, message, named.aliases, self)?;
         self.join(cx, state, named.also, LinkSource::Provider);
@@ -262,8 +268,8 @@ fn message_came(
     let grouping = settings.of(&key.tenant);
     let Message { head, text, flush } = message;
     tell(cx, TurnsBody::Received(Box::new(Received { head: head.clone(), aliases })));
-    if head.direction == Direction::Outbound {
-        return Ok(()); // written by someone of ours: history, not a wish
+    if head.direction == Direction::Outbound || head.deleted {
+        return Ok(()); // written by someone of ours, or taken back: history, not a wish
     }
     if audio::waits(state, (&head, flush), settings, grouping) {
         audio::begin(state, &head, now_ms + settings.transcript_wait_ms);

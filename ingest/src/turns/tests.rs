@@ -54,6 +54,8 @@ fn message(n: u8, text: &str) -> Message {
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         },
         text: Some(text.to_owned()),
         flush: false,
@@ -389,10 +391,61 @@ fn a_turn_that_still_grows_is_handed_on_as_it_was_edited() {
     received minha internet voltou
     received minha internet caiu
     received me ajuda
-    received 
+    received -
     turn 1 of 2 closed by Window: "minha internet caiu\nme ajuda"
     received outra coisa
     "#);
+}
+
+#[test]
+fn nothing_of_a_deleted_message_goes_on_behind_its_deletion() {
+    let mut turns = driver();
+    let id = named("wamid.1", "").head.message_id;
+    let mut seen = vec![
+        turns.feed(&key(), 1_000, inbound(change(4, MessageKind::Delete, "wamid.1", ""))),
+        turns.feed(&key(), 1_500, inbound(change(4, MessageKind::Delete, "wamid.1", ""))),
+        // The provider delivers what was deleted after its deletion, and an edit of it.
+        turns.feed(&key(), 2_000, inbound(named("wamid.1", "minha senha é 1234"))),
+        turns.feed(&key(), 3_000, inbound(change(5, MessageKind::Edit, "wamid.1", "a senha"))),
+    ];
+    seen.extend(turns.pass(60_000));
+    insta::assert_snapshot!(told(&seen), @r"
+    received -
+    Drop(Duplicate)
+    received -
+    received -
+    ");
+    let heads =
+        seen.iter().flat_map(|seen| &seen.outputs).filter_map(|(_, out)| match &out.0.body {
+            TurnsBody::Received(received) => Some(&received.head),
+            _ => None,
+        });
+    let heads: Vec<_> = heads.collect();
+    assert!(heads.iter().all(|head| head.deleted && head.text_sealed.is_none()));
+    assert_eq!(heads[0].changes, Some(id), "what takes it out of the history");
+    let body = InboundBody::MediaFetched(MediaFetched {
+        message_id: id,
+        part: 0,
+        result: MediaResult::Stored,
+        sha256: Some("aa".to_owned()),
+        mime: Some("audio/ogg".to_owned()),
+        filename: Some("senha.ogg".to_owned()),
+        size_bytes: Some(1),
+    });
+    let file = turns.feed(&key(), 61_000, Inbound { body });
+    let TurnsBody::MediaFetched(told) = &file.outputs[0].1.0.body else { panic!("{file:?}") };
+    assert_eq!((told.sha256.as_deref(), told.filename.as_deref()), (None, None));
+    let body = InboundBody::Transcribed(Transcribed {
+        message_id: id,
+        part: 0,
+        result: TranscriptResult::Heard,
+        text_sealed: named("wamid.1", "a senha").head.text_sealed,
+        text_masked: Some("a senha".to_owned()),
+        confidence: 0.9,
+    });
+    let words = turns.feed(&key(), 62_000, Inbound { body });
+    let TurnsBody::Transcribed(told) = &words.outputs[0].1.0.body else { panic!("{words:?}") };
+    assert_eq!((&told.text_sealed, &told.text_masked), (&None, &None));
 }
 
 #[test]

@@ -58,6 +58,17 @@ impl Figures {
     }
 }
 
+/// How often something happened in another room; see [`Metrics::counts`].
+#[derive(Debug, Clone)]
+pub struct Counts(IntCounterVec);
+
+impl Counts {
+    /// It happened once more.
+    pub fn add(&self, labels: &[&str]) {
+        self.0.with_label_values(labels).inc();
+    }
+}
+
 /// What a stage or effect did with a batch.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Batch {
@@ -159,6 +170,21 @@ impl Metrics {
         let gauge = GaugeVec::new(Opts::new(name(rest), help), labels)?;
         self.registry.register(Box::new(gauge.clone()))?;
         Ok(Figures(gauge))
+    }
+
+    /// How often something happens in another room.
+    ///
+    /// # Errors
+    /// `prometheus::Error` when another metric has the name.
+    pub fn counts(
+        &self,
+        rest: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<Counts, prometheus::Error> {
+        let counter = IntCounterVec::new(Opts::new(name(rest), help), labels)?;
+        self.registry.register(Box::new(counter.clone()))?;
+        Ok(Counts(counter))
     }
 
     /// Prometheus text exposition, format 0.0.4.

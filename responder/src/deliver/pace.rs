@@ -8,30 +8,47 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 
 use super::sender::SendError;
 
 /// Customers that were spoken to long ago are forgotten after so many sends.
 const FORGET_EVERY: u32 = 1_000;
 
+type Keyed<K, C> =
+    RateLimiter<K, DefaultKeyedStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
 /// The pace of one channel.
-pub(super) struct Pace {
-    clock: DefaultClock,
-    accounts: DefaultKeyedRateLimiter<String>,
+pub(super) struct Pace<C: Clock = DefaultClock> {
+    clock: C,
+    accounts: Keyed<String, C>,
     /// By account and recipient.
-    recipients: DefaultKeyedRateLimiter<(String, String)>,
+    recipients: Keyed<(String, String), C>,
     sends: AtomicU32,
 }
 
 impl Pace {
     /// At most `per_second` an account, and one in `between` a recipient.
     pub(super) fn new(per_second: NonZeroU32, between: Duration) -> Self {
+        Self::by(DefaultClock::default(), per_second, between)
+    }
+}
+
+impl<C: Clock + Clone> Pace<C> {
+    /// The same, by another clock.
+    fn by(clock: C, per_second: NonZeroU32, between: Duration) -> Self {
         let recipient = Quota::with_period(between).unwrap_or(Quota::per_second(per_second));
+        let account = Quota::per_second(per_second);
         Self {
-            clock: DefaultClock::default(),
-            accounts: DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)),
-            recipients: DefaultKeyedRateLimiter::keyed(recipient),
+            accounts: RateLimiter::new(account, DefaultKeyedStateStore::default(), clock.clone()),
+            recipients: RateLimiter::new(
+                recipient,
+                DefaultKeyedStateStore::default(),
+                clock.clone(),
+            ),
+            clock,
             sends: AtomicU32::new(0),
         }
     }
@@ -57,6 +74,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
 
     fn waits(taken: &Result<(), SendError>) -> Option<Duration> {
@@ -74,6 +93,21 @@ mod tests {
         assert!(again > Duration::from_secs(5) && again <= Duration::from_secs(6), "{again:?}");
         assert_eq!(pace.take("a", "bia"), Ok(()));
         assert_eq!(pace.take("b", "ana"), Ok(()), "another account is another conversation");
+    }
+
+    #[test]
+    fn a_recipient_has_room_again_when_it_was_said_and_no_sooner() {
+        let clock = FakeRelativeClock::default();
+        let between = Duration::from_secs(6);
+        let pace = Pace::by(clock.clone(), NonZeroU32::new(80).unwrap(), between);
+        assert_eq!(pace.take("a", "ana"), Ok(()));
+        for _ in 0..3 {
+            let wait = waits(&pace.take("a", "ana")).unwrap();
+            clock.advance(wait.checked_sub(Duration::from_millis(1)).unwrap());
+            assert!(pace.take("a", "ana").is_err(), "a moment too early");
+            clock.advance(Duration::from_millis(1));
+            assert_eq!(pace.take("a", "ana"), Ok(()), "after {wait:?}");
+        }
     }
 
     #[test]

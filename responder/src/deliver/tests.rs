@@ -112,3 +112,59 @@ async fn parts_go_out_in_order_once_each_and_end_with_the_first_that_fails() {
     let (ended, took) = delivered(Some("dois")).await;
     assert_eq!((ended.join(" "), took.join(" ")), ("sent no part_before".into(), "um".into()));
 }
+
+/// Takes templates only: by its clock the window has closed.
+#[derive(Default)]
+struct Late(Mutex<Vec<Option<String>>>);
+
+#[async_trait]
+impl Sender for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn is_idempotent(&self) -> bool {
+        false
+    }
+
+    fn takes_templates(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {
+        self.0.lock().push(outgoing.template.as_ref().map(|template| template.name.clone()));
+        match outgoing.template {
+            Some(_) => Ok(Sent::default()),
+            None => Err(SendError::Refused(WINDOW_CLOSED.to_owned())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_provider_finds_too_late_goes_out_as_a_template_or_to_a_person() {
+    let late = Arc::new(Late::default());
+    let senders = HashMap::from([("provider", Arc::clone(&late) as Arc<dyn Sender>)]);
+    let ledger = Arc::new(MemoryLog::new(1));
+    let keyring = Arc::new(Keyring::new([keys()]));
+    let deliver = Deliver::new(senders, ledger, keyring, Arc::new(SystemClock));
+    let template = Template {
+        name: "retorno".to_owned(),
+        language: "pt_BR".to_owned(),
+        content_sid: String::new(),
+        params: Vec::new(),
+    };
+    let template = serde_json::to_vec(&template).unwrap();
+    let mut ended = Vec::new();
+    for (turn, template) in [(1, Some(template)), (2, None)] {
+        let mut reply = part(0, 1, "um");
+        reply.body.due.turn = turn;
+        reply.body.template_sealed = template.map(|plain| keys().seal(b"t", &plain).unwrap());
+        let [Outcome::Done(told)] = &deliver.apply(&[reply]).await[..] else { panic!("not done") };
+        let body = Inbound::from_bytes(told[0].value.as_ref().unwrap()).unwrap().body;
+        let InboundBody::DeliveryOutcome(outcome) = body else { panic!() };
+        ended.push((outcome.result, outcome.error));
+    }
+    let held = (DeliveryResult::Failed, Some(WINDOW_CLOSED.to_owned()));
+    assert_eq!(ended, [(DeliveryResult::Sent, None), held]);
+    assert_eq!(*late.0.lock(), [None, Some("retorno".to_owned()), None]);
+}

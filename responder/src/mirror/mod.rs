@@ -66,7 +66,8 @@ impl Mirror {
     async fn one(&self, input: &Envelope<Conversation>) -> Outcome {
         let line = &input.body;
         let Some(inbox) = self.inboxes.get(&line.tenant) else { return nothing() };
-        if self.clock.now_ms() - input.time_ms > AGE_MS_MAX {
+        // What is in no history is not shown.
+        if line.seq == 0 || self.clock.now_ms() - input.time_ms > AGE_MS_MAX {
             return nothing();
         }
         let what = match self.keyring.of(&line.tenant).map(|keys| shown(keys, line, inbox.whole()))

@@ -50,7 +50,9 @@ pub(super) fn shown(
         ConversationEvent::MessageReceived(message) if message.head.provider != "chatwoot" => {
             let head = &message.head;
             let said = text(head.text_sealed.as_ref(), head.text_masked.as_deref())?;
-            let said = said.or_else(|| without_text(head.kind));
+            let deleted = head.kind == MessageKind::Delete || head.deleted;
+            let kind = if deleted { MessageKind::Delete } else { head.kind };
+            let said = said.or_else(|| without_text(kind));
             let inbound = head.direction == Direction::Inbound;
             said.map(if inbound { Shown::Incoming } else { Shown::Outgoing })
         }
@@ -80,6 +82,7 @@ fn without_text(kind: MessageKind) -> Option<String> {
         MessageKind::Document => "documento",
         MessageKind::Location => "localização",
         MessageKind::Contacts => "contato",
+        MessageKind::Delete => "mensagem apagada",
         _ => return None,
     };
     Some(format!("[{word}]"))

@@ -133,15 +133,15 @@ pub(super) fn refused(tenant: &str, command: Command, now_ms: i64) -> RouterOut 
     let Command { command_id, conversation_id, agent, action, .. } = command;
     let refused = Refused { agent, action, reason: "not_open".to_owned() };
     let event = ConversationEvent::Refused(refused);
-    told_outside(tenant, conversation_id, command_id, event, now_ms)
+    told_outside(tenant, conversation_id, Some(command_id), (Channel::Other, event), now_ms)
 }
 
-/// Tells whoever asked what came of it, outside any history.
+/// Tells what is part of no history: to whoever asked, what came of it.
 pub(super) fn told_outside(
     tenant: &str,
     conversation_id: ConversationId,
-    command_id: CommandId,
-    event: ConversationEvent,
+    command_id: Option<CommandId>,
+    (channel, event): (Channel, ConversationEvent),
     now_ms: i64,
 ) -> RouterOut {
     RouterOut::Conversation(Box::new(Conversation {
@@ -150,14 +150,14 @@ pub(super) fn told_outside(
         protocol: String::new(),
         seq: 0,
         chat_seq: None,
-        channel: Channel::Other,
+        channel,
         state: ConversationState::Closed,
         owner: None,
         queue: None,
         priority: Priority::Normal,
         sla_due_ms: None,
         opened_at_ms: now_ms,
-        command_id: Some(command_id),
+        command_id,
         settled: Vec::new(),
         answer_due: None,
         to_check: None,

@@ -12,6 +12,7 @@ use schemas::customers::{
 };
 use schemas::ids::{ContactKey, ConversationId, LineKey};
 use schemas::line::{ClassifiedBody, Inbound, InboundBody, Received};
+use schemas::message::Channel;
 use schemas::state::RouterState;
 
 use super::case::{Case, With};
@@ -86,7 +87,13 @@ pub(super) fn answered(key: &LineKey, link: &CustomerLink, now_ms: i64) -> Optio
     asked.then(|| {
         let event = ConversationEvent::Linked(event(link, link.other));
         let id = ConversationId::new(key.contact, now_ms);
-        commands::told_outside(&key.tenant, id, link.command_id, event, now_ms)
+        commands::told_outside(
+            &key.tenant,
+            id,
+            Some(link.command_id),
+            (Channel::Other, event),
+            now_ms,
+        )
     })
 }
 

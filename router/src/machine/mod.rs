@@ -113,8 +113,11 @@ impl Router {
             return Ok(case);
         }
         match &input.body.body {
-            ClassifiedBody::Received(received) if turns::changes_another(&received.head) => {
-                Err(Begun::Over(Verdict::Drop(DropReason::Irrelevant)))
+            ClassifiedBody::Received(received) if received.head.changes_another() => {
+                Err(match turns::deleted_late(key, &received.head, input.time_ms) {
+                    Some(told) => Begun::Told(vec![told]),
+                    None => Begun::Over(Verdict::Drop(DropReason::Irrelevant)),
+                })
             }
             ClassifiedBody::Received(received) => {
                 let keys = self

@@ -4,25 +4,32 @@ use schemas::conversation::{
     ConversationEvent, ConversationState, MessageReceived, Reopened, Route, RouteReason,
     Settlement, TurnDecided,
 };
+use schemas::ids::{ConversationId, LineKey};
 use schemas::line::{Classification, ClassifiedTurn, Received, Sentiment, Turn};
 use schemas::message::{AnswerVia, MessageHead, MessageKind, ReplyPurpose};
 use schemas::state::PendingTurn;
 use schemas::work::ActionRequest;
 
 use super::case::{Case, With};
+use super::commands::told_outside;
 use super::csat;
 use crate::decide::{Decision, decide};
 use crate::out::RouterOut;
 use crate::settings::Settings;
 
-/// An edit or a deletion: history tells it, and nothing else follows from it.
-pub(super) fn changes_another(head: &MessageHead) -> bool {
-    matches!(head.kind, MessageKind::Edit | MessageKind::Delete)
+/// A deletion of a contact without an open conversation: the store takes the text from where it stands.
+pub(super) fn deleted_late(key: &LineKey, head: &MessageHead, now_ms: i64) -> Option<RouterOut> {
+    (head.kind == MessageKind::Delete && head.changes.is_some()).then(|| {
+        let event = MessageReceived { head: head.clone() };
+        let event = ConversationEvent::MessageReceived(Box::new(event));
+        let id = ConversationId::new(key.contact, now_ms);
+        told_outside(&key.tenant, id, None, (head.channel, event), now_ms)
+    })
 }
 
-/// A message came.
+/// A message came. Of an edit or a deletion history tells, and nothing else follows from it.
 pub(super) fn received(case: &mut Case<'_>, received: Received) {
-    if changes_another(&received.head) {
+    if received.head.changes_another() {
         let event = MessageReceived { head: received.head };
         let with = With { visible: true, ..With::default() };
         case.tell(ConversationEvent::MessageReceived(Box::new(event)), with);

@@ -50,6 +50,8 @@ fn head() -> MessageHead {
         answer_via: AnswerVia::Caller,
         attributes: [("referral".to_owned(), "ad".to_owned())].into(),
         thread_sealed: Some(sealed()),
+        changes: Some(MessageId([2; 16])),
+        deleted: true,
     }
 }
 
@@ -549,6 +551,7 @@ fn turns_state() -> TurnsState {
             transcribed: true,
             at_ms: 1,
         }],
+        deleted: vec![SeenMessage { message_id: MessageId([2; 16]), at_ms: 5 }],
         linked: vec![LinkedContact { link_id: CommandId([3; 16]), contact: ContactKey([7; 16]) }],
         undone_links: vec![CommandId([4; 16])],
         contact_nonce: vec![1; 12],

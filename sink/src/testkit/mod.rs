@@ -199,6 +199,7 @@ macro_rules! store_suite {
             pages_show_each_conversation_once,
             what_is_to_be_looked_at_is_shown_until_it_was,
             rows_of_one_call_may_be_many,
+            what_is_deleted_keeps_its_line_and_loses_its_text,
             links_hold_until_they_are_undone_in_whatever_order_they_come,
             a_customer_is_whatever_links_connect,
             a_merge_rewrites_nothing_and_shows_all_conversations,

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use schemas::conversation::{
     Closed, Conversation, ConversationEvent, ConversationState, MessageReceived, Priority,
 };
-use schemas::ids::ConversationId;
+use schemas::ids::{ConversationId, MessageId};
+use schemas::message::MessageKind;
 
 use super::story::{Story, TENANT};
 use crate::rows::Row;
@@ -204,7 +205,7 @@ pub async fn rows_of_one_call_may_be_many(store: &dyn Store) {
     let story = Story::new(1);
     let mut rows = story.rows();
     for seq in 7..=300 {
-        let id = schemas::ids::MessageId([u8::try_from(seq % 250).unwrap(); 16]);
+        let id = MessageId([u8::try_from(seq % 250).unwrap(); 16]);
         rows.push(story.line(seq, seq * 1_000, |record| {
             queued(record);
             if let Some(Row::Event(told)) = story.rows().get(3)
@@ -227,4 +228,70 @@ pub async fn rows_of_one_call_may_be_many(store: &dyn Store) {
     assert_eq!(store.queues(TENANT, 0).await.unwrap()[0].waiting, 60);
     let list = store.conversations(TENANT, &Filter::default(), Order::Recent, 1_000).await.unwrap();
     assert_eq!(list.len(), 60);
+}
+
+/// What a customer takes back is gone wherever it stood, and does not come again with the lines that told it.
+pub async fn what_is_deleted_keeps_its_line_and_loses_its_text(store: &dyn Store) {
+    let (story, other) = (Story::new(1), Story::new(2));
+    store.apply(other.rows()).await.unwrap();
+    let of_other = async || store.history(other.conversation_id(), 0, 100).await.unwrap();
+    let untouched = of_other().await;
+    let id = story.messages()[1];
+    let edit = story.line(7, 7_000, |record| {
+        queued(record);
+        record.event = story.change(MessageKind::Edit, 40, id);
+    });
+    let words = story.line(8, 8_000, |record| {
+        queued(record);
+        record.event = Story::transcribed(id);
+    });
+    let deletion = story.told_line(9, 9_000, |record| {
+        queued(record);
+        record.event = story.change(MessageKind::Delete, 41, id);
+    });
+    let told: Vec<Row> = story.rows().into_iter().chain([edit, words]).collect();
+    // In one call with what it takes back, then again in pieces, then all once more.
+    store.apply(told.iter().cloned().chain(deletion.clone()).collect()).await.unwrap();
+    for _ in 0..2 {
+        let history = store.history(story.conversation_id(), 0, 100).await.unwrap();
+        let texts: Vec<(i64, bool)> =
+            history.iter().filter_map(|(_, line)| has_text(line)).collect();
+        let expected = [(2, true), (5, false), (7, false), (8, false), (9, false)];
+        assert_eq!(texts, expected, "of the first message nothing was taken back");
+        assert!(history.iter().any(|(_, line)| is_deleted(line, id)), "its line says so");
+        assert!(!history.iter().any(|(_, line)| explains(line, id)), "n-grams are words of it");
+        assert_eq!(row(store, &story).await.last_text_sealed, None);
+        let message = store.message(id).await.unwrap().unwrap();
+        assert_eq!((message.accepted.text_sealed, message.line.map(|at| at.1)), (None, Some(5)));
+        store.apply(told.clone()).await.unwrap();
+        store.apply(deletion.clone()).await.unwrap();
+        store.apply(vec![story.accepted(1, 5_000)]).await.unwrap();
+    }
+    assert_eq!(of_other().await, untouched);
+    // What is written after it is shown as ever.
+    store
+        .apply(vec![story.line(10, 10_000, |record| record.event = story.says(42))])
+        .await
+        .unwrap();
+    assert!(row(store, &story).await.last_text_sealed.is_some());
+}
+
+fn has_text(line: &Conversation) -> Option<(i64, bool)> {
+    match &line.event {
+        ConversationEvent::MessageReceived(told) => {
+            Some((line.seq, told.head.text_sealed.is_some()))
+        }
+        ConversationEvent::Transcribed(told) => Some((line.seq, told.text_sealed.is_some())),
+        _ => None,
+    }
+}
+
+fn is_deleted(line: &Conversation, id: MessageId) -> bool {
+    matches!(&line.event, ConversationEvent::MessageReceived(told)
+        if told.head.message_id == id && told.head.deleted)
+}
+
+fn explains(line: &Conversation, id: MessageId) -> bool {
+    matches!(&line.event, ConversationEvent::TurnDecided(told) if told.messages.contains(&id)
+        && told.classification.as_ref().is_some_and(|c| !c.explanation.is_empty()))
 }

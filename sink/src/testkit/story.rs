@@ -3,7 +3,9 @@
 use pipeline::{Envelope, Headers};
 use schemas::conversation::*;
 use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
-use schemas::line::{Classification, Inbound, InboundBody, IntentScore, Sentiment, TurnClosedBy};
+use schemas::line::{
+    Classification, Inbound, InboundBody, IntentScore, NgramWeight, Sentiment, TurnClosedBy,
+};
 use schemas::message::*;
 use schemas::sealed::SealedText;
 use schemas::topics::{CONVERSATIONS, INBOUND, Topic};
@@ -89,6 +91,8 @@ impl Story {
             answer_via: AnswerVia::Channel,
             attributes: std::collections::BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         }
     }
 
@@ -116,7 +120,7 @@ impl Story {
                     frustrated: false,
                     urgent: false,
                     unknown_share: 0.0,
-                    explanation: Vec::new(),
+                    explanation: vec![NgramWeight { ngram: "internet".to_owned(), weight: 1.0 }],
                 }),
                 action: None,
                 policy_version: String::new(),
@@ -228,6 +232,41 @@ impl Story {
         let body = Inbound { body: InboundBody::Message(Box::new(message)) };
         let time_ms = self.opened_at_ms() + after_ms;
         rows::of_inbound(&self.envelope(INBOUND, at as u64, time_ms, body)).remove(0)
+    }
+
+    /// An edit or a deletion of message `about`.
+    #[must_use]
+    pub fn change(&self, kind: MessageKind, n: u8, about: MessageId) -> ConversationEvent {
+        let mut head = MessageHead {
+            message_id: MessageId([n; 16]),
+            kind,
+            changes: Some(about),
+            ..self.head(0)
+        };
+        if kind == MessageKind::Delete {
+            (head.text_sealed, head.text_masked) = (None, None);
+        }
+        ConversationEvent::MessageReceived(Box::new(MessageReceived { head }))
+    }
+
+    /// Another message.
+    #[must_use]
+    pub fn says(&self, n: u8) -> ConversationEvent {
+        let head = MessageHead { message_id: MessageId([n; 16]), ..self.head(0) };
+        ConversationEvent::MessageReceived(Box::new(MessageReceived { head }))
+    }
+
+    /// What was said in the recording of a message.
+    #[must_use]
+    pub fn transcribed(message_id: MessageId) -> ConversationEvent {
+        ConversationEvent::Transcribed(Transcribed {
+            message_id,
+            part: 0,
+            result: TranscriptResult::Heard,
+            text_sealed: Some(sealed(8)),
+            text_masked: Some("texto legível".to_owned()),
+            confidence: 0.9,
+        })
     }
 
     /// A decision that says nothing of what the turn was about.

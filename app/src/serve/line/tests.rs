@@ -68,6 +68,8 @@ fn message(n: u16, text: &str, at_ms: i64) -> Record {
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         },
         text: Some(text.to_owned()),
         flush: n % 11 == 3,

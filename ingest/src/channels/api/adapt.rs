@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::message::{
-    AnswerVia, Channel, Contact, ContactId, ContactIdKind, Direction, MessageKind,
-};
+use schemas::message::{AnswerVia, Channel, Contact, ContactId, ContactIdKind, MessageKind};
 use serde::Deserialize;
 
 use crate::door::{HeardMessage, Identity, Problem, phone_number};
@@ -89,26 +87,13 @@ impl ApiMessage {
             (None, None) => Identity::None,
         };
         Ok(HeardMessage {
-            channel,
-            provider: "api",
-            account: "api".to_owned(),
-            contact,
-            identity,
-            direction: Direction::Inbound,
-            kind: MessageKind::Text,
             text: Some(self.text),
-            choice: None,
-            attachments: Vec::new(),
-            reply_to: None,
-            thread: None,
-            auto_generated: false,
             // A program with access vouches for the customers it names.
             verified: true,
-            event_time_ms: None,
-            reply_window_ms: None,
             answer_via: if flush { AnswerVia::Caller } else { AnswerVia::Channel },
             flush,
             attributes: self.attributes,
+            ..HeardMessage::of("api", "api", (channel, contact), identity, MessageKind::Text)
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Contact, ContactId, ContactIdKind, Direction, MessageKind,
+    Attachment, Channel, Contact, ContactId, ContactIdKind, Direction, MessageKind,
 };
 use serde_json::Value;
 
@@ -69,26 +69,15 @@ fn message(event: wire::Event) -> Option<HeardMessage> {
     });
     let account = event.account.as_ref()?.id;
     let inbox = event.inbox.iter().map(|inbox| ("inbox".to_owned(), inbox.id.to_string()));
+    let from = (channel(conversation.channel.as_deref()), contact(customer?, account, number)?);
+    let identity = id.map_or(Identity::None, Identity::Provider);
     Some(HeardMessage {
-        channel: channel(conversation.channel.as_deref()),
-        provider: super::PROVIDER,
-        account: account.to_string(),
-        contact: contact(customer?, account, number)?,
-        identity: id.map_or(Identity::None, Identity::Provider),
         direction,
-        kind,
         text,
-        choice: None,
         attachments: attachments.into_iter().map(|(_, attachment)| attachment).collect(),
-        reply_to: None,
-        thread: None,
-        auto_generated: false,
-        verified: false,
         event_time_ms: event.created_at.as_ref().and_then(time_ms),
-        reply_window_ms: None,
-        answer_via: AnswerVia::Channel,
-        flush: false,
         attributes: BTreeMap::from_iter(inbox),
+        ..HeardMessage::of(super::PROVIDER, &account.to_string(), from, identity, kind)
     })
 }
 
@@ -166,7 +155,7 @@ mod tests {
         let events = adapt(event.to_string().as_bytes(), None).unwrap();
         let message = |event| match event {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         };
         events.into_iter().map(message).collect()
     }

@@ -4,12 +4,9 @@
 //! whichever way it comes. It is answered to who it is from, never to its Reply-To: who forges the one
 //! would be sent what concerns the other.
 
-use std::collections::BTreeMap;
-
 use data_encoding::HEXLOWER;
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Contact, ContactId, ContactIdKind, Direction, MessageKind,
-    ProviderStatusKind,
+    Attachment, Channel, Contact, ContactId, ContactIdKind, MessageKind, ProviderStatusKind,
 };
 use schemas::thread::{Thread, protocol_in_message_id, protocol_in_subject};
 use sha2::{Digest, Sha256};
@@ -63,27 +60,17 @@ pub fn adapt(account: &str, own: &[String], mail: &Mail) -> Option<Event> {
     let ids =
         vec![ContactId { kind: ContactIdKind::Email, value: from.address.clone(), scope: None }];
     let attached = mail.attachments.iter().find(|part| text.is_none() || !part.inline);
+    let kind = attached.map_or(MessageKind::Text, |part| kind_of(&part.mime));
+    // Anybody can write any address into a mail: it is never `verified`.
+    let from = (Channel::Email, Contact { ids, name: from.name.clone() });
     Some(Event::Message(Box::new(HeardMessage {
-        channel: Channel::Email,
-        provider: super::PROVIDER,
-        account: account.to_owned(),
-        contact: Contact { ids, name: from.name.clone() },
-        identity: Identity::Provider(identity(mail)),
-        direction: Direction::Inbound,
-        kind: attached.map_or(MessageKind::Text, |part| kind_of(&part.mime)),
         text,
-        choice: None,
         attachments,
         reply_to: answered(mail).map(str::to_owned),
         thread: Some(thread),
         auto_generated: robots::wrote(mail, own),
-        // Anybody can write any address into a mail.
-        verified: false,
         event_time_ms: mail.date_ms.filter(|at_ms| *at_ms > 0),
-        reply_window_ms: None,
-        answer_via: AnswerVia::Channel,
-        flush: false,
-        attributes: BTreeMap::new(),
+        ..HeardMessage::of(super::PROVIDER, account, from, Identity::Provider(identity(mail)), kind)
     })))
 }
 

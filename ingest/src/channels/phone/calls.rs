@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, Direction,
-    MessageKind,
+    Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, MessageKind,
 };
 
 use super::Menu;
@@ -283,26 +282,12 @@ fn heard(
     kind: MessageKind,
     event: &Event,
 ) -> HeardMessage {
+    let from = (Channel::Phone, call.contact.clone());
+    let identity = Identity::Provider(format!("{id}/{what}"));
     HeardMessage {
-        channel: Channel::Phone,
-        provider: super::PROVIDER,
-        account: account.to_owned(),
-        contact: call.contact.clone(),
-        identity: Identity::Provider(format!("{id}/{what}")),
-        direction: Direction::Inbound,
-        kind,
-        text: None,
-        choice: None,
-        attachments: Vec::new(),
-        reply_to: None,
-        thread: None,
-        auto_generated: false,
-        verified: false,
         event_time_ms: event.timestamp.as_deref().and_then(time_ms),
-        reply_window_ms: None,
-        answer_via: AnswerVia::Channel,
-        flush: false,
         attributes: BTreeMap::from([("call_id".to_owned(), id.to_owned())]),
+        ..HeardMessage::of(super::PROVIDER, account, from, identity, kind)
     }
 }
 

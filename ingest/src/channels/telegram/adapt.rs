@@ -1,11 +1,8 @@
 //! From an update to normalized messages. Pure. Only private chats are conversations with customers; what
 //! bots write is passed over.
 
-use std::collections::BTreeMap;
-
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, Direction,
-    MessageKind,
+    Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, MessageKind,
 };
 use serde_json::Value;
 
@@ -56,27 +53,8 @@ fn contact(chat: i64, user: Option<&User>) -> Contact {
 }
 
 fn heard(account: &str, contact: Contact, id: String, kind: MessageKind) -> HeardMessage {
-    HeardMessage {
-        channel: Channel::Telegram,
-        provider: super::PROVIDER,
-        account: account.to_owned(),
-        contact,
-        identity: Identity::Provider(id),
-        direction: Direction::Inbound,
-        kind,
-        text: None,
-        choice: None,
-        attachments: Vec::new(),
-        reply_to: None,
-        auto_generated: false,
-        thread: None,
-        verified: false,
-        event_time_ms: None,
-        reply_window_ms: None,
-        answer_via: AnswerVia::Channel,
-        flush: false,
-        attributes: BTreeMap::new(),
-    }
+    let from = (Channel::Telegram, contact);
+    HeardMessage::of(super::PROVIDER, account, from, Identity::Provider(id), kind)
 }
 
 /// A place or a card as words.
@@ -178,7 +156,7 @@ mod tests {
         let events = adapt("bot", update.to_string().as_bytes()).unwrap();
         let message = |event| match event {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         };
         events.into_iter().map(message).collect()
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, Direction,
-    MessageKind, ProviderStatusKind,
+    Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, MessageKind, ProviderStatusKind,
 };
 
 use super::super::shown;
@@ -68,26 +67,17 @@ fn message(form: &Form, id: &str) -> Option<HeardMessage> {
     if let Some(referral) = form.get("ReferralSourceId") {
         attributes.insert("referral_source_id".to_owned(), referral.chars().take(200).collect());
     }
+    let account = form.get("To").unwrap_or_default();
+    let kind = kind(form, choice.is_some(), attachments.first());
+    let identity = Identity::Provider(id.to_owned());
     Some(HeardMessage {
-        channel,
-        provider: super::PROVIDER,
-        account: form.get("To").unwrap_or_default().to_owned(),
-        contact,
-        identity: Identity::Provider(id.to_owned()),
-        direction: Direction::Inbound,
-        kind: kind(form, choice.is_some(), attachments.first()),
         text: form.get("Body").map(str::to_owned).or_else(|| place(form)),
         choice,
         attachments,
         reply_to: form.get("OriginalRepliedMessageSid").map(str::to_owned),
-        auto_generated: false,
-        thread: None,
-        verified: false,
-        event_time_ms: None,
         reply_window_ms: (channel == Channel::Whatsapp).then_some(REPLY_WINDOW_MS),
-        answer_via: AnswerVia::Channel,
-        flush: false,
         attributes,
+        ..HeardMessage::of(super::PROVIDER, account, (channel, contact), identity, kind)
     })
 }
 
@@ -166,7 +156,7 @@ mod tests {
     fn heard(body: &str) -> HeardMessage {
         match one(body) {
             Event::Message(message) => *message,
-            Event::Status(status) => panic!("{status:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

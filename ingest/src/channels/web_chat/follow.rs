@@ -98,6 +98,11 @@ impl Following {
         self.waiting.push_back((Instant::now() + STEP_WITHIN, id, cid));
     }
 
+    /// The customer has seen everything up to step `seq`; as [`View::read`].
+    pub(super) fn read(&mut self, seq: i64) -> Option<String> {
+        self.view.read(seq)
+    }
+
     /// Waits until there is something to look at. May be dropped while it waits without losing any.
     pub(super) async fn woken(&mut self) -> Result<Woken, Behind> {
         let late = self.waiting.front().map(|(at, _, _)| *at);

@@ -20,9 +20,9 @@ pub(super) enum Said {
     Msg(Saying),
     Typing(Typing),
     Csat(Rating),
+    /// Everything up to this step has been seen.
     Read {
         #[serde(default)]
-        #[allow(dead_code)] // shown to agents by the channels issue
         seq: i64,
     },
     #[serde(other)]

@@ -14,6 +14,7 @@ mod limit;
 mod look;
 mod page;
 mod rating;
+mod read;
 mod say;
 mod socket;
 mod token;

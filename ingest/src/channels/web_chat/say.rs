@@ -1,12 +1,11 @@
 //! A visitor's message on its way into the log, whichever door it came by.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pipeline::Record;
 use pipeline::log::AppendError;
 use schemas::ids::{LineKey, MessageId};
-use schemas::message::{AnswerVia, Channel, Direction, MessageKind};
+use schemas::message::{Channel, MessageKind};
 
 use super::PROVIDER;
 use super::frames::{Frame, Saying};
@@ -55,26 +54,12 @@ pub(super) async fn ready(
 
 fn heard(visitor: &Visitor, saying: Saying) -> HeardMessage {
     let kind = if saying.choice.is_some() { MessageKind::Button } else { MessageKind::Text };
+    let (account, from) = (&visitor.site.account.name, (Channel::WebChat, visitor.contact()));
     HeardMessage {
-        channel: Channel::WebChat,
-        provider: PROVIDER,
-        account: visitor.site.account.name.clone(),
-        contact: visitor.contact(),
-        identity: Identity::Provider(saying.cid),
-        direction: Direction::Inbound,
-        kind,
         text: Some(saying.text),
         choice: saying.choice,
-        attachments: Vec::new(),
-        reply_to: None,
-        thread: None,
-        auto_generated: false,
         verified: visitor.verified,
-        event_time_ms: None,
-        reply_window_ms: None,
-        answer_via: AnswerVia::Channel,
-        flush: false,
-        attributes: BTreeMap::new(),
+        ..HeardMessage::of(PROVIDER, account, from, Identity::Provider(saying.cid), kind)
     }
 }
 

@@ -17,6 +17,7 @@ use super::account::Site;
 use super::follow::Following;
 use super::frames::{Cursor, Frame, Hello, Said, Saying};
 use super::rating;
+use super::read;
 use super::say::{self, Ready};
 use super::token::TokenError;
 use super::typing;
@@ -160,7 +161,12 @@ impl Session<'_> {
                     Said::Typing(typing) => {
                         typing::tell(self.chat, &self.visitor, &self.key, typing);
                     }
-                    Said::Hello(_) | Said::Read { .. } | Said::Unknown => {}
+                    Said::Read { seq } => {
+                        if let Some(reply) = self.following.read(seq) {
+                            read::tell(&self.chat.door, &self.visitor, reply).await;
+                        }
+                    }
+                    Said::Hello(_) | Said::Unknown => {}
                 },
                 woken = self.following.woken() => {
                     let woken = woken.map_err(|_| Ended::Slow)?;

@@ -18,6 +18,8 @@ pub(super) struct View {
     seq: i64,
     /// This socket's own messages on their way into the history.
     own: HashMap<MessageId, String>,
+    /// What was written to the customer and is not known to be read: step, and what the history calls it.
+    unread: Vec<(i64, String)>,
 }
 
 /// What a line of the history means to this socket.
@@ -34,7 +36,7 @@ pub(super) enum Step {
 impl View {
     /// Goes on where the customer's side says it left off.
     pub(super) fn resume(conversation: Option<ConversationId>, last_seq: i64) -> Self {
-        Self { conversation, seq: last_seq, own: HashMap::new() }
+        Self { conversation, seq: last_seq, ..Self::default() }
     }
 
     /// Which conversation it shows.
@@ -50,6 +52,15 @@ impl View {
     /// Whether a message of this socket is still without its step.
     pub(super) fn waits_for(&self, id: MessageId) -> bool {
         self.own.contains_key(&id)
+    }
+
+    /// The customer has seen everything up to step `seq`. Gives our id of the last text among it that was not known
+    /// to be read.
+    pub(super) fn read(&mut self, seq: i64) -> Option<String> {
+        let conversation = self.conversation?;
+        let seen = self.unread.iter().take_while(|(step, _)| *step <= seq).count();
+        let (_, reply) = self.unread.drain(..seen).next_back()?;
+        Some(format!("{conversation}/{reply}"))
     }
 
     /// Takes account of a line of the history of `at_ms`. `place` is the conversation's place in its queue.
@@ -69,6 +80,7 @@ impl View {
             }
             self.conversation = Some(record.conversation_id);
             self.seq = 0;
+            self.unread.clear();
             frames.push(Frame::Welcome {
                 session: session.to_owned(),
                 conversation: self.conversation,
@@ -123,16 +135,20 @@ impl View {
                     buttons: Vec::new(),
                 }
             }
-            ConversationEvent::ReplySent(sent) => Frame::Msg {
-                id: format!("{}-{}-{}", sent.purpose.as_str(), sent.turn, sent.part),
-                seq,
-                at_ms,
-                from: if sent.agent.is_some() { Author::Agent } else { Author::Bot },
-                name: sent.agent.clone(),
-                cid: None,
-                text: open(keys, sent.text_sealed.as_ref()),
-                buttons: sent.buttons.clone(),
-            },
+            ConversationEvent::ReplySent(sent) => {
+                let (purpose, turn, part) = (sent.purpose.as_str(), sent.turn, sent.part);
+                self.unread.push((seq, format!("{turn}/{purpose}/{part}")));
+                Frame::Msg {
+                    id: format!("{purpose}-{turn}-{part}"),
+                    seq,
+                    at_ms,
+                    from: if sent.agent.is_some() { Author::Agent } else { Author::Bot },
+                    name: sent.agent.clone(),
+                    cid: None,
+                    text: open(keys, sent.text_sealed.as_ref()),
+                    buttons: sent.buttons.clone(),
+                }
+            }
             ConversationEvent::TurnDecided(_) | ConversationEvent::Queued(_) => Frame::Queued {
                 seq,
                 position: place.map(|place| place.position),

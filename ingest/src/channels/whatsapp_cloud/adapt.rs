@@ -1,18 +1,22 @@
-//! From a webhook's bytes to normalized messages and statuses: every entry, change, message, status
-//! and call of a body. Pure; nothing it is given makes it fail but JSON that is not JSON.
+//! From a webhook's bytes to normalized messages, statuses and notices: every entry, change, message, status,
+//! call and error of a body. Pure; nothing it is given makes it fail but JSON that is not JSON.
 
 use std::collections::BTreeMap;
 
 use schemas::message::{
-    AnswerVia, Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, Direction,
-    MessageKind, ProviderStatusKind,
+    Attachment, Channel, Choice, Contact, ContactId, ContactIdKind, Direction, MessageKind,
+    ProviderStatusKind,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::shown;
-use super::wire::{Body, Changed, Status, WireContact, WireMessage};
+use super::notices;
+use super::wire::{Body, Change, Status, WireContact, WireMessage};
 use crate::door::{Event, HeardMessage, HeardStatus, Identity, Malformed, phone_number};
+
+/// What another number of the same customer is scoped by.
+pub(crate) const NEW_NUMBER: &str = "changed_to";
 
 /// How long after the customer's last message free texts may be sent, in milliseconds.
 const REPLY_WINDOW_MS: i64 = 24 * 3_600_000;
@@ -24,39 +28,46 @@ const REPLY_WINDOW_MS: i64 = 24 * 3_600_000;
 pub(super) fn adapt(body: &[u8]) -> Result<Vec<Event>, Malformed> {
     let body: Body = serde_json::from_slice(body).map_err(|error| Malformed::json(&error))?;
     let changes = body.entry.into_iter().flat_map(|entry| entry.changes);
-    Ok(changes.flat_map(|change| of_change(change.value)).collect())
+    Ok(changes.flat_map(of_change).collect())
 }
 
-fn of_change(changed: Changed) -> Vec<Event> {
-    let account = changed.metadata.map(|meta| meta.phone_number_id).unwrap_or_default();
-    let contacts = &changed.contacts;
-    let inbound = changed
-        .messages
-        .into_iter()
-        .filter_map(|value| message(read(value)?, &account, contacts, Direction::Inbound));
-    let echoes = changed
-        .message_echoes
-        .into_iter()
-        .filter_map(|value| message(read(value)?, &account, contacts, Direction::Outbound));
-    let calls =
-        changed.calls.into_iter().filter_map(|value| call(read(value)?, &account, contacts));
-    let statuses = changed.statuses.into_iter().filter_map(|value| status(read(value)?, contacts));
-    let messages = inbound.chain(echoes).chain(calls);
-    messages
-        .map(|message| Event::Message(Box::new(message)))
-        .chain(statuses.map(|status| Event::Status(Box::new(status))))
-        .collect()
+fn of_change(change: Change) -> Vec<Event> {
+    let Change { field, value: changed } = change;
+    let mut events = Vec::new();
+    let account = changed.metadata.as_ref().map(|meta| meta.phone_number_id.as_str());
+    let (account, contacts) = (account.unwrap_or_default(), &changed.contacts);
+    for value in &changed.messages {
+        let heard = |wire| message(wire, account, contacts, Direction::Inbound);
+        events.push(event(value, "message", heard, Event::Message));
+    }
+    for value in &changed.message_echoes {
+        let heard = |wire| message(wire, account, contacts, Direction::Outbound);
+        events.push(event(value, "echo", heard, Event::Message));
+    }
+    for value in &changed.calls {
+        events.push(event(value, "call", |wire| call(wire, account, contacts), Event::Message));
+    }
+    for value in &changed.statuses {
+        events.push(event(value, "status", |wire| status(wire, contacts), Event::Status));
+    }
+    events.extend(notices::of(&field, &changed).into_iter().map(Event::Notice));
+    events
 }
 
-/// An element of a list; one that is not even an object is passed over.
-fn read<T: DeserializeOwned>(value: Value) -> Option<T> {
-    serde_json::from_value(value)
-        // The error's own words quote the value, which may be the customer's.
-        .map_err(|error: serde_json::Error| {
-            let kind = error.classify();
-            tracing::warn!(?kind, "an element of a WhatsApp webhook is unreadable");
-        })
-        .ok()
+/// An element of a list. One that cannot be read, or is about nobody, is told to operators and passed over: the
+/// others of the body are not.
+fn event<W: DeserializeOwned, H>(
+    value: &Value,
+    what: &str,
+    heard: impl FnOnce(W) -> Option<H>,
+    told: impl FnOnce(Box<H>) -> Event,
+) -> Event {
+    // The error's own words quote the value, which may be the customer's.
+    match W::deserialize(value).map(heard) {
+        Ok(Some(heard)) => told(Box::new(heard)),
+        Ok(None) => Event::Notice(notices::passed_over(what, "names nobody")),
+        Err(_) => Event::Notice(notices::passed_over(what, "unreadable")),
+    }
 }
 
 /// Who wrote. The business-scoped id comes first where there is one: the phone may be missing, and
@@ -89,6 +100,24 @@ fn contact(
     (!ids.is_empty()).then_some(Contact { ids, name })
 }
 
+/// A customer who has another number now: both are theirs, and `turns` links what was written under the one to
+/// what is written under the other.
+fn with_new_number(mut contact: Contact, named: &str, part: &Value) -> Contact {
+    let number = ["wa_id", "new_wa_id"].into_iter().find_map(|name| at(part, &[name]));
+    if named == "system"
+        && changes_number(part)
+        && let Some(number) = number
+    {
+        let (value, scope) = (phone_number(number), Some(NEW_NUMBER.to_owned()));
+        contact.ids.push(ContactId { kind: ContactIdKind::WaPhone, value, scope });
+    }
+    contact
+}
+
+fn changes_number(part: &Value) -> bool {
+    at(part, &["type"]).is_some_and(|kind| kind.contains("changed_number"))
+}
+
 fn time_ms(seconds: Option<&str>) -> Option<i64> {
     seconds?.parse::<i64>().ok()?.checked_mul(1000)
 }
@@ -107,29 +136,22 @@ fn message(
     };
     let named = wire.kind.as_deref().unwrap_or("unsupported");
     let part = wire.parts.get(named).cloned().unwrap_or_default();
+    let contact = with_new_number(contact, named, &part);
     let kind = kind_of(named, &part);
     let choice = choice_of(named, &part);
     let text = text_of(named, &part).or_else(|| choice.as_ref().map(|choice| choice.title.clone()));
+    let identity = wire.id.filter(|id| !id.is_empty()).map_or(Identity::None, Identity::Provider);
+    let from = (Channel::Whatsapp, contact);
     Some(HeardMessage {
-        channel: Channel::Whatsapp,
-        provider: super::PROVIDER,
-        account: account.to_owned(),
-        contact,
-        identity: wire.id.filter(|id| !id.is_empty()).map_or(Identity::None, Identity::Provider),
         direction,
-        kind,
         text,
         choice,
         attachments: attachment_of(&part).into_iter().collect(),
         reply_to: wire.context.and_then(|context| context.id).or_else(|| about(named, &part)),
-        thread: None,
-        auto_generated: false,
-        verified: false,
         event_time_ms: time_ms(wire.timestamp.as_deref()),
         reply_window_ms: Some(REPLY_WINDOW_MS),
-        answer_via: AnswerVia::Channel,
-        flush: false,
         attributes: attributes_of(named, &part, &wire.parts),
+        ..HeardMessage::of(super::PROVIDER, account, from, identity, kind)
     })
 }
 
@@ -185,6 +207,9 @@ fn at<'a>(part: &'a Value, path: &[&str]) -> Option<&'a str> {
 fn text_of(named: &str, part: &Value) -> Option<String> {
     let text = match named {
         "location" => return place_of(part),
+        "interactive" => return filled_in(part),
+        // The provider's own words are English, and hold both numbers.
+        "system" if changes_number(part) => Some(shown::NEW_NUMBER),
         "contacts" => return cards_of(part),
         "text" => at(part, &["body"]),
         "button" => at(part, &["text"]),
@@ -194,6 +219,20 @@ fn text_of(named: &str, part: &Value) -> Option<String> {
         _ => at(part, &["caption"]),
     };
     text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// What was filled in in a form (a Flow): a line for each field, but for what names the form itself.
+fn filled_in(part: &Value) -> Option<String> {
+    let fields = at(part, &["nfm_reply", "response_json"])?;
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(fields).ok()?;
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::String(text) if name != "flow_token" => Some(format!("{name}: {text}")),
+        Value::Number(_) | Value::Bool(_) | Value::Array(_) => Some(format!("{name}: {value}")),
+        _ => None,
+    };
+    let lines: Vec<String> = fields.iter().filter_map(line).collect();
+    let body = at(part, &["nfm_reply", "body"]).map(str::to_owned);
+    if lines.is_empty() { body } else { Some(lines.join("\n")) }
 }
 
 fn place_of(part: &Value) -> Option<String> {

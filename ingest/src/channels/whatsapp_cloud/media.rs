@@ -28,10 +28,10 @@ pub struct Files(pub Vec<MediaAccount>);
 #[async_trait]
 impl Source for Files {
     async fn locate(&self, web: &Web, wanted: &Wanted<'_>) -> Result<Located, FetchError> {
-        let account = self.0.iter().find(|account| {
-            account.tenant == wanted.tenant
-                && (account.phone_number_id.is_empty() || account.phone_number_id == wanted.account)
-        });
+        let of_tenant = || self.0.iter().filter(|account| account.tenant == wanted.tenant);
+        let account = of_tenant()
+            .find(|account| account.phone_number_id == wanted.account)
+            .or_else(|| of_tenant().find(|account| account.phone_number_id.is_empty()));
         let account = account.ok_or_else(FetchError::refused)?;
         let id = &wanted.attachment.reference;
         // It becomes part of an address.

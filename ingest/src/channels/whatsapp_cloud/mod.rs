@@ -2,6 +2,7 @@
 
 mod adapt;
 mod media;
+mod notices;
 mod verify;
 mod wire;
 
@@ -12,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::webhook::{Denied, Request, Webhook};
 use crate::door::{Event, Malformed};
 
+pub(crate) use adapt::NEW_NUMBER;
 pub use media::{Files, MediaAccount};
 
 /// Name of the adapter.

@@ -29,6 +29,8 @@ pub(super) struct Entry {
 #[derive(Deserialize)]
 pub(super) struct Change {
     #[serde(default, deserialize_with = "or_default")]
+    pub(super) field: String,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) value: Changed,
 }
 
@@ -46,6 +48,11 @@ pub(super) struct Changed {
     pub(super) statuses: Vec<Value>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) calls: Vec<Value>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) errors: Vec<WireError>,
+    /// Of a field that is about the account: what it tells.
+    #[serde(flatten)]
+    pub(super) rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -105,4 +112,5 @@ pub(super) struct Status {
 #[derive(Deserialize)]
 pub(super) struct WireError {
     pub(super) code: Option<i64>,
+    pub(super) title: Option<String>,
 }

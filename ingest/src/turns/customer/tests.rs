@@ -82,6 +82,8 @@ impl Line {
             answer_via: AnswerVia::Channel,
             attributes: BTreeMap::new(),
             thread_sealed: None,
+            changes: None,
+            deleted: false,
         };
         let message = Message { head, text: Some("oi".to_owned()), flush: false };
         self.feed(at_ms, InboundBody::Message(Box::new(message)))

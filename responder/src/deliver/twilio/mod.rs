@@ -32,6 +32,8 @@ pub struct Account {
     pub account_sid: String,
     /// Its secret.
     pub auth_token: String,
+    /// Our numbers there; none: every number of this tenant that no other account has.
+    pub numbers: Vec<String>,
     /// Where statuses go: the webhook's own address.
     pub status_url: String,
     /// The API without a version.
@@ -48,12 +50,20 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// Sends from these accounts, one a tenant.
+    /// Sends from these accounts.
     ///
     /// # Errors
     /// When no HTTP client can be had, in words.
     pub fn new(accounts: Vec<Account>) -> Result<Self, String> {
         Ok(Self { client: client()?, accounts, pace: Pace::new(PER_SECOND, BETWEEN) })
+    }
+
+    /// The account that has the number the customer wrote to.
+    fn account(&self, outgoing: &Outgoing) -> Option<&Account> {
+        let number = request::plain(&outgoing.account);
+        let of_tenant = || self.accounts.iter().filter(|it| it.tenant == outgoing.tenant);
+        let has = |it: &&Account| it.numbers.iter().any(|own| request::plain(own) == number);
+        of_tenant().find(has).or_else(|| of_tenant().find(|it| it.numbers.is_empty()))
     }
 }
 
@@ -72,9 +82,8 @@ impl Sender for Twilio {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {
-        let account = self.accounts.iter().find(|account| account.tenant == outgoing.tenant);
-        let none = || SendError::Refused("no_account_of_the_tenant".to_owned());
-        let account = account.ok_or_else(none)?;
+        let none = || SendError::Refused("no_account_for_the_number".to_owned());
+        let account = self.account(outgoing).ok_or_else(none)?;
         let form = request::form(outgoing, &account.status_url)?;
         self.pace.take(&outgoing.account, &request::recipient(outgoing)?)?;
         let (api, sid) = (account.api_url.trim_end_matches('/'), &account.account_sid);

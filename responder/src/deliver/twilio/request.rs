@@ -47,6 +47,12 @@ fn approved(template: &Template) -> Result<[(&'static str, String); 2], SendErro
     Ok([("ContentSid", template.content_sid.clone()), ("ContentVariables", gaps)])
 }
 
+/// A number of ours without its channel: an account has it on each. Nor does the `+` count, which a number in the
+/// environment is read without.
+pub(super) fn plain(number: &str) -> &str {
+    number.strip_prefix(WHATSAPP).unwrap_or(number).trim_start_matches('+')
+}
+
 /// The customer, by the channel they wrote on.
 pub(super) fn recipient(outgoing: &Outgoing) -> Result<String, SendError> {
     let contact = &outgoing.contact;

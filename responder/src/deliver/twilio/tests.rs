@@ -56,3 +56,38 @@ fn codes_mean_what_the_provider_says() {
         assert_eq!(told(&meaning), expected, "{status} {code:?}");
     }
 }
+
+#[test]
+fn a_reply_goes_out_by_the_account_that_has_the_number() {
+    let account = |tenant: &str, sid: &str, numbers: &[&str]| Account {
+        tenant: tenant.to_owned(),
+        account_sid: sid.to_owned(),
+        auth_token: String::new(),
+        numbers: numbers.iter().map(|number| (*number).to_owned()).collect(),
+        status_url: String::new(),
+        api_url: String::new(),
+        content_url: String::new(),
+    };
+    let accounts = vec![
+        account("other", "AC0", &[]),
+        account("demo", "AC1", &[]),
+        account("demo", "AC2", &["+551140000002", "whatsapp:+551140000003"]),
+        account("acme", "AC3", &["551140000004"]),
+    ];
+    let twilio = Twilio::new(accounts).unwrap();
+    let found = |tenant: &str, number: &str| {
+        let mut outgoing = sample(0);
+        (outgoing.tenant, outgoing.account) = (tenant.to_owned(), number.to_owned());
+        twilio.account(&outgoing).map(|account| account.account_sid.clone())
+    };
+    for (tenant, number, expected) in [
+        ("demo", "whatsapp:+551140000002", Some("AC2")),
+        ("demo", "+551140000003", Some("AC2")),
+        ("demo", "+551140000001", Some("AC1")),
+        ("other", "+551140000002", Some("AC0")),
+        ("acme", "+551140000004", Some("AC3")),
+        ("acme", "+551140000005", None),
+    ] {
+        assert_eq!(found(tenant, number).as_deref(), expected, "{tenant} {number}");
+    }
+}

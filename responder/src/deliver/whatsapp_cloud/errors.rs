@@ -30,6 +30,8 @@ pub(super) fn meaning(answer: &Answer) -> Result<(), SendError> {
         0 | 3 | 10 | 190 | 200..=299 => later(ACCESS),
         131_047 => refused("window_closed"),
         131_026 | 131_021 => refused("recipient_unreachable"),
+        // Unknown, rejected, paused, disabled: until it is approved again.
+        132_001 | 132_007 | 132_015 | 132_016 => refused("template_not_approved"),
         // "An unknown error": it may have gone out.
         1 | 131_000 => Err(SendError::Unknown(why)),
         _ => refused(&why),

@@ -57,11 +57,9 @@ impl WhatsappCloud {
     /// The account a reply goes out by, and the number it goes out from.
     fn account(&self, outgoing: &Outgoing) -> Option<(&Account, String)> {
         let number = &outgoing.account;
-        let account = self.accounts.iter().find(|account| {
-            account.tenant == outgoing.tenant
-                && (account.phone_number_id.is_empty()
-                    || number.is_empty()
-                    || account.phone_number_id == *number)
+        let of_tenant = || self.accounts.iter().filter(|it| it.tenant == outgoing.tenant);
+        let account = of_tenant().find(|it| it.phone_number_id == *number).or_else(|| {
+            of_tenant().find(|it| it.phone_number_id.is_empty() || number.is_empty())
         })?;
         let from = if number.is_empty() { &account.phone_number_id } else { number };
         // It becomes part of an address.

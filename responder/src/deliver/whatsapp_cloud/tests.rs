@@ -65,6 +65,7 @@ fn case_10_codes_mean_what_the_provider_says() {
         (429, Some(130_429), "again in Some(2) s"),
         (400, Some(131_047), "refused window_closed"),
         (400, Some(131_026), "refused recipient_unreachable"),
+        (400, Some(132_015), "refused template_not_approved"),
         (401, Some(190), "again in Some(30) s"),
         (503, Some(131_016), "again in Some(2) s"),
         (500, Some(131_000), "nobody knows"),
@@ -102,6 +103,8 @@ fn a_number_is_answered_by_its_tenants_account() {
         sender.account(outgoing).map(|(found, from)| (found.access_token.clone(), from))
     };
     assert_eq!(found(&outgoing), Some(("111".to_owned(), "111".to_owned())));
+    outgoing.account = "222".to_owned();
+    assert_eq!(found(&outgoing).map(|(token, _)| token).as_deref(), Some("222"));
     outgoing.account = "333".to_owned();
     assert_eq!(found(&outgoing), None);
     outgoing.tenant = "other".to_owned();

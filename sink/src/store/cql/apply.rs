@@ -1,6 +1,7 @@
 //! Writing rows: blind upserts, together where they share a partition.
 //!
-//! Nothing is read before it is written, nothing is deleted, nothing is counted up. All requests of
+//! Nothing is read before it is written, but for what customers take back (`deleted.rs`); nothing is deleted,
+//! nothing is counted up. All requests of
 //! a batch of rows go out at once, at most [`REQUESTS_MAX`] in flight; if one fails, the others may
 //! have been applied, and applying all again changes nothing.
 
@@ -20,7 +21,7 @@ use scylla::statement::prepared::PreparedStatement;
 
 use super::cells::{ChangeCells, LineCells};
 use super::connect::failed;
-use super::{Shared, customers, slots, stamps};
+use super::{Shared, customers, deleted, slots, stamps};
 use crate::rows::{AcceptedRow, CheckRow, EventRow, Row};
 use crate::store::columns::sealed_to_bytes;
 use crate::store::view::Stand;
@@ -94,6 +95,12 @@ pub(super) async fn all(shared: &Shared, rows: &[Row]) -> Result<(), StoreError>
     }
     minutes(shared, rows, &ttl_s, &mut requests)?;
     stream::iter(requests).buffer_unordered(REQUESTS_MAX).try_collect::<()>().await?;
+    // What they take back may be in the lines that have just been written.
+    for row in rows {
+        if let Row::Deleted(row) = row {
+            deleted::message(shared, *row).await?;
+        }
+    }
     shared.news.written(&news);
     for (row, _) in &events {
         let stand = Stand::of_row(&row.conversation);

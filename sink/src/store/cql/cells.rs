@@ -161,7 +161,8 @@ fn sealed(bytes: Option<Vec<u8>>) -> Result<Option<SealedText>, StoreError> {
     let read = |bytes: Vec<u8>| {
         sealed_from_bytes(&bytes).ok_or_else(|| unreadable(&"a sealed text is cut off"))
     };
-    bytes.map(read).transpose()
+    // Empty is "none": a message without text, or one whose text was taken back.
+    bytes.filter(|bytes| !bytes.is_empty()).map(read).transpose()
 }
 
 fn conversation_id(bytes: &[u8]) -> Result<ConversationId, StoreError> {

@@ -12,6 +12,7 @@ mod apply;
 mod cells;
 mod connect;
 mod customers;
+mod deleted;
 mod ledger;
 mod lists;
 mod migrate;

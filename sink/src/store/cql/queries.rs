@@ -98,6 +98,16 @@ pub(super) async fn message(
     Ok(Some(MessageRow { accepted, line }))
 }
 
+/// The line of the history that holds a message.
+pub(super) async fn line_of(
+    shared: &Shared,
+    id: MessageId,
+) -> Result<Option<(ConversationId, i64)>, StoreError> {
+    let found: Option<MessageCells> =
+        shared.first(&shared.statements.message_of, (id.as_bytes(),)).await?;
+    found.map_or(Ok(None), |cells| cells.line())
+}
+
 /// A message as the line that holds it knows it.
 fn accepted_by(
     message_id: MessageId,

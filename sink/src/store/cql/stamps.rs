@@ -41,6 +41,11 @@ pub(super) fn accepted(at_ms: i64) -> i64 {
     (FIRST_WINS - at_ms).max(1)
 }
 
+/// Of a message's text that was taken back: wins over every acceptance.
+pub(super) fn taken_back() -> i64 {
+    FIRST_WINS + 1
+}
+
 /// Of what was told at a time: the later telling wins.
 pub(super) fn told(at_ms: i64) -> i64 {
     at_ms.saturating_mul(1_000).max(1)

@@ -16,6 +16,9 @@ pub(super) struct Statements {
     pub(super) contact: PreparedStatement,
     pub(super) accepted: PreparedStatement,
     pub(super) held: PreparedStatement,
+    pub(super) taken_back: PreparedStatement,
+    pub(super) reworded: PreparedStatement,
+    pub(super) no_last_text: PreparedStatement,
     pub(super) minute: PreparedStatement,
     pub(super) check: PreparedStatement,
     pub(super) position: PreparedStatement,
@@ -39,6 +42,9 @@ const STAND: &str = "tenant, protocol, channel, state, owner, queue, priority, s
 
 const CHECKS_OF: &str =
     "SELECT conversation, seq, at_ms, turns FROM checks WHERE tenant = ? AND day = ?";
+
+const SLOTS_OF: &str =
+    "SELECT slot, shard FROM slots WHERE tenant = ? AND period = ? AND slot <= ?";
 
 /// Rows fetched at once where there may be many.
 const PAGE_ROWS: i32 = 1_000;
@@ -90,6 +96,9 @@ impl Statements {
             )
             .await?,
             held: write("messages", "message, conversation, seq").await?,
+            taken_back: write("messages", "message, text_sealed").await?,
+            reworded: write("conversations", "conversation, block, seq, record").await?,
+            no_last_text: write("conversations", "conversation, block, last_text_sealed").await?,
             minute: write("minutes", "tenant, span, minute, source_partition, counted").await?,
             check: write("checks", "tenant, day, conversation, seq, at_ms, turns").await?,
             position: write("positions", "topic, log_partition, position").await?,
@@ -119,10 +128,7 @@ impl Statements {
                  updated_at_ms, seq FROM changes WHERE tenant = ? AND slot = ? AND shard = ?",
             )
             .await?,
-            slots_of: read(
-                "SELECT slot, shard FROM slots WHERE tenant = ? AND period = ? AND slot <= ?",
-            )
-            .await?,
+            slots_of: read(SLOTS_OF).await?,
             minutes_of: read(
                 "SELECT counted FROM minutes \
                  WHERE tenant = ? AND span = ? AND minute >= ? AND minute < ?",

@@ -6,8 +6,8 @@ use schemas::Avro;
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
 
-use super::customers;
 use super::tables::unreadable;
+use super::{customers, deleted};
 use crate::rows::{AcceptedRow, CheckRow, ConversationRow, EventRow, Row};
 use crate::store::columns::{rank, sealed_to_bytes};
 use crate::store::{day_of, turns_to_text};
@@ -23,6 +23,7 @@ pub(super) fn all(connection: &mut Connection, rows: &[Row]) -> rusqlite::Result
             Row::Minute(row) => minute(&transaction, row)?,
             Row::Link(row) => customers::link(&transaction, row)?,
             Row::Alias(row) => customers::alias(&transaction, row)?,
+            Row::Deleted(row) => deleted::message(&transaction, *row)?,
         }
     }
     transaction.commit()

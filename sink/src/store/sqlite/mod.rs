@@ -5,6 +5,7 @@
 
 mod apply;
 mod customers;
+mod deleted;
 mod queries;
 mod tables;
 

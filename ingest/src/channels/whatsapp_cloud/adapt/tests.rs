@@ -43,13 +43,14 @@ fn summary(event: &Event) -> String {
             m.attributes,
         ),
         Event::Status(s) => format!("status {} {:?}", s.status.as_str(), s.error_code),
+        Event::Notice(notice) => format!("notice {}: {}", notice.what, notice.detail),
     }
 }
 
 #[test]
 fn case_1_every_sample_gives_one_event_for_each_element() {
     for (name, body) in samples() {
-        let lists = ["messages", "statuses", "message_echoes", "calls"];
+        let lists = ["messages", "statuses", "message_echoes", "calls", "errors"];
         let elements: usize = body["entry"]
             .as_array()
             .unwrap()
@@ -57,7 +58,8 @@ fn case_1_every_sample_gives_one_event_for_each_element() {
             .flat_map(|entry| entry["changes"].as_array().unwrap())
             .map(|change| {
                 let count = |list: &&str| change["value"][list].as_array().map_or(0, Vec::len);
-                lists.iter().map(count).sum::<usize>()
+                let template = change["field"] == "message_template_status_update";
+                lists.iter().map(count).sum::<usize>() + usize::from(template)
             })
             .sum();
         let events = adapt(body.to_string().as_bytes()).unwrap();
@@ -133,7 +135,7 @@ fn case_1_kinds_are_understood() {
     inbound document Provider("wamid.A") from bsuid+wa_phone text=Some("comprovante") choice=None media=Some("application/pdf") about=None {}
     inbound reaction Provider("wamid.A") from bsuid+wa_phone text=Some("👍") choice=None media=None about=Some("wamid.0") {}
     inbound delete Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=Some("wamid.0") {"provider_kind": "revoke"}
-    inbound system Provider("wamid.A") from bsuid+wa_phone text=None choice=None media=None about=None {"system_type": "user_changed_number"}
+    inbound system Provider("wamid.A") from bsuid+wa_phone text=Some("O cliente mudou de número.") choice=None media=None about=None {"system_type": "user_changed_number"}
     inbound location Provider("wamid.A") from bsuid+wa_phone text=Some("Padaria, Rua A 10 (-23.550000, -46.630000)") choice=None media=None about=None {}
     inbound contacts Provider("wamid.A") from bsuid+wa_phone text=Some("Bia: +55 11 98765-4321") choice=None media=None about=None {}
     inbound image Provider("wamid.A") from bsuid+wa_phone text=Some("a luz está vermelha") choice=None media=Some("image/jpeg") about=None {}
@@ -164,8 +166,68 @@ fn a_contact_without_a_phone_is_a_contact() {
         {"id": "nobody", "type": "text", "text": {"body": "oi"}},
     ]}}]}]});
     let events = adapt(body.to_string().as_bytes()).unwrap();
-    assert_eq!(events.len(), 1, "one without anybody to answer cannot be a conversation");
     assert!(summary(&events[0]).contains("from bsuid text"));
+    let nobody = "notice message_passed_over: names nobody";
+    assert_eq!(summary(&events[1]), nobody, "without anybody to answer it is no conversation");
+}
+
+#[test]
+fn what_is_about_the_account_is_told_to_operators() {
+    let changes = json!([
+        { "field": "messages", "value": {
+            "messages": [3, { "from": "5511987654321", "id": "w", "type": "text", "text": { "body": "oi" } }],
+            "statuses": ["x"],
+            "errors": [{ "code": 131_000, "title": "Something went wrong" }, {}],
+        } },
+        { "field": "message_template_status_update", "value": { "event": "PAUSED", "reason": "NONE",
+            "message_template_name": "retorno", "message_template_language": "pt_BR" } },
+        { "field": "phone_number_quality_update", "value": { "event": "FLAGGED" } },
+        { "field": "account review!", "value": null },
+    ]);
+    let body = json!({ "entry": [{ "changes": changes }] }).to_string();
+    let told: Vec<String> = adapt(body.as_bytes()).unwrap().iter().map(summary).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    notice message_passed_over: unreadable
+    inbound text Provider("w") from wa_phone text=Some("oi") choice=None media=None about=None {}
+    notice status_passed_over: unreadable
+    notice error_131000: Something went wrong
+    notice error_0: 
+    notice template_paused: retorno pt_BR: NONE
+    notice phone_number_quality_update: FLAGGED
+    notice account_review_: 
+    "#);
+}
+
+#[test]
+fn a_form_is_what_was_filled_in_and_a_new_number_is_the_same_customers() {
+    let message = |kind: &str, part: Value| {
+        let mut message = json!({ "from": "5511987654321", "id": "wamid.A", "type": kind });
+        message[kind] = part;
+        match adapt(body(&message).to_string().as_bytes()).unwrap().remove(0) {
+            Event::Message(message) => *message,
+            other => panic!("{other:?}"),
+        }
+    };
+    let filled = json!({ "flow_token": "t", "plano": "500 mega", "pontos": 2, "extra": null });
+    let reply = json!({ "name": "flow", "body": "Sent", "response_json": filled.to_string() });
+    let form = message("interactive", json!({ "type": "nfm_reply", "nfm_reply": reply }));
+    assert_eq!(form.kind, MessageKind::Interactive);
+    assert_eq!(form.text.as_deref(), Some("plano: 500 mega\npontos: 2"));
+    for strange in ["{", "[]", "{}"] {
+        let reply = json!({ "body": "Sent", "response_json": strange });
+        let text = message("interactive", json!({ "nfm_reply": reply })).text;
+        assert_eq!(text.is_some(), strange == "{}", "{strange}: {text:?}");
+    }
+    let changed = message(
+        "system",
+        json!({ "type": "user_changed_number", "wa_id": "551133334444",
+            "body": "User A changed from 5511987654321 to 551133334444" }),
+    );
+    assert_eq!(changed.text.as_deref(), Some("O cliente mudou de número."));
+    let ids: Vec<_> = changed.contact.ids.iter().map(|id| (id.value.as_str(), &id.scope)).collect();
+    let scope = Some(NEW_NUMBER.to_owned());
+    let numbers = [("BR.1", &None), ("+5511987654321", &None), ("+551133334444", &scope)];
+    assert_eq!(ids, numbers, "goes by what it went by");
 }
 
 proptest! {
