@@ -113,6 +113,11 @@ fn inboxes(settings: &Settings) -> impl Iterator<Item = (Inbox, &crate::config::
     })
 }
 
+/// Reads a mail as it stood in the mailbox of `account` again, if that is an address of ours.
+pub(crate) fn mailbox(settings: &Settings, account: &str) -> Option<Inbox> {
+    inboxes(settings).map(|(inbox, _)| inbox).find(|inbox| inbox.name == account)
+}
+
 /// Every mailbox that is read, with the address it is of.
 pub(crate) fn mailboxes(settings: &Settings) -> Vec<(Inbox, imap::Mailbox)> {
     let with_box = inboxes(settings).filter_map(|(inbox, email)| {

@@ -85,15 +85,12 @@ pub fn name(layout: Layout) -> &'static str {
     }
 }
 
-/// Where the second try of what `stage` could not use goes, and the link of a chain at which it enters
-/// there. `input`: what the stage reads when it runs by itself.
-pub fn again(layout: Layout, stage: &str, input: Topic) -> (Topic, Option<&'static str>) {
+/// Where the second try of what `stage` could not use goes. `input`: what the stage reads when it runs by
+/// itself.
+pub fn again(layout: Layout, stage: &str, input: Topic) -> Topic {
     let [(_, first), inner @ ..] = STAGES;
-    let link = inner.into_iter().find(|(name, _)| *name == stage);
-    match (layout, link) {
-        (Layout::Chained, Some((name, _))) => (first, Some(name)),
-        _ => (input, None),
-    }
+    let is_link = inner.into_iter().any(|(name, _)| name == stage);
+    if is_link && layout == Layout::Chained { first } else { input }
 }
 
 /// Refuses another layout than the one the log was begun with (`begun`), and writes down the layout of a
@@ -176,9 +173,9 @@ mod tests {
     #[test]
     fn second_tries_go_where_their_stage_reads() {
         let router = |layout| again(layout, Router::NAME, CLASSIFIED);
-        assert_eq!(router(Layout::Separate), (CLASSIFIED, None));
-        assert_eq!(router(Layout::Chained), (INBOUND, Some("router")));
-        assert_eq!(again(Layout::Chained, Turns::NAME, INBOUND), (INBOUND, None));
-        assert_eq!(again(Layout::Chained, "metrics", CONVERSATIONS), (CONVERSATIONS, None));
+        assert_eq!(router(Layout::Separate), CLASSIFIED);
+        assert_eq!(router(Layout::Chained), INBOUND);
+        assert_eq!(again(Layout::Chained, Turns::NAME, INBOUND), INBOUND);
+        assert_eq!(again(Layout::Chained, "metrics", CONVERSATIONS), CONVERSATIONS);
     }
 }

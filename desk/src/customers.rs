@@ -8,20 +8,21 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use schemas::conversation::{Conversation, ConversationState};
+use schemas::conversation::ConversationState;
 use schemas::ids::{ContactKey, ConversationId, LineKey};
 use schemas::sealed::TenantKeys;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sink::customers::{Customer, LinkAct, LinkRow, customer_of};
 use sink::rows::ConversationRow;
+use sink::timeline::{self, Place};
 
 use crate::access::Scope;
-use crate::api::{Desk, HISTORY_LINES_MAX, OfTenant};
+use crate::api::{Desk, OfTenant};
 use crate::problem::Problem;
 use crate::views::{self, Text};
 
-/// Conversations of one contact looked at.
+/// Conversations of a customer looked at, and on one page.
 const CONVERSATIONS_MAX: usize = 200;
 /// Contacts suggested for a merge.
 const SUGGESTED_MAX: usize = 8;
@@ -59,17 +60,6 @@ impl Desk {
             return Err(Problem::not_found("customer"));
         }
         Ok(Found { tenant, keys, customer })
-    }
-
-    /// What the customer has said on all contacts, those that opened last first.
-    async fn conversations_of(&self, found: &Found<'_>) -> Result<Vec<ConversationRow>, Problem> {
-        let mut rows = Vec::new();
-        for contact in &found.customer.contacts {
-            let key = LineKey::new(&found.tenant, *contact);
-            rows.extend(self.store.conversations_of(&key, CONVERSATIONS_MAX).await?);
-        }
-        rows.sort_by_key(|row| (std::cmp::Reverse(row.opened_at_ms), row.conversation_id));
-        Ok(rows)
     }
 }
 
@@ -124,13 +114,15 @@ pub(crate) async fn show(
 
 async fn in_short(desk: &Desk, found: &Found<'_>) -> Result<Value, Problem> {
     let Found { tenant, keys, customer } = found;
-    let rows = desk.conversations_of(found).await?;
+    let store = desk.store.as_ref();
+    let latest = timeline::conversations(store, tenant, customer, None, CONVERSATIONS_MAX);
+    let rows = latest.await?.shown;
     let mut contacts = Vec::new();
     for key in &customer.contacts {
         // Not everything that is linked writes: the CRM's customer does not.
-        let latest = rows.iter().find(|row| row.conversation_id.contact() == *key);
+        let latest = store.latest_of(&LineKey::new(tenant, *key)).await?;
         let Some(latest) = latest else { continue };
-        let mut shown = contact(keys, *key, latest);
+        let mut shown = contact(keys, *key, &latest);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("confirmed".to_owned(), json!(customer.is_confirmed(*key)));
         }
@@ -185,7 +177,15 @@ async fn suggestions(desk: &Desk, found: &Found<'_>) -> Result<Vec<Value>, Probl
 pub(crate) struct Paged {
     tenant: Option<String>,
     limit: Option<usize>,
-    before_ms: Option<i64>,
+    /// `next_before` of the page before.
+    before: Option<String>,
+}
+
+impl Paged {
+    fn before(&self) -> Result<Option<Place>, Problem> {
+        let before = self.before.as_deref().map(str::parse).transpose();
+        before.map_err(|_| Problem::invalid("bad_before", "before must be a page's next_before"))
+    }
 }
 
 /// What the customer has said on all contacts.
@@ -195,16 +195,15 @@ pub(crate) async fn conversations(
     Path(id): Path<String>,
     Query(asked): Query<Paged>,
 ) -> Result<Json<Value>, Problem> {
-    let found = desk.customer(&scope, &id, asked.tenant.as_deref()).await?;
+    let Found { tenant, keys, customer } =
+        desk.customer(&scope, &id, asked.tenant.as_deref()).await?;
     let limit = asked.limit.unwrap_or(50).clamp(1, CONVERSATIONS_MAX);
-    let mut rows = desk.conversations_of(&found).await?;
-    rows.retain(|row| asked.before_ms.is_none_or(|before_ms| row.opened_at_ms < before_ms));
-    let is_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| is_more).map(|row| row.opened_at_ms);
+    let store = desk.store.as_ref();
+    let page = timeline::conversations(store, &tenant, &customer, asked.before()?, limit).await?;
     let shown: Vec<Value> =
-        rows.iter().map(|row| views::conversation(found.keys, row, Text::Masked)).collect();
-    Ok(Json(json!({ "conversations": shown, "next_before_ms": next })))
+        page.shown.iter().map(|row| views::conversation(keys, row, Text::Masked)).collect();
+    let next = page.next.map(|next| next.to_string());
+    Ok(Json(json!({ "conversations": shown, "next_before": next })))
 }
 
 /// What happened on all contacts, latest first.
@@ -214,28 +213,14 @@ pub(crate) async fn timeline(
     Path(id): Path<String>,
     Query(asked): Query<Paged>,
 ) -> Result<Json<Value>, Problem> {
-    let found = desk.customer(&scope, &id, asked.tenant.as_deref()).await?;
+    let Found { tenant, keys, customer } =
+        desk.customer(&scope, &id, asked.tenant.as_deref()).await?;
     let limit = asked.limit.unwrap_or(100).clamp(1, LINES_MAX);
-    let before_ms = asked.before_ms.unwrap_or(i64::MAX);
-    let mut rows = desk.conversations_of(&found).await?;
-    rows.retain(|row| row.opened_at_ms < before_ms);
-    rows.sort_by_key(|row| std::cmp::Reverse(row.updated_at_ms));
-    let mut lines: Vec<(i64, Conversation)> = Vec::new();
-    for row in rows {
-        // Nothing of a conversation that ended before all that is shown is shown.
-        let oldest_ms = lines.get(limit).map(|(at_ms, _)| *at_ms);
-        if oldest_ms.is_some_and(|oldest_ms| row.updated_at_ms < oldest_ms) {
-            break;
-        }
-        let of_one = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
-        lines.extend(of_one.into_iter().filter(|(at_ms, _)| *at_ms < before_ms));
-        lines.sort_by_key(|(at_ms, line)| std::cmp::Reverse((*at_ms, line.seq)));
-    }
-    let is_more = lines.len() > limit;
-    lines.truncate(limit);
-    let next = lines.last().filter(|_| is_more).map(|(at_ms, _)| *at_ms);
-    let shown = views::history(found.keys, &lines, Text::Masked);
-    Ok(Json(json!({ "lines": shown, "next_before_ms": next })))
+    let store = desk.store.as_ref();
+    let page = timeline::lines(store, &tenant, &customer, asked.before()?, limit).await?;
+    let shown = views::history(keys, &page.shown, Text::Masked);
+    let next = page.next.map(|next| next.to_string());
+    Ok(Json(json!({ "lines": shown, "next_before": next })))
 }
 
 /// Everything there is of the customer, whole: what a person may ask for by law (LGPD, art. 18).
@@ -246,11 +231,15 @@ pub(crate) async fn export(
     Query(asked): Query<OfTenant>,
 ) -> Result<Json<Value>, Problem> {
     let found = desk.customer(&scope, &id, asked.tenant.as_deref()).await?;
+    let Found { tenant, keys, customer } = &found;
+    let store = desk.store.as_ref();
     let mut conversations = Vec::new();
-    for row in desk.conversations_of(&found).await? {
-        let lines = desk.store.history(row.conversation_id, 0, HISTORY_LINES_MAX).await?;
-        let history = views::history(found.keys, &lines, Text::Whole);
-        let mut shown = views::conversation(found.keys, &row, Text::Whole);
+    for row in timeline::all_conversations(store, tenant, customer).await? {
+        let mut lines = Vec::new();
+        timeline::each_line(store, row.conversation_id, |at_ms, line| lines.push((at_ms, line)))
+            .await?;
+        let history = views::history(keys, &lines, Text::Whole);
+        let mut shown = views::conversation(keys, &row, Text::Whole);
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("history".to_owned(), Value::Array(history));
         }

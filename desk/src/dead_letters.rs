@@ -38,6 +38,8 @@ pub struct PutBack {
     pub before: u32,
     /// So many are providers' requests, which `raw replay` reads again.
     pub requests: u32,
+    /// So many are states of stages, which those alone write; `store rebuild` reads them again.
+    pub states: u32,
 }
 
 /// Who knows them and can put them back.

@@ -97,7 +97,9 @@ impl Floor {
             return;
         }
         for record in records {
-            let Some(value) = &record.value else { continue };
+            // A second try is for the stage that could not use the first.
+            let news = record.headers.enters_at().is_none();
+            let Some(value) = record.value.as_ref().filter(|_| news) else { continue };
             match Conversation::from_bytes(value) {
                 Ok(line) => self.tell(Arc::new((record.time_ms, line))),
                 Err(error) => tracing::warn!(%error, "a line of the history is unreadable"),

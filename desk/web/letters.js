@@ -26,7 +26,8 @@ async function putBack(place) {
     announce(said.done(told.put_back));
     // What is still unreadable comes back in a moment.
     setTimeout(reload, AGAIN_MS);
-    if (told.requests > 0) alert.textContent = said.requests(told.requests);
+    const left = [told.requests > 0 && said.requests(told.requests), told.states > 0 && said.states(told.states)];
+    alert.textContent = left.filter(Boolean).join(" ");
   } catch (problem) {
     alert.textContent = problem.message;
   } finally {

@@ -199,6 +199,7 @@ export const words = {
     stage: (name) => `etapa ${name}`, bytes: (n) => `${n} bytes`,
     done: (n) => (n === 1 ? "1 registro vai ser lido de novo." : `${n} registros vão ser lidos de novo.`),
     requests: (n) => `${n} ${n === 1 ? "é pedido" : "são pedidos"} de provedor: use o comando raw replay.`,
+    states: (n) => `${n} ${n === 1 ? "é estado" : "são estados"} de uma etapa, que só ela escreve: use o comando store rebuild.`,
     beyond: (n) => `Há mais ${n} mais antigos: veja com o comando dead-letters list.`,
     reasons: { undecodable: "Ilegível", rejected: "Recusado pela etapa", panicked: "A etapa quebrou", unknown_schema: "Formato desconhecido", too_large: "Grande demais" },
     emptyTitle: "Nenhuma falha", emptyHint: "Aqui aparece o que uma etapa não conseguiu ler.",

@@ -44,6 +44,13 @@ pub trait Effect: Send + Sync + 'static {
     /// told again later and at worst applies some records twice.
     async fn passed(&self, _positions: &[(u32, Offset)]) {}
 
+    /// Whom the record has to wait for: a provider's account, a server. However slow or silent that one is, it
+    /// keeps no more than [`EffectPolicy::party_lanes_max`] lanes waiting, and a single one from when it could not
+    /// be had (`Retry`) until it can. Records with a party are applied one by one. `None`: nobody in particular.
+    fn party(&self, _input: &Envelope<Self::In>) -> Option<String> {
+        None
+    }
+
     /// Applies records in order; one outcome for each.
     async fn apply(&self, inputs: &[Envelope<Self::In>]) -> Vec<Outcome>;
 }
@@ -53,6 +60,8 @@ pub trait Effect: Send + Sync + 'static {
 pub struct EffectPolicy {
     /// How many keys are worked on at once; records of one key keep their order.
     pub lanes: usize,
+    /// How many of them may wait for one party ([`Effect::party`]).
+    pub party_lanes_max: usize,
     /// How many records are applied together at most.
     pub batch_records_max: usize,
     /// How many records may be in hand, waiting or being applied.
@@ -69,6 +78,7 @@ impl Default for EffectPolicy {
     fn default() -> Self {
         Self {
             lanes: 32,
+            party_lanes_max: 8,
             batch_records_max: 1,
             in_flight_records_max: 2_000,
             in_flight_bytes_max: 16 << 20,

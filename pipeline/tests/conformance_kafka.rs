@@ -177,6 +177,8 @@ mod at_once {
         a_link_is_handed_nothing_of_another_partition,
         a_stage_alone_goes_on_from_what_earlier_releases_left,
         a_second_try_is_for_one_stage_only,
+        an_effects_second_try_is_its_alone,
+        a_party_that_hangs_holds_up_no_other,
         a_stage_does_not_pass_what_it_cannot_set_aside,
         an_effect_does_not_pass_what_it_cannot_set_aside,
     );

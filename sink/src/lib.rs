@@ -11,6 +11,7 @@ pub mod rows;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod timeline;
 pub mod watch;
 
 pub use store::{Store, StoreError};

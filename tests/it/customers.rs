@@ -79,9 +79,21 @@ async fn two_contacts_are_one_customer_and_nothing_moves() {
     assert!(lines.text.contains(&first) && lines.text.contains(&second), "{}", lines.text);
     let rows = api.get(&path(&first, "conversations")).await.unwrap();
     assert_eq!(count(&rows, "/conversations"), 2);
-    let page = api.get(&path(&first, "timeline?limit=2")).await.unwrap();
-    let next = page.body["next_before_ms"].as_i64().unwrap();
-    assert!(page.body["lines"][1]["at_ms"].as_i64().unwrap() >= next);
+    // Pages put together are the whole, in its order.
+    let (mut paged, mut more) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&path(&second, &format!("timeline?limit=2{more}"))).await.unwrap();
+        paged.extend(page.body["lines"].as_array().unwrap().clone());
+        let Some(next) = page.body["next_before"].as_str() else { break };
+        more = format!("&before={next}");
+    }
+    assert_eq!(Value::Array(paged), lines.body["lines"]);
+    let bad = api.get(&path(&first, "timeline?before=12")).await.unwrap();
+    assert_eq!((bad.status, bad.str("/code")), (422, "bad_before"), "{}", bad.text);
+    let export = api.get(&path(&first, "export")).await.unwrap();
+    let told = export.body["conversations"].as_array().unwrap();
+    let told: usize = told.iter().map(|one| one["history"].as_array().unwrap().len()).sum();
+    assert_eq!(told, count(&lines, "/lines"), "everything is exported");
     // Who has the customer there takes what comes here.
     let to = json!({ "agent": "Ana", "queue": "financeiro" });
     let transferred = api.post(&format!("/v1/conversations/{first}/transfer"), &to).await.unwrap();

@@ -1,5 +1,11 @@
 //! E-mail against a real IMAP and SMTP server (`tests/services/mail/start.sh`).
 
+mod files;
+mod front;
+mod lines;
+mod robots;
+mod tls;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -23,7 +29,7 @@ impl Mail {
             println!("SKIPPED: e-mail: MAIL_SERVER is not set (tests/services/mail/start.sh)");
             return None;
         };
-        let (smtp, imap) = named.split_once(' ').unwrap();
+        let (smtp, imap) = named.trim().split_once(' ').unwrap();
         Some(Self { smtp: smtp.to_owned(), imap: imap.to_owned() })
     }
 
@@ -43,18 +49,17 @@ impl Mail {
 
     /// Every mail in the mailbox of `user`, its flags before it.
     fn of(&self, user: &str) -> String {
+        let mut server = self.mailbox(user);
+        server.asks("EXAMINE INBOX");
+        server.asks("FETCH 1:* (FLAGS BODY.PEEK[])")
+    }
+
+    /// A way into the mailbox of `user`.
+    fn mailbox(&self, user: &str) -> Lines {
         let mut server = Lines::to(&self.imap);
         server.until(|line| line.starts_with("* OK"));
-        let mut seen = String::new();
-        for (tag, command) in [
-            ("a", format!("LOGIN {user} x")),
-            ("b", "EXAMINE INBOX".to_owned()),
-            ("c", "FETCH 1:* (FLAGS BODY.PEEK[])".to_owned()),
-        ] {
-            server.say(&format!("{tag} {command}"));
-            seen = server.until(|line| line.starts_with(&format!("{tag} ")));
-        }
-        seen
+        server.asks(&format!("LOGIN {user} x"));
+        server
     }
 
     /// Waits for a mail with `sign` in the mailbox of `user`.
@@ -85,6 +90,12 @@ impl Lines {
         self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
+    /// Asks an IMAP server something; what it says to that.
+    fn asks(&mut self, command: &str) -> String {
+        self.say(&format!("t {command}"));
+        self.until(|line| line.starts_with("t "))
+    }
+
     /// Reads on until a line is `last`.
     fn until(&mut self, last: impl Fn(&str) -> bool) -> String {
         let mut all = String::new();
@@ -100,24 +111,35 @@ impl Lines {
     }
 }
 
+const ACCOUNT: &str = "CHANNELS__EMAIL__SUPORTE";
+
 fn options(mail: &Mail, dir: &tempfile::TempDir, address: &str) -> Options {
-    let port = |address: &str| address.rsplit(':').next().unwrap().to_owned();
-    let account = "CHANNELS__EMAIL__SUPORTE";
+    let port = |address: &str| address.rsplit(':').next().unwrap().parse().unwrap();
+    options_by((port(&mail.imap), port(&mail.smtp)), "none", dir, address)
+}
+
+/// An address whose mails come and go by these ports, IMAP and SMTP.
+fn options_by(
+    (imap, smtp): (u16, u16),
+    security: &str,
+    dir: &tempfile::TempDir,
+    address: &str,
+) -> Options {
     [
         ("TENANT", "demo"),
         ("ADDRESS", address),
         ("IMAP__HOST", "127.0.0.1"),
-        ("IMAP__PORT", &port(&mail.imap)),
-        ("IMAP__SECURITY", "none"),
+        ("IMAP__PORT", &imap.to_string()),
+        ("IMAP__SECURITY", security),
         ("IMAP__USER", address),
         ("IMAP__PASSWORD", "x"),
         ("SMTP__HOST", "127.0.0.1"),
-        ("SMTP__PORT", &port(&mail.smtp)),
-        ("SMTP__SECURITY", "none"),
+        ("SMTP__PORT", &smtp.to_string()),
+        ("SMTP__SECURITY", security),
     ]
     .iter()
     .fold(Options::at(dir.path()), |options, (key, value)| {
-        options.with(&format!("{account}__{key}"), value)
+        options.with(&format!("{ACCOUNT}__{key}"), value)
     })
 }
 

@@ -15,6 +15,7 @@ use tests::api::Api;
 use tests::histories::details as of;
 use tests::server::{Options, Server};
 use tests::whatsapp::signature;
+use tokio::sync::watch;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
@@ -24,7 +25,20 @@ const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 
 /// What is answered at a path; a path nobody told of is a reply that is taken.
 #[derive(Clone, Default)]
-pub(crate) struct Provider(Arc<Mutex<HashMap<String, Answer>>>);
+pub(crate) struct Provider(Arc<Mutex<HashMap<String, Answer>>>, Hung);
+
+/// Who asked where nothing is answered until it is let.
+#[derive(Clone)]
+pub(crate) struct Hung {
+    asked: watch::Sender<usize>,
+    back: watch::Sender<bool>,
+}
+
+impl Default for Hung {
+    fn default() -> Self {
+        Self { asked: watch::Sender::new(0), back: watch::Sender::new(false) }
+    }
+}
 
 /// Status and body.
 type Answer = (u16, Vec<u8>);
@@ -38,6 +52,10 @@ async fn answer(
     let shown = headers.get("authorization").is_some_and(|shown| shown == "Bearer token");
     if uri.path().starts_with("/graph") && !shown {
         return StatusCode::UNAUTHORIZED.into_response();
+    }
+    if uri.path().starts_with("/graph/HANGS") {
+        provider.1.asked.send_modify(|asked| *asked += 1);
+        provider.1.back.subscribe().wait_for(|back| *back).await.unwrap();
     }
     match provider.0.lock().get(uri.path()).cloned() {
         Some((status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
@@ -94,13 +112,25 @@ pub(crate) fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
 
 /// A message of `from`, signed.
 pub(crate) async fn wrote(api: &Api, from: &str, id: &str, kind: &str, part: Value) {
+    wrote_to(api, (WHATSAPP, "111"), from, id, kind, part).await;
+}
+
+/// The same to the account at this door, whose number has this id.
+async fn wrote_to(
+    api: &Api,
+    (account, number): (&str, &str),
+    from: &str,
+    id: &str,
+    kind: &str,
+    part: Value,
+) {
     let mut message = json!({ "from": from, "id": id, "type": kind });
     message[kind] = part;
-    let value = json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] });
+    let value = json!({ "metadata": { "phone_number_id": number }, "messages": [message] });
     let body = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
     let signature = signature("app_secret", body.as_bytes()).unwrap();
     let headers = [("x-hub-signature-256", signature.as_str())];
-    let taken = api.post_raw(WHATSAPP, &headers, body.into_bytes()).await.unwrap();
+    let taken = api.post_raw(account, &headers, body.into_bytes()).await.unwrap();
     assert_eq!(taken.status, 200);
 }
 
@@ -224,4 +254,48 @@ async fn case_12_without_a_transcriber_a_person_listens() {
     assert_eq!(decided["reason"], "audio_without_transcript");
     assert_eq!(decided["classification"], Value::Null, "nothing is made up to be classified");
     assert_eq!(of(&lines, "media_fetched")[0]["result"], "stored", "the person can listen");
+}
+
+#[tokio::test]
+async fn an_account_whose_provider_hangs_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (provider, url) = Provider::start().await;
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR o roteador de casa";
+    provider.has(&url, "M1", png);
+    let account = "CHANNELS__WHATSAPP_CLOUD__FILIAL";
+    let filial = [
+        ("TENANT", "demo"),
+        ("APP_SECRET", "app_secret"),
+        ("VERIFY_TOKEN", "T"),
+        ("ACCESS_TOKEN", "token"),
+    ]
+    .into_iter()
+    .fold(options(&dir, &url), |options, (key, value)| {
+        options.with(&format!("{account}__{key}"), value)
+    })
+    .with(&format!("{account}__API_URL"), &format!("{url}/graph"))
+    .with(&format!("{account}__PHONE_NUMBER_ID"), "222");
+    let server = Server::start(filial).await.unwrap();
+    let api = server.api();
+    let file = |id: String| json!({ "id": id, "mime_type": "image/png" });
+    // More of them than files are fetched at once.
+    for n in 10..50 {
+        provider.has(&url, &format!("HANGS{n}"), png);
+        let (from, id) = (format!("55119111122{n}"), format!("wamid.{n}"));
+        wrote(&api, &from, &id, "image", file(format!("HANGS{n}"))).await;
+    }
+    let mut asked = provider.1.asked.subscribe();
+    tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked > 0)).await.unwrap().unwrap();
+    let filial = ("/v1/channels/whatsapp_cloud/filial", "222");
+    wrote_to(&api, filial, "5511933334444", "wamid.9", "image", file("M1".to_owned())).await;
+    let stored = |lines: &[Value]| {
+        of(lines, "media_fetched").iter().filter(|told| told["result"] == "stored").count()
+    };
+    histories(&api, |lines| stored(lines) == 1).await;
+    let hung = *provider.1.asked.borrow();
+    assert!(hung < 12, "the other keeps its share of what is fetched at once, not all: {hung}");
+    assert!(!*provider.1.back.borrow());
+    // None of those that waited was given up.
+    provider.1.back.send_replace(true);
+    histories(&api, |lines| stored(lines) == 41).await;
 }

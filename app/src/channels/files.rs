@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ingest::channels::{chatwoot, phone, telegram, twilio, whatsapp_cloud};
-use ingest::media::{Fetcher, Limits, Source, Transcriber, Whisper};
+use ingest::channels::{chatwoot, email, phone, telegram, twilio, whatsapp_cloud};
+use ingest::media::{Fetcher, Intake, Limits, Source, Transcriber, Whisper};
+use schemas::sealed::Keyring;
 
 use crate::config::{Channels, Settings};
+use crate::media::Directory;
 
 /// Fetches the files of every channel that has any.
 pub(crate) fn fetcher(settings: &Settings) -> anyhow::Result<Fetcher> {
@@ -18,10 +20,19 @@ pub(crate) fn fetcher(settings: &Settings) -> anyhow::Result<Fetcher> {
         (telegram::PROVIDER, Arc::new(of_telegram(channels))),
         (chatwoot::PROVIDER, Arc::new(of_chatwoot(channels))),
         (phone::PROVIDER, Arc::new(of_phones(channels))),
+        (email::PROVIDER, Arc::new(of_mails(channels))),
     ]);
+    Fetcher::new(sources, limits(settings)).map_err(anyhow::Error::msg)
+}
+
+/// Keeps the files that come with their message.
+pub(crate) fn intake(settings: &Settings, keyring: &Arc<Keyring>) -> Intake {
+    Intake::new(Arc::new(Directory::configured(settings, keyring)), limits(settings))
+}
+
+fn limits(settings: &Settings) -> Limits {
     let media = &settings.media;
-    let limits = Limits { bytes_max: media.bytes_max, types: media.types.clone() };
-    Fetcher::new(sources, limits).map_err(anyhow::Error::msg)
+    Limits { bytes_max: media.bytes_max, types: media.types.clone() }
 }
 
 /// Writes down what is said in recordings, if anybody does.
@@ -75,6 +86,19 @@ fn of_chatwoot(channels: &Channels) -> chatwoot::Files {
         ((account.tenant.clone(), account.account_id.clone()), account.api_url.clone())
     });
     chatwoot::Files(homes.collect())
+}
+
+fn of_mails(channels: &Channels) -> email::Files {
+    let able = channels.email.iter().filter_map(|(name, account)| {
+        let mailgun = account.mailgun.as_ref().filter(|mailgun| !mailgun.api_key.is_empty())?;
+        let account = email::MediaAccount {
+            tenant: account.tenant.clone(),
+            api_key: mailgun.api_key.clone(),
+            api_url: mailgun.api_url.clone(),
+        };
+        Some((name.clone(), account))
+    });
+    email::Files(able.collect())
 }
 
 fn of_phones(channels: &Channels) -> phone::Files {

@@ -102,6 +102,9 @@ async fn replay(settings: &Settings, letters: Vec<Letter>, place: &str) -> anyho
             PutBack::Request => {
                 print(&format!("{place} is a provider's request: `raw replay` reads it again"))?;
             }
+            PutBack::State => print(&format!(
+                "{place} is a stage's state, which that stage alone writes: `store rebuild` reads it again"
+            ))?,
         }
     }
     print(&format!("{replayed} put back; they are taken up as soon as the stages run"))

@@ -1,16 +1,19 @@
 //! Providers' requests as they came, run through their adapters again: on one machine while its server
-//! does not run. Messages are known by their ids, so what was heard before is not heard twice.
+//! does not run. Messages are known by their ids, so what was heard before is not heard twice. The mails of a
+//! mailbox are requests of the channel `email`.
 
 use std::path::Path;
 
 use anyhow::Context;
-use ingest::door;
+use ingest::channels::email::{self, Inbox};
+use ingest::channels::webhook::{Webhook, Webhooks};
+use ingest::door::{self, Event, Malformed};
 use schemas::Avro;
 use schemas::ops::RawRequest;
 use schemas::topics::RAW;
 
 use super::{cluster, peek, print, settings};
-use crate::channels::webhooks;
+use crate::channels::{files, mailbox, webhooks};
 use crate::cli::Raw;
 use crate::config::Settings;
 use crate::serve::backend::Backend;
@@ -24,21 +27,29 @@ pub fn run(asked: &Raw, file: Option<&Path>) -> anyhow::Result<()> {
 
 async fn replay(settings: &Settings, channel: &str, account: &str) -> anyhow::Result<()> {
     let webhooks = webhooks(settings);
-    let (_, webhook) = webhooks.get(channel, account).with_context(|| {
+    let adapter = Adapter::of(settings, &webhooks, channel, account).with_context(|| {
         format!("no account '{account}' of {channel}: see [channels] of the configuration")
     })?;
     let kept = peek::all(settings, RAW).await?;
     let Backend { log, keyring, clock, .. } = cluster::backend(settings).await?;
-    let (mut requests, mut told, mut unreadable) = (0, 0, 0);
+    let intake = files::intake(settings, &keyring);
+    let (mut requests, mut told, mut unreadable, mut too_large) = (0, 0, 0, 0);
     for record in kept {
         let request = RawRequest::from_bytes(record.value.as_deref().unwrap_or_default())?;
         if request.provider != channel || request.account != account {
             continue;
         }
         requests += 1;
-        match webhook.adapt(&request.headers, &request.body) {
+        // One that was too large to be kept as it came.
+        if request.body.is_empty() {
+            too_large += 1;
+            continue;
+        }
+        match adapter.read(&request) {
             Ok(events) => {
-                let records = door::sealed(&keyring, webhook.tenant(), events, clock.now_ms())?;
+                let (tenant, now_ms) = (adapter.tenant(), clock.now_ms());
+                let events = intake.kept(tenant, events, now_ms).await?;
+                let records = door::sealed(&keyring, tenant, events, now_ms)?;
                 told += records.len();
                 log.append(records).await?;
             }
@@ -49,7 +60,41 @@ async fn replay(settings: &Settings, channel: &str, account: &str) -> anyhow::Re
         }
     }
     print(&format!(
-        "{requests} requests told {told} messages and statuses again, {unreadable} were unreadable; \
-         what was heard before is known by its id"
+        "{requests} requests told {told} messages and statuses again, {unreadable} were unreadable, \
+         {too_large} were too large to be kept; what was heard before is known by its id"
     ))
+}
+
+/// What reads an account's requests.
+enum Adapter<'w> {
+    Webhook(&'w dyn Webhook),
+    Mailbox(Inbox),
+}
+
+impl<'w> Adapter<'w> {
+    fn of(
+        settings: &Settings,
+        webhooks: &'w Webhooks,
+        channel: &str,
+        account: &str,
+    ) -> Option<Self> {
+        if channel == email::PROVIDER {
+            return mailbox(settings, account).map(Self::Mailbox);
+        }
+        webhooks.get(channel, account).map(|(_, webhook)| Self::Webhook(webhook))
+    }
+
+    fn tenant(&self) -> &str {
+        match self {
+            Self::Webhook(webhook) => webhook.tenant(),
+            Self::Mailbox(inbox) => &inbox.tenant,
+        }
+    }
+
+    fn read(&self, request: &RawRequest) -> Result<Vec<Event>, Malformed> {
+        match self {
+            Self::Webhook(webhook) => webhook.adapt(&request.headers, &request.body),
+            Self::Mailbox(inbox) => Ok(inbox.heard(&request.body)),
+        }
+    }
 }

@@ -77,6 +77,10 @@ pub struct Shown {
 #[allow(missing_docs)] // default.toml is the documentation
 pub struct Signed {
     pub signing_key: String,
+    #[serde(default)]
+    pub api_key: String,
+    #[serde(default = "mailgun")]
+    pub api_url: String,
 }
 
 /// How a mail server is spoken to.
@@ -92,6 +96,10 @@ pub enum MailSecurity {
 
 fn inbox() -> String {
     "INBOX".to_owned()
+}
+
+fn mailgun() -> String {
+    "https://api.mailgun.net".to_owned()
 }
 
 fn a_day() -> i64 {
@@ -127,7 +135,9 @@ impl Email {
         let smtp = self.smtp.as_mut().map(|smtp| &mut smtp.password);
         let shown = [self.sendgrid.as_mut(), self.postmark.as_mut()];
         let shown = shown.into_iter().flatten().map(|shown| &mut shown.secret);
-        let signed = self.mailgun.as_mut().map(|signed| &mut signed.signing_key);
+        let signed = self.mailgun.as_mut();
+        let signed = signed.map(|signed| [&mut signed.signing_key, &mut signed.api_key]);
+        let signed = signed.into_iter().flatten();
         imap.into_iter().chain(smtp).chain(shown).chain(signed).collect()
     }
 }

@@ -24,7 +24,7 @@ use super::models;
 use super::tenants::{self, Tenants};
 use super::texts::{self, Texts};
 use super::typing::{OfAgents, OfCustomers};
-use crate::channels::{web_chats, webhooks};
+use crate::channels::{files, web_chats, webhooks};
 use crate::config::Settings;
 use crate::models::follow::Known;
 
@@ -46,6 +46,7 @@ pub(super) fn door(backend: &Backend, settings: &Settings, ears: &Ears) -> Door 
         Arc::clone(&backend.clock),
         Arc::clone(&ears.hub),
         Arc::new(history),
+        files::intake(settings, &backend.keyring),
         DoorSettings {
             wait: Duration::from_millis(settings.door.wait_ms),
             inactive: settings.inactive().map(str::to_owned).collect(),

@@ -142,6 +142,10 @@ impl desk::DeadLetters for Letters {
                     told.requests += 1;
                     continue;
                 }
+                PutBack::State => {
+                    told.states += 1;
+                    continue;
+                }
             }
             self.is_put_back(&place);
         }

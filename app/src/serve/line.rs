@@ -128,8 +128,24 @@ pub(crate) fn other_groups() -> [Group; 9] {
     ]
 }
 
-/// Files that are fetched at once: each is held whole.
-const FILES_AT_ONCE: usize = 4;
+/// Whether a stage or effect of this name is part of any line.
+pub(crate) fn is_read_by(name: &str) -> bool {
+    let others = other_groups().into_iter().any(|group| group.name == name);
+    others || name == Mirror::NAME || layout::STAGES.iter().any(|(stage, _)| *stage == name)
+}
+
+/// How files are fetched: so many at once, because each is held whole, and a part of them of one account,
+/// because its provider may hang. Those of an account that cannot be had wait for ten minutes; until there are
+/// very many of them, others' are taken in hand beside them.
+fn files_policy(commit_every: std::time::Duration) -> EffectPolicy {
+    EffectPolicy {
+        lanes: 12,
+        party_lanes_max: 3,
+        in_flight_records_max: 8_000,
+        commit_every,
+        ..EffectPolicy::default()
+    }
+}
 
 /// The line being put together: what was chosen of it.
 struct Assembly<'a> {
@@ -257,13 +273,7 @@ fn effects(
     })?;
     assembly.add(media, |group| {
         let fetching = fetching(parts, settings)?;
-        Ok(spawn_effect(
-            fetching,
-            group,
-            setup(),
-            EffectPolicy { lanes: FILES_AT_ONCE, ..touching },
-            stop.clone(),
-        ))
+        Ok(spawn_effect(fetching, group, setup(), files_policy(commit_every), stop.clone()))
     })?;
     assembly.add(accepted, |group| {
         Ok(spawn_effect(Arc::new(KeepAccepted(keep())), group, setup(), policy, stop.clone()))

@@ -43,7 +43,7 @@ use self::doors::Ears;
 use self::groups::Groups;
 use self::health::Health;
 use self::letters::Letters;
-pub(crate) use self::line::{answering_groups, classifying_group, other_groups};
+pub(crate) use self::line::{answering_groups, classifying_group, is_read_by, other_groups};
 use self::part::{Chosen, DOORS};
 use self::paths::Paths;
 use self::suggesting::Planner;

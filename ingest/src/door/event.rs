@@ -1,5 +1,6 @@
 //! What providers tell, on its way into the log: sealed, beside the request as it came.
 
+use bytes::Bytes;
 use pipeline::Record;
 use pipeline::log::AppendError;
 use schemas::Avro;
@@ -14,6 +15,8 @@ use super::{AcceptError, Door, HeardMessage, HeardStatus, normalize};
 pub enum Event {
     /// A message of a customer, or of ours sent by hand.
     Message(Box<HeardMessage>),
+    /// A message whose files came with it: `media::Intake` keeps them first.
+    Enclosing(Box<HeardMessage>, Vec<Enclosed>),
     /// What became of a message of ours.
     Status(Box<HeardStatus>),
     /// About the account, not about a customer.
@@ -41,6 +44,15 @@ pub struct Notice {
     pub detail: String,
 }
 
+/// A file that came with its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enclosed {
+    /// Which of the message's attachments, from 0.
+    pub part: usize,
+    /// All of it.
+    pub bytes: Bytes,
+}
+
 /// Bytes that are not what the provider documents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed: {0}")]
@@ -61,7 +73,11 @@ impl Malformed {
 /// Who writes a dead letter of a door.
 const STAGE: &str = "door";
 
-/// The records of `events`, in their order; notices are in none.
+/// Largest request that is kept as it came, in bytes: a log that waits for room takes no more at once.
+const RAW_BYTES_MAX: usize = 4 << 20;
+
+/// The records of `events`, in their order; notices are in none. No bytes of a file are in them: files that
+/// were not kept before (`media::Intake`) are told to have failed.
 ///
 /// # Errors
 /// [`SealError`].
@@ -73,7 +89,7 @@ pub fn sealed(
 ) -> Result<Vec<Record>, SealError> {
     let keys = keyring.of(tenant)?;
     let record = |event| match event {
-        Event::Message(message) => {
+        Event::Message(message) | Event::Enclosing(message, _) => {
             Some(normalize::message(keys, tenant, *message, now_ms).map(|(_, _, record)| record))
         }
         Event::Status(status) => Some(normalize::status(keys, tenant, *status, now_ms)),
@@ -94,9 +110,27 @@ impl Door {
         events: Vec<Event>,
     ) -> Result<(), AcceptError> {
         self.is_open_to(tenant)?;
-        let mut records = vec![raw(request)?];
-        records.extend(sealed(self.keyring(), tenant, events, self.now_ms())?);
+        let records = self.records(tenant, request, events).await?;
         Ok(self.append(records).await?)
+    }
+
+    /// The records of a request and of everything it tells. Its files are kept when this returns; a request
+    /// that is larger than the log takes stands in `raw` without its body.
+    ///
+    /// # Errors
+    /// [`AcceptError`], but for the log's.
+    pub async fn records(
+        &self,
+        tenant: &str,
+        request: &RawRequest,
+        events: Vec<Event>,
+    ) -> Result<Vec<Record>, AcceptError> {
+        let now_ms = self.now_ms();
+        let fits = request.body.len() <= RAW_BYTES_MAX.min(self.record_bytes_max() / 2);
+        let mut records = vec![if fits { raw(request)? } else { raw(&without_body(request))? }];
+        let events = self.shared.intake.kept(tenant, events, now_ms).await?;
+        records.extend(sealed(self.keyring(), tenant, events, now_ms)?);
+        Ok(records)
     }
 
     /// Sets aside a request that came from the provider and makes no sense: people look at it, and a
@@ -130,6 +164,16 @@ impl Door {
         let letter = letter.to_bytes().map_err(SealError::from)?;
         log.append(vec![Record::new(DEAD_LETTERS, key, letter, request.received_at_ms)]).await?;
         Ok(())
+    }
+}
+
+fn without_body(request: &RawRequest) -> RawRequest {
+    RawRequest {
+        provider: request.provider.clone(),
+        account: request.account.clone(),
+        received_at_ms: request.received_at_ms,
+        headers: request.headers.clone(),
+        body: Vec::new(),
     }
 }
 

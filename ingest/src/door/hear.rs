@@ -113,6 +113,10 @@ impl Hub {
 
     /// Tells whoever watches the record's contact.
     fn tell(&self, record: Stored) {
+        // A second try is for the stage that could not use the first; the first was told.
+        if record.headers.enters_at().is_some() {
+            return;
+        }
         let mut inner = self.inner.lock();
         if let Some(watchers) = inner.watchers.get_mut(&record.key)
             && let Some(heard) = read(&record)

@@ -20,8 +20,10 @@ use schemas::ids::{LineKey, MessageId};
 use schemas::message::{Channel, Contact};
 use schemas::sealed::{Keyring, SealError};
 
+use crate::media::{Intake, StoreError};
+
 pub use caller::Caller;
-pub use event::{Event, Malformed, Notice, sealed};
+pub use event::{Enclosed, Event, Malformed, Notice, sealed};
 pub use hear::{Heard, Hub, Watch};
 pub use history::{History, HistoryError, QueuePlace, Trace, Wait};
 pub use normalize::{HeardMessage, HeardStatus, HeardThread, Identity, ThreadName, phone_number};
@@ -41,6 +43,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     hub: Arc<Hub>,
     history: Arc<dyn History>,
+    intake: Intake,
     settings: DoorSettings,
 }
 
@@ -68,13 +71,16 @@ pub enum AcceptError {
     /// Nothing of the tenant is taken in.
     #[error("tenant '{0}' is not active: nothing is taken in until tenants.{0}.active is set")]
     Inactive(String),
+    /// The files that came with it cannot be kept now.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The log did not take it.
     #[error(transparent)]
     Append(#[from] AppendError),
 }
 
 impl Door {
-    /// A door that appends to `log` and hears back through `hub`.
+    /// A door that appends to `log`, keeps files by `intake` and hears back through `hub`.
     #[must_use]
     pub fn new(
         log: Arc<dyn Log>,
@@ -82,9 +88,10 @@ impl Door {
         clock: Arc<dyn Clock>,
         hub: Arc<Hub>,
         history: Arc<dyn History>,
+        intake: Intake,
         settings: DoorSettings,
     ) -> Self {
-        Self { shared: Arc::new(Shared { log, keyring, clock, hub, history, settings }) }
+        Self { shared: Arc::new(Shared { log, keyring, clock, hub, history, intake, settings }) }
     }
 
     /// The tenants' keys.

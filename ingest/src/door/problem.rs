@@ -132,6 +132,14 @@ impl From<AcceptError> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "tenant_inactive", error.to_string())
             }
             AcceptError::Append(error) => error.into(),
+            AcceptError::Store(error) => {
+                tracing::error!(%error, "files that came with a message are not kept");
+                Self::unavailable(
+                    "files_unavailable",
+                    "its files cannot be kept at present; nothing was accepted, send it again",
+                    30,
+                )
+            }
         }
     }
 }

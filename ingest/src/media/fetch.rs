@@ -58,7 +58,12 @@ impl Fetcher {
         }
         let located = source.locate(&self.web, wanted).await?;
         let bytes = self.web.download(&located).await?;
-        let mime = kind::of(&bytes, &wanted.attachment.mime, &self.types);
+        self.checked(bytes, &wanted.attachment.mime)
+    }
+
+    /// A file whose bytes are at hand, `said` to be of a media type.
+    pub(super) fn checked(&self, bytes: Vec<u8>, said: &str) -> Result<File, FetchError> {
+        let mime = kind::of(&bytes, said, &self.types);
         Ok(File { mime: mime.ok_or(FetchError::Never(MediaResult::WrongType))?, bytes })
     }
 }

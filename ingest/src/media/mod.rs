@@ -1,11 +1,14 @@
 //! The `media` effect: files that messages name are fetched, and what is said in recordings is written down.
+//! Those that came with their message were kept at the door (`intake.rs`).
 //!
 //! Reads `turns`; writes what came of it to `inbound`, so that it has its place in the contact's order. The
 //! door has long answered by then. Invariants: bytes never enter the log, their digest is their address; a
 //! place no provider vouches for is not asked; what is told twice is told the same.
 
+mod away;
 mod download;
 mod fetch;
+mod intake;
 mod kind;
 mod outside;
 mod source;
@@ -27,8 +30,13 @@ use schemas::message::{MessageHead, MessageKind};
 use schemas::sealed::Keyring;
 use schemas::topics::INBOUND;
 
+use self::away::Away;
+use self::fetch::File;
+
 pub use download::{Answer, Web};
 pub use fetch::{Fetcher, Limits};
+pub use intake::Intake;
+pub(crate) use intake::{AtDoor, at_door};
 pub use source::{Credentials, FetchError, Located, Source, Wanted};
 pub use store::{MediaStore, StoreError, digest};
 pub(crate) use transcribe::is_sound;
@@ -37,6 +45,8 @@ pub use whisper::Whisper;
 
 /// How long a file is asked for, and a recording's words, before it is told that there are none.
 const TRIED_FOR_MS: i64 = 600_000;
+/// Whom recordings wait for.
+const TRANSCRIBER: &str = "transcriber";
 /// Pause before another try.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -47,6 +57,7 @@ pub struct Media {
     store: Arc<dyn MediaStore>,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    away: Away,
 }
 
 impl Media {
@@ -59,7 +70,7 @@ impl Media {
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { fetcher, transcriber, store, keyring, clock }
+        Self { fetcher, transcriber, store, keyring, clock, away: Away::default() }
     }
 
     async fn one(&self, input: &Envelope<Turns>) -> Outcome {
@@ -83,11 +94,19 @@ impl Media {
         head: &MessageHead,
     ) -> Result<Vec<Record>, Outcome> {
         let tenant = tenant(input)?;
+        let party = self.party(input).unwrap_or_default();
         let mut told = Vec::new();
         for (part, attachment) in (0..).zip(&head.attachments) {
             let wanted = Wanted { tenant: &tenant, account: &head.account, attachment };
             let fetched = match self.fetcher.source(&head.provider) {
-                Some(source) => self.fetcher.fetch(source, &wanted).await,
+                Some(_) if self.is_late(input) && self.away.is_away(&party) => {
+                    Err(FetchError::Later("nothing was to be had there lately".to_owned()))
+                }
+                Some(source) => {
+                    let fetched = self.file(source, &wanted).await;
+                    self.away.tried(&party, !matches!(fetched, Err(FetchError::Later(_))));
+                    fetched
+                }
                 // Its turn waits for what was said.
                 None if head.kind == MessageKind::Audio => {
                     Err(FetchError::Never(MediaResult::Failed))
@@ -127,6 +146,18 @@ impl Media {
         Ok(told)
     }
 
+    /// A file from where it is: here since its message came, or at its provider.
+    async fn file(&self, source: &dyn Source, wanted: &Wanted<'_>) -> Result<File, FetchError> {
+        let Some(at_door) = source.at_door(wanted) else {
+            return self.fetcher.fetch(source, wanted).await;
+        };
+        let bytes = self.store.read(wanted.tenant, at_door?).await;
+        let bytes = bytes.map_err(|error| FetchError::Later(error.to_string()))?;
+        // It was older than the history is kept.
+        let bytes = bytes.ok_or(FetchError::Never(MediaResult::Failed))?;
+        self.fetcher.checked(bytes, &wanted.attachment.mime)
+    }
+
     /// Has what is said in a file written down, if anything can be.
     async fn transcribed(
         &self,
@@ -141,7 +172,15 @@ impl Media {
         let heard = match bytes.map_err(|error| again(error.to_string()))? {
             // It was older than the history is kept.
             None => Err(TranscribeError::Permanent("it is not kept any more".to_owned())),
-            Some(bytes) => transcriber.transcribe(Recording { bytes, mime: mime.to_owned() }).await,
+            Some(_) if self.is_late(input) && self.away.is_away(TRANSCRIBER) => {
+                Err(TranscribeError::Transient("nothing was heard of it lately".to_owned()))
+            }
+            Some(bytes) => {
+                let recording = Recording { bytes, mime: mime.to_owned() };
+                let heard = transcriber.transcribe(recording).await;
+                self.away.tried(TRANSCRIBER, !matches!(heard, Err(TranscribeError::Transient(_))));
+                heard
+            }
         };
         if let Err(TranscribeError::Transient(why)) = &heard
             && !self.is_late(input)
@@ -181,6 +220,24 @@ fn tenant(input: &Envelope<Turns>) -> Result<String, Outcome> {
 impl Effect for Media {
     const NAME: &'static str = "media";
     type In = Turns;
+
+    /// The account whose provider has the file, or the transcriber. A tenant's account is its own, also where
+    /// two of them have one name.
+    fn party(&self, input: &Envelope<Turns>) -> Option<String> {
+        match &input.body.body {
+            TurnsBody::Received(received) if !received.head.attachments.is_empty() => {
+                let head = &received.head;
+                self.fetcher.source(&head.provider)?;
+                let tenant = LineKey::parse(&input.key)?.tenant;
+                Some(format!("{tenant}/{}/{}", head.provider, head.account))
+            }
+            TurnsBody::MediaFetched(fetched) => {
+                self.transcriber.as_ref()?;
+                transcribe::recording(fetched).map(|_| TRANSCRIBER.to_owned())
+            }
+            _ => None,
+        }
+    }
 
     async fn apply(&self, inputs: &[Envelope<Turns>]) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(inputs.len());

@@ -75,6 +75,12 @@ impl FetchError {
 /// A provider's files.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// The digest of a file that came with its message and is kept since, or why it was not; `None`: the
+    /// provider has it.
+    fn at_door<'w>(&self, _wanted: &Wanted<'w>) -> Option<Result<&'w str, FetchError>> {
+        None
+    }
+
     /// Where a file is.
     ///
     /// # Errors

@@ -16,7 +16,9 @@ use schemas::sealed::TenantKeys;
 use schemas::topics::TURNS;
 
 use super::*;
+use crate::channels::email::{self, Content, Mail, Part, Sender};
 use crate::channels::{telegram, twilio, whatsapp_cloud};
+use crate::door::{Event, HeardMessage};
 
 const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x13OpusHead oi";
 const NOW_MS: i64 = 1_000_000;
@@ -117,14 +119,20 @@ async fn stand() -> Stand {
         auth_token: "auth".to_owned(),
         api_url: url.clone(),
     }]);
+    let mailgun = email::MediaAccount {
+        tenant: tenant.clone(),
+        api_key: "key".to_owned(),
+        api_url: url.clone(),
+    };
     let bot =
         telegram::MediaAccount { tenant, bot_token: "900:abc".to_owned(), api_url: url.clone() };
     let sources: HashMap<&'static str, Arc<dyn Source>> = HashMap::from([
         (whatsapp_cloud::PROVIDER, Arc::new(whatsapp) as Arc<dyn Source>),
         (twilio::PROVIDER, Arc::new(twilio)),
         (telegram::PROVIDER, Arc::new(telegram::Files(HashMap::from([("robo".to_owned(), bot)])))),
+        (email::PROVIDER, Arc::new(email::Files(HashMap::from([("suporte".to_owned(), mailgun)])))),
     ]);
-    let limits = Limits { bytes_max: 64, types: vec!["audio/ogg".to_owned()] };
+    let limits = limits();
     let (shelf, clock) = (Arc::new(Shelf::default()), Arc::new(ManualClock::default()));
     clock.set(NOW_MS);
     let media = Media::new(
@@ -135,6 +143,10 @@ async fn stand() -> Stand {
         Arc::clone(&clock) as Arc<dyn Clock>,
     );
     Stand { media, provider, url, shelf, clock }
+}
+
+fn limits() -> Limits {
+    Limits { bytes_max: 64, types: vec!["audio/ogg".to_owned()] }
 }
 
 fn keys() -> TenantKeys {
@@ -268,8 +280,67 @@ async fn what_is_too_large_of_another_kind_or_gone_is_told_so() {
     assert_eq!(whatsapp("../me").await, MediaResult::Refused);
     assert_eq!(result(&stand, whatsapp_cloud::PROVIDER, "222", "M2").await, MediaResult::Refused);
     assert!(stand.shelf.0.lock().is_empty());
-    let unfetched = result(&stand, "email", "a", "1").await;
+    let unfetched = result(&stand, "api", "a", "1").await;
     assert_eq!(unfetched, MediaResult::Failed, "its turn need not wait");
+}
+
+/// The message of a mail with such a file, as the door appends it.
+async fn mailed(shelf: &Arc<Shelf>, content: Content) -> HeardMessage {
+    let (mime, filename) = ("audio/ogg".to_owned(), Some("recado.ogg".to_owned()));
+    let part = Part { mime, filename, size_bytes: OGG.len(), inline: false, content };
+    let from = Some(Sender { address: "ana@cliente.example".to_owned(), name: None });
+    let mail = Mail { from, attachments: vec![part], ..Mail::default() };
+    let told = email::adapt::adapt("suporte", &[], &mail).unwrap();
+    let intake = Intake::new(Arc::clone(shelf) as Arc<dyn MediaStore>, limits());
+    match intake.kept("demo", vec![told], NOW_MS).await.unwrap().pop() {
+        Some(Event::Message(message)) => *message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is told of the only file of a message.
+async fn told_of(stand: &Stand, message: HeardMessage) -> MediaFetched {
+    let mut input = voice(email::PROVIDER, "suporte", "");
+    if let TurnsBody::Received(received) = &mut input.body.body {
+        received.head.attachments = message.attachments;
+    }
+    fetched(stand, input).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_comes_with_a_mail_is_kept_at_the_door_and_looked_at_again() {
+    let stand = stand().await;
+    let here = |bytes: &[u8]| Content::Here(Bytes::copy_from_slice(bytes));
+    let message = mailed(&stand.shelf, here(OGG)).await;
+    assert_eq!(stand.shelf.0.lock().len(), 1, "before the message is anywhere");
+    let found = told_of(&stand, message.clone()).await;
+    assert_eq!(found.result, MediaResult::Stored);
+    assert_eq!(found.sha256.as_deref(), Some(digest(OGG).as_str()));
+    assert_eq!(found.filename.as_deref(), Some("recado.ogg"));
+    stand.shelf.0.lock().clear();
+    assert_eq!(told_of(&stand, message).await.result, MediaResult::Failed, "it is gone");
+    for (content, result) in [
+        (here(b"MZ\x90\0 um programa"), MediaResult::WrongType),
+        (here(&[OGG, &[0; 64]].concat()), MediaResult::TooLarge),
+        (Content::Incomplete, MediaResult::TooLarge),
+    ] {
+        let message = mailed(&stand.shelf, content).await;
+        assert_eq!(told_of(&stand, message).await.result, result);
+    }
+    assert!(stand.shelf.0.lock().is_empty(), "not even written");
+}
+
+#[tokio::test]
+async fn what_mailgun_stores_is_fetched_with_our_key() {
+    let stand = stand().await;
+    let stored = |url: String| mailed(&stand.shelf, Content::At(url));
+    stand.provider.says("/v3/files/0", 200, OGG);
+    let message = stored(format!("{}/v3/files/0", stand.url)).await;
+    assert_eq!(told_of(&stand, message).await.result, MediaResult::Stored);
+    let shown = stand.provider.asked.lock().pop();
+    assert_eq!(shown, Some(("/v3/files/0".to_owned(), "Basic YXBpOmtleQ==".to_owned())));
+    let message = stored("https://files.example/0".to_owned()).await;
+    assert_eq!(told_of(&stand, message).await.result, MediaResult::Refused, "not Mailgun's");
 }
 
 #[tokio::test]
@@ -362,4 +433,52 @@ async fn a_recording_is_written_down_by_a_server_with_whispers_api() {
     assert_eq!(transcript(&stand, "audio/ogg").await.unwrap_err(), "status 503");
     stand.clock.set(NOW_MS + TRIED_FOR_MS);
     assert_eq!(transcript(&stand, "audio/ogg").await.unwrap().result, TranscriptResult::Failed);
+}
+
+#[tokio::test]
+async fn what_is_late_does_not_wait_for_an_account_that_is_away() {
+    let stand = stand().await;
+    let asked = |stand: &Stand| stand.provider.asked.lock().len();
+    stand.provider.says("/graph/M1", 503, "");
+    let file = || voice(whatsapp_cloud::PROVIDER, "111", "M1");
+    for _ in 0..5 {
+        fetched(&stand, file()).await.unwrap_err();
+    }
+    stand.clock.set(NOW_MS + TRIED_FOR_MS);
+    let before = asked(&stand);
+    assert_eq!(fetched(&stand, file()).await.unwrap().result, MediaResult::Unreachable);
+    assert_eq!(asked(&stand), before, "it is told without another try");
+    // What is new is tried, and once something is to be had, what is late is, too.
+    let fresh = Envelope { time_ms: NOW_MS + TRIED_FOR_MS, ..file() };
+    fetched(&stand, fresh.clone()).await.unwrap_err();
+    assert_eq!(asked(&stand), before + 1);
+    let url = &stand.url;
+    stand.provider.says("/graph/M1", 200, format!("{{\"url\":\"{url}/lookaside/1\"}}"));
+    stand.provider.says("/lookaside/1", 200, OGG);
+    for input in [fresh, file()] {
+        assert_eq!(fetched(&stand, input).await.unwrap().result, MediaResult::Stored);
+    }
+}
+
+#[tokio::test]
+async fn files_wait_for_their_account_and_recordings_for_the_transcriber() {
+    let stand = stand().await;
+    let party = |input: &Envelope<Turns>| stand.media.party(input);
+    let of = |provider, account| party(&voice(provider, account, "M1"));
+    assert_eq!(of(whatsapp_cloud::PROVIDER, "111").as_deref(), Some("demo/whatsapp_cloud/111"));
+    assert_ne!(of(whatsapp_cloud::PROVIDER, "111"), of(whatsapp_cloud::PROVIDER, "222"));
+    assert_ne!(of(whatsapp_cloud::PROVIDER, "111"), of(telegram::PROVIDER, "111"));
+    assert_eq!(of("nobody", "111"), None, "nothing is fetched there");
+    let stored = MediaFetched {
+        message_id: MessageId([1; 16]),
+        part: 0,
+        result: MediaResult::Stored,
+        sha256: Some(digest(OGG)),
+        mime: Some("audio/ogg".to_owned()),
+        filename: None,
+        size_bytes: None,
+    };
+    let heard = |fetched| party(&envelope(TurnsBody::MediaFetched(fetched)));
+    assert_eq!(heard(stored.clone()).as_deref(), Some("transcriber"));
+    assert_eq!(heard(MediaFetched { mime: Some("image/png".to_owned()), ..stored }), None);
 }

@@ -228,7 +228,8 @@ impl<E: Effect> EffectRunner<E> {
                 Ok(body) => {
                     let envelope = Envelope::of(&record, body);
                     let ticket = Ticket { lease, revoked, tries: 0 };
-                    self.lanes.send(Work { envelope, ticket });
+                    let party = self.effect.party(&envelope);
+                    self.lanes.send(Work { envelope, ticket, party });
                 }
                 Err(error) => {
                     let letter = self.set_aside(lease, record.offset, error.into())?;

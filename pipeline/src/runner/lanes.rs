@@ -1,5 +1,5 @@
 //! Lanes: more keys in work than there are partitions, each key in order. A key whose record is slow
-//! or must be tried again holds up nobody else.
+//! or must be tried again holds up nobody else; nor does a party that many keys wait for.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::parties::Parties;
 use super::setup::{Setup, Step};
 use crate::effect::{Effect, EffectPolicy, Outcome};
 use crate::log::Lease;
@@ -23,6 +24,8 @@ use crate::stage::Envelope;
 pub(super) struct Work<T> {
     pub(super) envelope: Envelope<T>,
     pub(super) ticket: Ticket,
+    /// Whom it has to wait for.
+    pub(super) party: Option<String>,
 }
 
 /// What a record's outcome is accounted under.
@@ -64,6 +67,7 @@ struct Inner<T> {
     /// Records waiting, by key. A key is here as long as it is ready, in work or pausing.
     waiting: HashMap<Bytes, VecDeque<Work<T>>>,
     ready: VecDeque<Bytes>,
+    parties: Parties,
     closing: bool,
 }
 
@@ -75,7 +79,12 @@ impl<T: Send + Sync + 'static> Lanes<T> {
         policy: EffectPolicy,
         finished: &mpsc::UnboundedSender<Finished>,
     ) -> Self {
-        let inner = Inner { waiting: HashMap::new(), ready: VecDeque::new(), closing: false };
+        let inner = Inner {
+            waiting: HashMap::new(),
+            ready: VecDeque::new(),
+            parties: Parties::new(policy.party_lanes_max),
+            closing: false,
+        };
         let queues = Arc::new(Queues { inner: Mutex::new(inner), wake: Notify::new() });
         let mut tasks = JoinSet::new();
         for _ in 0..policy.lanes.max(1) {
@@ -116,9 +125,10 @@ impl<T: Send + Sync + 'static> Lanes<T> {
 
 impl<T: Send + Sync + 'static> Queues<T> {
     /// Records to apply together: of one key in order, and of further keys while there is room. A
-    /// record that is tried again is tried alone. `None`: closing.
+    /// record that is tried again, or that waits for a party, is applied alone. `None`: closing.
     fn take(&self, records_max: usize) -> Option<Vec<Work<T>>> {
         let mut inner = self.inner.lock();
+        let inner = &mut *inner;
         if inner.closing {
             return None;
         }
@@ -127,15 +137,22 @@ impl<T: Send + Sync + 'static> Queues<T> {
         while taken.len() < records_max {
             let Some(key) = inner.ready.pop_front() else { break };
             let Some(queue) = inner.waiting.get_mut(&key) else { continue };
-            if queue.front().is_some_and(|work| work.ticket.tries > 0) {
+            let Some(first) = queue.front() else { continue };
+            if first.ticket.tries > 0 || first.party.is_some() {
                 if taken.is_empty() {
+                    if let Some(party) = &first.party
+                        && !inner.parties.enter(party, &key)
+                    {
+                        continue;
+                    }
                     taken.extend(queue.pop_front());
                 } else {
                     inner.ready.push_front(key);
                 }
                 break;
             }
-            let room = (records_max - taken.len()).min(queue.len());
+            let plain = queue.iter().take_while(|work| work.party.is_none());
+            let room = plain.take(records_max - taken.len()).count();
             taken.extend(queue.drain(..room));
         }
         // One call may have stood for several keys: the next lane is told, too.
@@ -143,6 +160,16 @@ impl<T: Send + Sync + 'static> Queues<T> {
             self.wake.notify_one();
         }
         Some(taken)
+    }
+
+    /// A lane waits for `party` no more; `failed`: it was in vain. Keys that waited for that are ready.
+    fn leave(&self, party: &str, failed: bool) {
+        let mut inner = self.inner.lock();
+        let next = inner.parties.leave(party, failed);
+        if !next.is_empty() {
+            inner.ready.extend(next);
+            self.wake.notify_one();
+        }
     }
 
     /// Gives a key back with the records that are to be tried `again`, after `pause`.
@@ -210,6 +237,7 @@ impl<E: Effect> Lane<E> {
 
     async fn work(&self, works: Vec<Work<E::In>>) {
         let keys = keys_of(&works);
+        let party = works.first().and_then(|work| work.party.clone());
         let (tickets, inputs): (Vec<Ticket>, Vec<Envelope<E::In>>) = works
             .into_iter()
             .filter(|work| !work.ticket.revoked.is_cancelled())
@@ -237,13 +265,16 @@ impl<E: Effect> Lane<E> {
                     );
                     let ticket = Ticket { tries: ticket.tries.saturating_add(1), ..ticket };
                     let slot = again.entry(envelope.key.clone()).or_default();
-                    slot.0.push(Work { envelope, ticket });
+                    slot.0.push(Work { envelope, ticket, party: party.clone() });
                     slot.1 = slot.1.max(pause);
                     continue;
                 }
             };
             let (lease, offset) = (ticket.lease, envelope.offset);
             let _ = self.finished.send(Finished { lease, offset, end });
+        }
+        if let Some(party) = &party {
+            self.queues.leave(party, !again.is_empty());
         }
         for key in keys {
             let (works, pause) = again.remove(&key).unwrap_or_default();

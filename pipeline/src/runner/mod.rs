@@ -16,6 +16,7 @@ mod lanes;
 mod link;
 mod on_its_way;
 mod outputs;
+mod parties;
 mod pass;
 mod pins;
 mod scoped;

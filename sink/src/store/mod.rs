@@ -137,13 +137,15 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn latest_of(&self, contact: &LineKey) -> Result<Option<ConversationRow>, StoreError>;
 
-    /// The contact's conversations, those that opened last first, at most `limit`.
+    /// The contact's conversations that opened before `behind` (`None`: all), those that opened last first,
+    /// at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn conversations_of(
         &self,
         contact: &LineKey,
+        behind: Option<ConversationId>,
         limit: usize,
     ) -> Result<Vec<ConversationRow>, StoreError>;
 

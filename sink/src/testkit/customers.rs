@@ -2,7 +2,7 @@
 
 use pipeline::{Envelope, Headers};
 use schemas::customers::{ContactNamed, CustomerBody, CustomerLink, CustomerRecord, LinkSource};
-use schemas::ids::{Alias, CommandId, ContactKey, LineKey};
+use schemas::ids::{Alias, CommandId, ContactKey, ConversationId, LineKey};
 use schemas::message::Channel;
 use schemas::sealed::SealedText;
 use schemas::topics::CUSTOMERS;
@@ -11,6 +11,7 @@ use super::story::{Story, TENANT};
 use crate::customers::{Customer, customer_of, of_customer};
 use crate::rows::Row;
 use crate::store::Store;
+use crate::timeline::{self, Place};
 
 fn rows(body: CustomerBody) -> Vec<Row> {
     of_customer(&Envelope {
@@ -120,7 +121,7 @@ pub async fn a_customer_is_whatever_links_connect(store: &dyn Store) {
 pub async fn a_merge_rewrites_nothing_and_shows_all_conversations(store: &dyn Store) {
     let (one, other) = (Story::new(1), Story::new(2));
     let ids = async |story: &Story| {
-        let rows = store.conversations_of(&story.key, 10).await.unwrap();
+        let rows = store.conversations_of(&story.key, None, 10).await.unwrap();
         rows.into_iter().map(|row| row.conversation_id).collect::<Vec<_>>()
     };
     store.apply(one.rows()).await.unwrap();
@@ -145,7 +146,7 @@ pub async fn a_merge_rewrites_nothing_and_shows_all_conversations(store: &dyn St
     let mut all = Vec::new();
     for contact in &found.contacts {
         let key = LineKey::new(TENANT, *contact);
-        all.extend(store.conversations_of(&key, 10).await.unwrap());
+        all.extend(store.conversations_of(&key, None, 10).await.unwrap());
     }
     assert_eq!(all.len(), 2);
 }
@@ -161,4 +162,83 @@ pub async fn contacts_of_one_name_are_alike_within_a_tenant(store: &dyn Store) {
     assert_eq!(store.alike(&at(1), 9).await.unwrap(), keys(&[3]));
     assert!(store.alike(&at(4), 9).await.unwrap().is_empty());
     assert!(customer(store, 3).await.links.is_empty(), "alike is not the same");
+}
+
+/// The conversation that contact `n` opened at `opened_at_ms`: `lines`, all of that millisecond.
+async fn opened(store: &dyn Store, n: u8, opened_at_ms: i64, lines: i64) -> ConversationId {
+    let id = ConversationId::new(contact(n), opened_at_ms);
+    let story = Story::new(n);
+    let line = |seq| {
+        // A story's lines are told by how long after its opening they come.
+        let after_ms = opened_at_ms - i64::from(n) * 60_000;
+        story.line(seq, after_ms, |record| {
+            (record.conversation_id, record.opened_at_ms) = (id, opened_at_ms);
+        })
+    };
+    store.apply((1..=lines).map(line).collect()).await.unwrap();
+    id
+}
+
+/// Two contacts of one customer: a conversation longer than what is read at once, one of the other contact
+/// that is of the very same millisecond, and many more.
+async fn talkative(store: &dyn Store) -> (Customer, Vec<ConversationId>) {
+    store.apply(link(5, 1, 2, false)).await.unwrap();
+    let mut ids = vec![opened(store, 1, 9_000_000, 1_203).await];
+    ids.push(opened(store, 2, 9_000_000, 3).await);
+    for n in 1..=210 {
+        ids.push(opened(store, 2, n * 1_000, 1).await);
+    }
+    (customer(store, 1).await, ids)
+}
+
+pub async fn pages_of_a_customers_lines_hold_each_once(store: &dyn Store) {
+    let (customer, ids) = talkative(store).await;
+    let all_lines = 1_203 + 3 + 210;
+    let mut seen: Vec<Place> = Vec::new();
+    let mut before = None;
+    loop {
+        let page = timeline::lines(store, TENANT, &customer, before, 500).await.unwrap();
+        seen.extend(page.shown.iter().map(|(at_ms, line)| Place {
+            at_ms: *at_ms,
+            conversation: line.conversation_id,
+            seq: line.seq,
+        }));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+        assert_eq!(page.shown.len(), 500);
+        assert_eq!(before, seen.last().copied());
+    }
+    assert_eq!(seen.len(), all_lines);
+    assert!(seen.is_sorted_by(|a, b| a > b), "latest first, each once");
+    for (id, lines) in [(ids[0], 1_203), (ids[1], 3), (ids[2], 1)] {
+        assert_eq!(seen.iter().filter(|place| place.conversation == id).count(), lines);
+    }
+    let mut told = Vec::new();
+    timeline::each_line(store, ids[0], |_, line| told.push(line.seq)).await.unwrap();
+    assert!(told.into_iter().eq(1..=1_203), "a history is told whole");
+}
+
+pub async fn pages_of_a_customers_conversations_hold_each_once(store: &dyn Store) {
+    let (customer, mut ids) = talkative(store).await;
+    let all = timeline::all_conversations(store, TENANT, &customer).await.unwrap();
+    let all: Vec<_> = all.into_iter().map(|row| row.conversation_id).collect();
+    for limit in [1, 7, 100] {
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page =
+                timeline::conversations(store, TENANT, &customer, before, limit).await.unwrap();
+            seen.extend(page.shown.iter().map(|row| row.conversation_id));
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "pages of {limit}");
+    }
+    let mut sorted = all;
+    sorted.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(sorted, ids);
 }

@@ -204,6 +204,8 @@ macro_rules! store_suite {
             a_customer_is_whatever_links_connect,
             a_merge_rewrites_nothing_and_shows_all_conversations,
             contacts_of_one_name_are_alike_within_a_tenant,
+            pages_of_a_customers_lines_hold_each_once,
+            pages_of_a_customers_conversations_hold_each_once,
             minutes_are_absolute_and_summed_over_partitions
         );
 

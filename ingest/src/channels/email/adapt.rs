@@ -6,13 +6,13 @@
 
 use data_encoding::HEXLOWER;
 use schemas::message::{
-    Attachment, Channel, Contact, ContactId, ContactIdKind, MessageKind, ProviderStatusKind,
+    Channel, Contact, ContactId, ContactIdKind, MessageKind, ProviderStatusKind,
 };
 use schemas::thread::{Thread, protocol_in_message_id, protocol_in_subject};
 use sha2::{Digest, Sha256};
 
 use super::mail::{Mail, Report};
-use super::{html, reply, robots};
+use super::{html, media, reply, robots};
 use crate::door::{Event, HeardMessage, HeardStatus, HeardThread, Identity, ThreadName};
 
 /// References kept of a thread: its beginning and its end are what programs look at.
@@ -55,23 +55,27 @@ pub fn adapt(account: &str, own: &[String], mail: &Mail) -> Option<Event> {
     }
     let body = body(mail);
     let thread = thread(mail);
-    let attachments: Vec<Attachment> = attachments(mail);
     let text = message_text(mail, &thread, body);
+    let files = media::files(mail, text.is_some());
+    let kind = files.kind.unwrap_or(MessageKind::Text);
     let ids =
         vec![ContactId { kind: ContactIdKind::Email, value: from.address.clone(), scope: None }];
-    let attached = mail.attachments.iter().find(|part| text.is_none() || !part.inline);
-    let kind = attached.map_or(MessageKind::Text, |part| kind_of(&part.mime));
     // Anybody can write any address into a mail: it is never `verified`.
     let from = (Channel::Email, Contact { ids, name: from.name.clone() });
-    Some(Event::Message(Box::new(HeardMessage {
+    let message = Box::new(HeardMessage {
         text,
-        attachments,
+        attachments: files.named,
         reply_to: answered(mail).map(str::to_owned),
         thread: Some(thread),
         auto_generated: robots::wrote(mail, own),
         event_time_ms: mail.date_ms.filter(|at_ms| *at_ms > 0),
         ..HeardMessage::of(super::PROVIDER, account, from, Identity::Provider(identity(mail)), kind)
-    })))
+    });
+    Some(if files.enclosed.is_empty() {
+        Event::Message(message)
+    } else {
+        Event::Enclosing(message, files.enclosed)
+    })
 }
 
 /// What the sender wrote anew.
@@ -184,29 +188,6 @@ pub(crate) fn identity(mail: &Mail) -> String {
         digest.update(part.as_bytes());
     }
     format!("digest:{}", HEXLOWER.encode(&digest.finalize()))
-}
-
-fn attachments(mail: &Mail) -> Vec<Attachment> {
-    let all = mail.attachments.iter().enumerate();
-    all.map(|(at, part)| Attachment {
-        reference: format!("part:{at}"),
-        mime: part.mime.clone(),
-        filename: part.filename.clone(),
-        size_bytes: i64::try_from(part.size_bytes).ok(),
-        sha256: None,
-        transcript_sealed: None,
-        confidence: None,
-    })
-    .collect()
-}
-
-fn kind_of(mime: &str) -> MessageKind {
-    match mime.split('/').next().unwrap_or_default() {
-        "image" => MessageKind::Image,
-        "audio" => MessageKind::Audio,
-        "video" => MessageKind::Video,
-        _ => MessageKind::Document,
-    }
 }
 
 /// What became of a mail of ours, if it has come to an end.

@@ -1,5 +1,6 @@
 //! A mail as every way in tells it: what was read from MIME, or what a provider had read already.
 
+use bytes::Bytes;
 use mail_parser::{HeaderValue, Message, MessageParser};
 
 use super::charset::mended_header;
@@ -42,7 +43,7 @@ pub struct Sender {
     pub name: Option<String>,
 }
 
-/// An attachment; its bytes stay in the mailbox or the `raw` topic.
+/// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// Media type.
@@ -53,6 +54,19 @@ pub struct Part {
     pub size_bytes: usize,
     /// Shown within the text.
     pub inline: bool,
+    /// The file itself.
+    pub content: Content,
+}
+
+/// Where the bytes of an attachment are. Never logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// They came with the mail.
+    Here(Bytes),
+    /// At the provider, under this address.
+    At(String),
+    /// They did not all come: the mail is larger than what is read, or they are garbled.
+    Incomplete,
 }
 
 /// A delivery status (RFC 3464).
@@ -115,6 +129,13 @@ impl Mail {
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect(),
             ..Self::default()
+        }
+    }
+
+    /// Of a mail whose end was not read: its last attachment is a piece of one.
+    pub(super) fn cut_off(&mut self) {
+        if let Some(last) = self.attachments.last_mut() {
+            last.content = Content::Incomplete;
         }
     }
 

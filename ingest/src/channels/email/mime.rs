@@ -1,9 +1,10 @@
 //! From the bytes of a mail (RFC 5322, MIME) to a [`Mail`]. Pure; no bytes make it fail.
 
+use bytes::Bytes;
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::charset::{mended_header, text_of};
-use super::mail::{Mail, Part, Report, filled, plain_address};
+use super::mail::{Content, Mail, Part, Report, filled, plain_address};
 
 /// Parts looked at; nobody writes more, and a bomb has thousands.
 const PARTS_MAX: usize = 200;
@@ -73,6 +74,7 @@ fn attachment(part: &MessagePart<'_>) -> Option<Part> {
         inline: disposition.is_some_and(|shown| shown.is_inline())
             || (part.content_id().is_some()
                 && !disposition.is_some_and(|shown| shown.is_attachment())),
+        content: Content::Here(Bytes::copy_from_slice(part.contents())),
     })
 }
 

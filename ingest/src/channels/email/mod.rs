@@ -5,12 +5,14 @@ mod charset;
 mod html;
 pub mod imap;
 mod mail;
+mod media;
 mod mime;
 mod reply;
 mod robots;
 mod webhooks;
 
-pub use mail::{Mail, Part, Report, Sender};
+pub use mail::{Content, Mail, Part, Report, Sender};
+pub use media::{Files, MediaAccount};
 pub use mime::parse;
 pub use webhooks::{Inbox, Mailgun, Postmark, SendGrid};
 

@@ -220,7 +220,7 @@ impl Line {
                     tracing::error!(account = self.account.name, %error, "a call cannot be kept");
                     return;
                 }
-                Err(AcceptError::Append(error)) => {
+                Err(error @ (AcceptError::Append(_) | AcceptError::Store(_))) => {
                     tracing::warn!(account = self.account.name, %error, "a call waits for the log");
                     tokio::time::sleep(LOG_AGAIN_AFTER).await;
                 }

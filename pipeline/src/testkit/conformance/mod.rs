@@ -7,7 +7,9 @@ mod effects;
 mod links;
 mod logs;
 mod members;
+mod parties;
 mod refusals;
+mod second_tries;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,9 @@ pub use effects::*;
 pub use links::*;
 pub use logs::*;
 pub use members::*;
+pub use parties::*;
 pub use refusals::*;
+pub use second_tries::*;
 pub use stages::*;
 
 use super::tally::{
@@ -352,6 +356,8 @@ macro_rules! conformance_suite {
             a_link_is_handed_nothing_of_another_partition,
             a_stage_alone_goes_on_from_what_earlier_releases_left,
             a_second_try_is_for_one_stage_only,
+            an_effects_second_try_is_its_alone,
+            a_party_that_hangs_holds_up_no_other,
             a_stage_does_not_pass_what_it_cannot_set_aside,
             an_effect_does_not_pass_what_it_cannot_set_aside
         );

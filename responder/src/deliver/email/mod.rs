@@ -1,10 +1,12 @@
-//! Replies by e-mail (SMTP, RFC 5321): one connection a mail, so that what is known of it is certain.
+//! Replies by e-mail (SMTP, RFC 5321): one connection a mail, so that what is known of it is certain. `request.rs`
+//! is the mail, `smtp.rs` hands it over, `errors.rs` is what the server's answers mean.
 //!
 //! Before the text has been handed over nothing can have arrived: a refusal for good (5xx) is told, all else
 //! is tried again. Once it has, only the server's word counts; without one nobody knows, and it is not sent
 //! again.
 
-mod message;
+mod errors;
+mod request;
 mod smtp;
 
 use std::collections::HashMap;
@@ -63,7 +65,7 @@ impl Sender for Email {
     async fn send(&self, outgoing: &Outgoing) -> Result<Sent, SendError> {
         let account = self.accounts.get(&outgoing.account);
         let account = account.ok_or_else(|| SendError::Refused("no_smtp".to_owned()))?;
-        let mail = message::mail(&account.from, outgoing, SystemTime::now())
+        let mail = request::mail(&account.from, outgoing, SystemTime::now())
             .map_err(|why| SendError::Refused(why.to_string()))?;
         smtp::send(&account.server, &mail).await?;
         Ok(Sent { provider_message_id: Some(mail.message_id) })

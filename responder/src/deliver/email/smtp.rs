@@ -5,11 +5,11 @@ use std::time::Duration;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
-use lettre::transport::smtp::extension::{Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::{Error, extension::ClientId};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::time::timeout;
 
-use super::message::Mail;
+use super::errors::{LATER, before, kind_of, later, refused};
+use super::request::Mail;
 use crate::deliver::SendError;
 
 /// How long a server may take until it wants the text.
@@ -18,8 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const TEXT_PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// A server that says "later" (4xx) means minutes.
-const LATER: Duration = Duration::from_secs(60);
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +101,9 @@ async fn connect(server: &Server) -> Result<AsyncSmtpConnection, SendError> {
         retry_after: None,
     })?;
     if server.security == Security::Starttls {
+        if !connection.can_starttls() {
+            return Err(ours("the server does not offer STARTTLS"));
+        }
         connection.starttls(tls()?, &name).await.map_err(|error| ours(kind_of(&error)))?;
     }
     if !server.user.is_empty() {
@@ -122,49 +123,6 @@ fn tls(server: &Server) -> Result<TlsParameters, String> {
         parameters = parameters.add_root_certificate(certificate);
     }
     parameters.build_native().map_err(|error| kind_of(&error).to_owned())
-}
-
-/// Before the text nothing has been accepted: only a refusal for good is the end.
-fn before(error: &Error) -> SendError {
-    if error.is_permanent() {
-        refused(error)
-    } else if error.is_transient() {
-        later(error)
-    } else {
-        SendError::NotAccepted { why: kind_of(error).to_owned(), retry_after: None }
-    }
-}
-
-fn refused(error: &Error) -> SendError {
-    SendError::Refused(kind_of(error).to_owned() + &code(error))
-}
-
-fn later(error: &Error) -> SendError {
-    SendError::NotAccepted {
-        why: kind_of(error).to_owned() + &code(error),
-        retry_after: Some(LATER),
-    }
-}
-
-fn code(error: &Error) -> String {
-    error.status().map(|code| format!(" ({code})")).unwrap_or_default()
-}
-
-/// What went wrong, without the server's words: they quote addresses.
-fn kind_of(error: &Error) -> &'static str {
-    if error.is_permanent() {
-        "the server refuses it"
-    } else if error.is_transient() {
-        "the server wants it later"
-    } else if error.is_timeout() {
-        "the server does not answer"
-    } else if error.is_tls() {
-        "TLS failed"
-    } else if error.is_response() {
-        "the server's answer is unreadable"
-    } else {
-        "the connection failed"
-    }
 }
 
 #[cfg(test)]

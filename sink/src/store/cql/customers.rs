@@ -25,7 +25,10 @@ const LINKS_OF: &str = "SELECT link, other, is_first, source, made_at_ms, made_b
     undone_at_ms, undone_by, undone_reason FROM links WHERE tenant = ? AND contact = ?";
 
 const OPENED_OF: &str = "SELECT conversation FROM contact_conversations \
-    WHERE tenant = ? AND contact = ? LIMIT ?";
+    WHERE tenant = ? AND contact = ? AND conversation < ? LIMIT ?";
+
+/// Behind every id of a conversation.
+const BEHIND_ALL: [u8; 21] = [0xff; 21];
 
 /// The statements about customers.
 pub(super) struct CustomerStatements {
@@ -184,10 +187,12 @@ pub(super) async fn alike(
 pub(super) async fn conversations_of(
     shared: &Shared,
     key: &LineKey,
+    behind: Option<ConversationId>,
     limit: usize,
 ) -> Result<Vec<ConversationRow>, StoreError> {
     let rows = i32::try_from(limit).unwrap_or(i32::MAX);
-    let place = (&key.tenant, key.contact.as_bytes(), rows);
+    let behind = behind.as_ref().map_or(BEHIND_ALL.as_slice(), |id| &id.0[..]);
+    let place = (&key.tenant, key.contact.as_bytes(), behind, rows);
     let found: Vec<(Vec<u8>,)> = shared.rows(&shared.statements.customers.opened_of, place).await?;
     let ids: Vec<ConversationId> =
         found.iter().filter_map(|(id,)| ConversationId::from_slice(id)).collect();

@@ -175,9 +175,10 @@ impl Store for CqlStore {
     async fn conversations_of(
         &self,
         contact: &LineKey,
+        behind: Option<ConversationId>,
         limit: usize,
     ) -> Result<Vec<ConversationRow>, StoreError> {
-        customers::conversations_of(&self.shared, contact, limit).await
+        customers::conversations_of(&self.shared, contact, behind, limit).await
     }
 
     async fn links_of(&self, contact: &LineKey) -> Result<Vec<LinkRow>, StoreError> {

@@ -194,10 +194,12 @@ impl Store for SqliteStore {
     async fn conversations_of(
         &self,
         contact: &LineKey,
+        behind: Option<ConversationId>,
         limit: usize,
     ) -> Result<Vec<ConversationRow>, StoreError> {
         let contact = contact.clone();
-        self.read(move |connection| queries::conversations_of(connection, &contact, limit)).await
+        self.read(move |connection| queries::conversations_of(connection, &contact, behind, limit))
+            .await
     }
 
     async fn links_of(&self, contact: &LineKey) -> Result<Vec<LinkRow>, StoreError> {

@@ -80,15 +80,17 @@ pub(super) fn latest_of(
 pub(super) fn conversations_of(
     connection: &Connection,
     key: &LineKey,
+    behind: Option<ConversationId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<ConversationRow>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let behind = behind.as_ref().map(ConversationId::as_bytes);
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM conversations WHERE tenant = ?1 AND contact = ?2 \
-             ORDER BY opened_at_ms DESC LIMIT ?3"
+             AND (?3 IS NULL OR id < ?3) ORDER BY opened_at_ms DESC, id DESC LIMIT ?4"
         ))?
-        .query_map(params![key.tenant, key.contact.as_bytes(), limit], conversation_of)?
+        .query_map(params![key.tenant, key.contact.as_bytes(), behind, limit], conversation_of)?
         .collect()
 }
 

@@ -25,7 +25,7 @@ async fn two_hours_of_all_channels_are_one_message_each_and_one_answer_each_turn
     settings.transcriber.url = "http://127.0.0.1:1".to_owned();
     let keyring = Arc::new(Keyring::new([keys()]));
     let mut bench = Bench::of(&settings, &keyring, &models()).await;
-    let mut doors = Doors::open(&bench, &keyring).await;
+    let mut doors = Doors::open(&bench, &settings, &keyring).await;
     let (mut dice, mut world) = (Dice(20_261_128), World::default());
     let Traffic { mut due, written, .. } = Traffic::of(&texts, &mut dice);
     let requests: usize = due.values().map(Vec::len).sum();

@@ -17,7 +17,7 @@ fn heard(raw: &[u8]) -> Option<Event> {
 #[track_caller]
 fn message(raw: &[u8]) -> HeardMessage {
     match heard(raw) {
-        Some(Event::Message(message)) => *message,
+        Some(Event::Message(message) | Event::Enclosing(message, _)) => *message,
         other => panic!("no message: {other:?}"),
     }
 }

@@ -9,17 +9,15 @@ use async_imap::types::{Fetch, Mailbox as Selected, UnsolicitedResponse};
 use futures::TryStreamExt;
 use pipeline::log::AppendError;
 use pipeline::{Log, Record};
-use schemas::Avro;
 use schemas::ops::RawRequest;
 use schemas::thread::MailCursor;
-use schemas::topics::RAW;
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 
 use super::connect::{Mailbox, Open, connect, kind_of};
 use super::cursor;
-use crate::channels::email::{Inbox, PROVIDER, adapt, parse};
-use crate::door::{Door, Event, sealed};
+use crate::channels::email::{Inbox, Mail, PROVIDER, adapt, parse};
+use crate::door::Door;
 
 /// How long a server may take over a command.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,8 +29,6 @@ const POLL: Duration = Duration::from_secs(30);
 const CHUNK: usize = 20;
 /// Of a larger mail only so much is read, in bytes: the text comes first.
 const MAIL_BYTES_MAX: u32 = 32 << 20;
-/// Largest mail that is kept as it came, in bytes: a log that waits for room takes no more at once.
-const RAW_BYTES_MAX: usize = 4 << 20;
 const HOUR_MS: i64 = 3_600_000;
 
 /// One mailbox and how far it has been read.
@@ -54,6 +50,8 @@ struct Fetched {
     uid: u32,
     arrived_ms: i64,
     bytes: Vec<u8>,
+    /// It was read to its end.
+    whole: bool,
 }
 
 /// What is to be read next.
@@ -159,34 +157,31 @@ impl Reading {
             kind_of(&error)
         })?;
         // One that is gone again concerns nobody.
-        let Some(Fetched { uid, arrived_ms, bytes }) = fetched else { return Ok(()) };
-        let mail = parse(&bytes).unwrap_or_default();
+        let Some(Fetched { uid, arrived_ms, bytes, whole }) = fetched else { return Ok(()) };
+        let mut mail = parse(&bytes).unwrap_or_default();
+        if !whole {
+            mail.cut_off();
+        }
         let digest = digest(&mail);
         if !cursor::knows(cursor, &digest) {
-            let told = adapt::adapt(&self.inbox.name, &self.inbox.own, &mail);
-            self.accept(bytes, told).await?;
+            self.accept(bytes, mail).await?;
         }
         cursor::note(cursor, uid, arrived_ms, digest);
         Ok(())
     }
 
-    /// Keeps a mail as it came and what it tells. Of one that is larger than the log takes, only that.
-    async fn accept(&self, bytes: Vec<u8>, told: Option<Event>) -> Result<(), String> {
-        let now_ms = self.door.now_ms();
-        let fits = bytes.len() <= RAW_BYTES_MAX.min(self.log.record_bytes_max() / 2);
+    /// Keeps a mail as it came, its files and what it tells.
+    async fn accept(&self, bytes: Vec<u8>, mail: Mail) -> Result<(), String> {
         let kept = RawRequest {
             provider: PROVIDER.to_owned(),
             account: self.inbox.name.clone(),
-            received_at_ms: now_ms,
+            received_at_ms: self.door.now_ms(),
             headers: BTreeMap::new(),
-            body: if fits { bytes } else { Vec::new() },
+            body: bytes,
         };
-        let keyring = self.door.keyring();
-        let told = sealed(keyring, &self.inbox.tenant, told.into_iter().collect(), now_ms);
-        let raw = kept.to_bytes().map_err(|error| error.to_string())?;
-        let mut records = vec![Record::new(RAW, self.inbox.name.as_bytes().to_vec(), raw, now_ms)];
-        records.extend(told.map_err(|error| error.to_string())?);
-        self.append(records).await;
+        let told = self.inbox.told(Some(mail));
+        let records = self.door.records(&self.inbox.tenant, &kept, told).await;
+        self.append(records.map_err(|error| error.to_string())?).await;
         Ok(())
     }
 
@@ -225,7 +220,7 @@ impl Reading {
 }
 
 /// What tells a mail when its number does not.
-fn digest(mail: &crate::channels::email::Mail) -> [u8; 16] {
+fn digest(mail: &Mail) -> [u8; 16] {
     let whole: [u8; 32] = Sha256::digest(adapt::identity(mail).as_bytes()).into();
     let mut head = [0; 16];
     head.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
@@ -246,14 +241,16 @@ async fn fetch(open: &mut Open, uid: u32) -> ImapResult<Option<Fetched>> {
         return Ok(None);
     };
     // PEEK: nobody is to think that somebody has read it.
-    let what = match listed.size {
-        Some(size) if size > MAIL_BYTES_MAX => format!("(UID BODY.PEEK[]<0.{MAIL_BYTES_MAX}>)"),
-        _ => "(UID BODY.PEEK[])".to_owned(),
+    let is_whole = listed.size.is_none_or(|size| size <= MAIL_BYTES_MAX);
+    let what = if is_whole {
+        "(UID BODY.PEEK[])".to_owned()
+    } else {
+        format!("(UID BODY.PEEK[]<0.{MAIL_BYTES_MAX}>)")
     };
     let whole = one(open, uid, &what).await?;
     let bytes = whole.as_ref().and_then(Fetch::body).map(<[u8]>::to_vec);
     let arrived_ms = listed.internal_date().map_or(0, |at| at.timestamp_millis());
-    Ok(bytes.map(|bytes| Fetched { uid, arrived_ms, bytes }))
+    Ok(bytes.map(|bytes| Fetched { uid, arrived_ms, bytes, whole: is_whole }))
 }
 
 /// What the server tells of one mail.

@@ -1,11 +1,12 @@
 //! A form as providers post it: `multipart/form-data` with files, or `application/x-www-form-urlencoded`.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures::{FutureExt, stream};
 
-use super::super::mail::{Part, filled};
+use super::super::mail::{Content, Part, filled};
 use crate::door::Malformed;
 
 /// Fields and files looked at.
@@ -15,7 +16,8 @@ const FIELDS_MAX: usize = 500;
 #[derive(Debug, Default)]
 pub(super) struct Form {
     fields: Vec<(String, Bytes)>,
-    files: Vec<Part>,
+    /// By the names of their fields.
+    files: Vec<(String, Part)>,
 }
 
 impl Form {
@@ -47,12 +49,16 @@ impl Form {
             let mime = field.content_type().map(|kind| kind.essence_str().to_owned());
             let bytes = field.bytes().await?;
             match filename {
-                Some(filename) => form.files.push(Part {
-                    mime: mime.unwrap_or_else(|| "application/octet-stream".to_owned()),
-                    filename: filled(&filename),
-                    size_bytes: bytes.len(),
-                    inline: false,
-                }),
+                Some(filename) => {
+                    let file = Part {
+                        mime: mime.unwrap_or_else(|| "application/octet-stream".to_owned()),
+                        filename: filled(&filename),
+                        size_bytes: bytes.len(),
+                        inline: false,
+                        content: Content::Here(bytes),
+                    };
+                    form.files.push((name, file));
+                }
                 None => form.fields.push((name, bytes)),
             }
         }
@@ -69,8 +75,9 @@ impl Form {
         std::str::from_utf8(self.bytes(name)?).ok()
     }
 
-    /// What came with it.
-    pub(super) fn files(self) -> Vec<Part> {
-        self.files
+    /// What came with it; the fields in `inline` are shown within the text.
+    pub(super) fn files(self, inline: &HashSet<String>) -> Vec<Part> {
+        let part = |(field, part): (String, Part)| Part { inline: inline.contains(&field), ..part };
+        self.files.into_iter().map(part).collect()
     }
 }

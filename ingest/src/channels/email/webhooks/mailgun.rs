@@ -1,12 +1,14 @@
 //! Mailgun Routes: a form signed over its time and a token, not over what it says; so a token is taken once.
-//! The mail is whole (`body-mime`, where the route's URL ends in `mime`) or taken apart.
+//! The mail is whole (`body-mime`, where the route's URL ends in `mime`) or taken apart; its files come with it,
+//! or stay at Mailgun where the route stores them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::super::mail::{Mail, filled};
+use super::super::mail::{Content, Mail, Part, filled};
 use super::super::mime::parse;
 use super::Inbox;
 use super::form::Form;
@@ -129,8 +131,40 @@ fn mail(form: Form) -> Option<Mail> {
     if form.text("sender") == Some("") && mail.header("return-path").is_none() {
         mail.headers.push(("return-path".to_owned(), "<>".to_owned()));
     }
-    mail.attachments = form.files();
+    let inline: HashSet<String> = form
+        .text("content-id-map")
+        .and_then(|json| serde_json::from_str::<HashMap<String, String>>(json).ok())
+        .map(|fields_of| fields_of.into_values().collect())
+        .unwrap_or_default();
+    let stored: Vec<Stored> = form
+        .text("attachments")
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    let stored = stored.into_iter().map(|file| file.part(&inline));
+    mail.attachments = stored.chain(form.files(&inline)).collect();
     Some(mail)
+}
+
+/// A file that stays at Mailgun, which keeps it for three days.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Stored {
+    url: String,
+    name: Option<String>,
+    content_type: Option<String>,
+    size: Option<usize>,
+}
+
+impl Stored {
+    fn part(self, inline: &HashSet<String>) -> Part {
+        Part {
+            mime: self.content_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
+            filename: self.name.as_deref().and_then(filled),
+            size_bytes: self.size.unwrap_or_default(),
+            inline: inline.contains(&self.url),
+            content: Content::At(self.url),
+        }
+    }
 }
 
 #[cfg(test)]

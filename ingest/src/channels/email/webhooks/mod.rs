@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use super::super::webhook::{Denied, Request};
 use super::adapt;
 use super::mail::Mail;
+use super::mime::parse;
 use crate::door::Event;
 
 pub use mailgun::Mailgun;
@@ -32,7 +33,13 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    fn told(&self, mail: Option<Mail>) -> Vec<Event> {
+    /// What a mail tells, from its bytes.
+    #[must_use]
+    pub fn heard(&self, raw: &[u8]) -> Vec<Event> {
+        self.told(parse(raw))
+    }
+
+    pub(super) fn told(&self, mail: Option<Mail>) -> Vec<Event> {
         mail.and_then(|mail| adapt::adapt(&self.name, &self.own, &mail)).into_iter().collect()
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use data_encoding::BASE64;
 use serde::Deserialize;
 
-use super::super::mail::{Mail, Part, Sender, filled, plain_address};
+use super::super::mail::{Content, Mail, Part, Sender, filled, plain_address};
 use super::super::mime::parse;
 use super::{Inbox, shows};
 use crate::channels::webhook::{Denied, Request, Webhook};
@@ -76,6 +78,7 @@ struct Attached {
     name: Option<String>,
     content_type: Option<String>,
     content_length: Option<usize>,
+    content: Option<String>,
     #[serde(rename = "ContentID")]
     content_id: Option<String>,
 }
@@ -108,10 +111,12 @@ fn mail(body: &[u8]) -> Result<Option<Mail>, Malformed> {
 }
 
 fn part(attached: Attached) -> Part {
+    let bytes = attached.content.and_then(|content| BASE64.decode(content.as_bytes()).ok());
     Part {
         mime: attached.content_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
         filename: attached.name.as_deref().and_then(filled),
         size_bytes: attached.content_length.unwrap_or_default(),
         inline: attached.content_id.is_some_and(|id| !id.is_empty()),
+        content: bytes.map_or(Content::Incomplete, |bytes| Content::Here(Bytes::from(bytes))),
     }
 }

@@ -1,7 +1,7 @@
 //! SendGrid Inbound Parse: an unsigned form, with the mail whole (`email`, "raw" mode) or taken apart, each
 //! text in the charset the field `charsets` names.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::charset::decoded;
 use super::super::mail::{Mail, Sender, filled, plain_address};
@@ -66,8 +66,19 @@ fn mail(form: Form) -> Option<Mail> {
     if from_nobody && mail.header("return-path").is_none() {
         mail.headers.push(("return-path".to_owned(), "<>".to_owned()));
     }
-    mail.attachments = form.files();
+    let inline = inline(&form);
+    mail.attachments = form.files(&inline);
     Some(mail)
+}
+
+/// The fields of the files that are shown within the text.
+fn inline(form: &Form) -> HashSet<String> {
+    let told: HashMap<String, serde_json::Value> = form
+        .text("attachment-info")
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    let shown = told.into_iter().filter(|(_, file)| file.get("content-id").is_some());
+    shown.map(|(field, _)| field).collect()
 }
 
 /// `Name <address>`, decoded already.

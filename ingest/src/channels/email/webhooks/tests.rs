@@ -55,7 +55,7 @@ fn message(
     (headers, body): &(BTreeMap<String, String>, Vec<u8>),
 ) -> HeardMessage {
     match webhook.adapt(headers, body).unwrap().pop() {
-        Some(Event::Message(message)) => *message,
+        Some(Event::Message(message) | Event::Enclosing(message, _)) => *message,
         other => panic!("no message: {other:?}"),
     }
 }
@@ -138,6 +138,74 @@ fn every_field_of_sendgrid_has_a_charset_of_its_own() {
     let bounced =
         form(&[("from", b"a@b.example"), ("text", b"x"), ("envelope", br#"{"from":"","to":[]}"#)]);
     assert!(message(&sendgrid(), &bounced).auto_generated, "an envelope from nobody");
+}
+
+/// What came with a mail: name, media type, size, whether its bytes are here.
+fn files(webhook: &dyn Webhook, (headers, body): &(BTreeMap<String, String>, Vec<u8>)) -> String {
+    let (message, enclosed) = match webhook.adapt(headers, body).unwrap().pop() {
+        Some(Event::Enclosing(message, enclosed)) => (message, enclosed),
+        Some(Event::Message(message)) => (message, Vec::new()),
+        other => panic!("no message: {other:?}"),
+    };
+    let told = message.attachments.iter().enumerate().map(|(part, file)| {
+        let bytes = enclosed.iter().find(|enclosed| enclosed.part == part);
+        let held = bytes.map_or(file.reference.clone(), |it| format!("{} bytes", it.bytes.len()));
+        format!("{} {} {held}", file.filename.as_deref().unwrap_or("-"), file.mime)
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// A form with a text and files: field, name, media type, bytes.
+fn form_with(
+    fields: &[(&str, &[u8])],
+    files: &[(&str, &str, &str, &[u8])],
+) -> (BTreeMap<String, String>, Vec<u8>) {
+    let (headers, mut body) = form(fields);
+    body.truncate(body.len() - b"--B--\r\n".len());
+    for (field, name, mime, bytes) in files {
+        let head = format!(
+            "--B\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+             Content-Type: {mime}\r\n\r\n"
+        );
+        body.extend(head.bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--B--\r\n");
+    (headers, body)
+}
+
+#[test]
+fn what_comes_in_a_webhook_is_not_lost_and_signs_are_no_files() {
+    let mail = [("from", b"maria@cliente.example".as_slice()), ("text", b"segue")];
+    let sent: [(&str, &str, &str, &[u8]); 2] = [
+        ("attachment1", "conta.pdf", "application/pdf", b"%PDF-1.7"),
+        ("attachment2", "logo.png", "image/png", b"\x89PNG"),
+    ];
+    let info = br#"{"attachment1":{"filename":"conta.pdf"},"attachment2":{"content-id":"ii_1"}}"#;
+    let fields =
+        [&mail[..], &[("attachment-info", info.as_slice()), ("attachments", b"2")]].concat();
+    assert_eq!(files(&sendgrid(), &form_with(&fields, &sent)), "conta.pdf application/pdf 8 bytes");
+    let mail = [("from", b"maria@cliente.example".as_slice()), ("body-plain", b"segue")];
+    let fields =
+        [&mail[..], &[("content-id-map", br#"{"<ii_1>":"attachment2"}"#.as_slice())]].concat();
+    assert_eq!(files(&mailgun(), &form_with(&fields, &sent)), "conta.pdf application/pdf 8 bytes");
+    let stored = br#"[{"url":"https://se.api.mailgun.net/v3/0","content-type":"application/pdf","name":"conta.pdf","size":8}]"#;
+    let fields = [&mail[..], &[("attachments", stored.as_slice())]].concat();
+    assert_eq!(
+        files(&mailgun(), &form(&fields)),
+        "conta.pdf application/pdf https://se.api.mailgun.net/v3/0"
+    );
+    let posted = |content: &str| {
+        let pdf = json!({ "Name": "conta.pdf", "ContentType": "application/pdf", "Content": content,
+                          "ContentLength": 8 });
+        let logo = json!({ "Name": "logo.png", "ContentType": "image/png", "Content": "iVBORw==",
+                           "ContentID": "ii_1", "ContentLength": 4 });
+        let told = json!({ "From": "maria@cliente.example", "TextBody": "segue", "Attachments": [pdf, logo] });
+        files(&postmark(), &(headers(&[]), told.to_string().into_bytes()))
+    };
+    assert_eq!(posted("JVBERi0xLjc="), "conta.pdf application/pdf 8 bytes");
+    assert_eq!(posted("not base64"), "conta.pdf application/pdf door:too_large");
 }
 
 fn received(headers: &BTreeMap<String, String>) -> HeaderMap {

@@ -42,6 +42,7 @@ fn summary(event: &Event) -> String {
             m.reply_to,
             m.attributes,
         ),
+        Event::Enclosing(..) => panic!("its files are at the provider"),
         Event::Status(s) => format!("status {} {:?}", s.status.as_str(), s.error_code),
         Event::Notice(notice) => format!("notice {}: {}", notice.what, notice.detail),
     }

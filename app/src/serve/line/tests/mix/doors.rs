@@ -90,13 +90,14 @@ pub(super) struct Doors {
 
 impl Doors {
     /// In front of `bench`'s log, by its clock.
-    pub(super) async fn open(bench: &Bench, keyring: &Arc<Keyring>) -> Self {
+    pub(super) async fn open(bench: &Bench, settings: &Settings, keyring: &Arc<Keyring>) -> Self {
         let door = Door::new(
             Arc::new(bench.log.clone()),
             Arc::clone(keyring),
             Arc::clone(&bench.clock) as _,
             Arc::new(Hub::default()),
             Arc::new(Forgetful),
+            crate::channels::files::intake(settings, keyring),
             DoorSettings::default(),
         );
         let site = web_chat::Account {
