@@ -14,10 +14,9 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
 coverage+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
 coverage+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing"
 RUSTFLAGS=$coverage cargo build --quiet --release --target "$host" --bin parsers
-cargo build --quiet --release --bin targets
 
 targets=("$@")
-known=$(target/release/targets corpus)
+known=$(FUZZ_SEEDS=corpus "target/$host/release/parsers" 2>/dev/null)
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets <<<"$known"
 failed=()
 for target in "${targets[@]}"; do

@@ -140,6 +140,9 @@ pub struct Serve {
     /// With a simulated provider's day flowing through it.
     #[arg(long)]
     pub demo: bool,
+    /// How many times as fast as usual that day is: at 1 an hour takes a minute (0.1 to 100).
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, requires = "demo", value_parser = pace)]
+    pub pace: f64,
 }
 
 /// `run`
@@ -292,6 +295,12 @@ pub struct Explain {
     /// What the customer was told something about last.
     #[arg(long, value_name = "INTENT")]
     pub after: Option<String>,
+}
+
+/// `10`.
+fn pace(text: &str) -> Result<f64, String> {
+    let pace = text.parse().ok().filter(|pace| (0.1..=100.0).contains(pace));
+    pace.ok_or_else(|| "it is a number from 0.1 to 100".to_owned())
 }
 
 /// `line_down=true`.

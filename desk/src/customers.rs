@@ -87,7 +87,7 @@ fn link(keys: &TenantKeys, link: &LinkRow) -> Value {
             json!({
                 "at_ms": act.at_ms,
                 "by": act.by,
-                "reason": views::text(keys, act.reason_sealed.as_ref(), Text::Whole),
+                "reason": views::text(keys, act.reason_sealed.as_ref(), Text::Masked),
             })
         })
     };

@@ -312,7 +312,7 @@ export const words = {
   crmActions: {
     open_invoice: "Consulta de fatura", line_check: "Teste da linha", trust_unlock: "Desbloqueio de confiança",
     schedule_visit: "Agendamento de visita", visit_status: "Consulta de visita", plan_upgrade: "Consulta de planos",
-    due_date: "Consulta de vencimento",
+    due_date: "Consulta de vencimento", change_plan: "Mudança de plano", change_due_date: "Mudança de vencimento",
   },
   findings: {
     open_invoice: "fatura em aberto", no_invoice: "nenhuma fatura em aberto",
@@ -321,6 +321,7 @@ export const words = {
     unlocked: "liberado até amanhã", unlock_used: "já usado nesta semana", not_suspended: "não está suspenso",
     visit_scheduled: "visita marcada", visit_booked: "já tem visita", no_visit: "sem visita", upgrade_offer: "há plano maior",
     biggest_plan: "já tem o maior", due_dates: "outros dias possíveis",
+    plan_changed: "plano mudado", due_date_changed: "vencimento mudado",
   },
   actionResults: {
     failed: "não funcionou", done: "feita", not_found: "nada encontrado",

@@ -1,16 +1,30 @@
 //! What stands behind no webhook: calls, a web chat's visitors, programs.
 
-use ingest::channels::{api, phone, web_chat};
+use ingest::channels::phone::{Menu, Overheard};
+use ingest::channels::{api, web_chat};
+use ingest::door::Event;
 
 use crate::Target;
+use crate::webhooks::seal;
 
 fn chat(bytes: &[u8]) {
     assert!(!web_chat::take_bytes(bytes), "nobody knows the key");
 }
 
+fn calls(bytes: &[u8]) {
+    let digits = [("1".to_owned(), "segunda via".to_owned())].into();
+    let (greeting, thanks) = ("sound:a".to_owned(), "sound:b".to_owned());
+    let mut calls = Overheard::new("ramal", Menu { greeting, thanks, digits, record_s_max: 60 });
+    for (now_ms, line) in (0..).step_by(1_000).zip(String::from_utf8_lossy(bytes).lines()) {
+        let mut heard = calls.hear(line, now_ms);
+        heard.extend(calls.pass(now_ms));
+        seal(heard.into_iter().map(|message| Event::Message(Box::new(message))).collect());
+    }
+}
+
 pub(crate) fn targets() -> Vec<Target> {
     vec![
-        Target { name: "phone", seeds: PHONE, read: phone::take_lines },
+        Target { name: "phone", seeds: PHONE, read: calls },
         Target { name: "web_chat", seeds: WEB_CHAT, read: chat },
         Target { name: "api", seeds: API, read: api::take_bytes },
     ]

@@ -15,17 +15,23 @@ const TENANT: &str = "demo";
 /// Whatever a provider's clock says, ours says this (Unix, ms).
 const NOW_MS: i64 = 1_795_000_000_000;
 
-/// What an account tells of a body must become records; headers of any bytes must not upset its check.
-pub(crate) fn read(webhook: &dyn Webhook, kept: &BTreeMap<String, String>, body: &[u8]) {
+/// What was understood must become records.
+pub(crate) fn seal(events: Vec<door::Event>) {
     static KEYRING: OnceLock<Keyring> = OnceLock::new();
     let keyring =
         KEYRING.get_or_init(|| Keyring::new([TenantKeys::derive(TENANT, "k1", &[7; 32])]));
+    let records = door::sealed(keyring, TENANT, events, NOW_MS);
+    assert!(records.is_ok(), "what was understood cannot be written down: {records:?}");
+}
+
+/// What an account tells of a body must become records; headers of any bytes must not upset its check.
+pub(crate) fn read(webhook: &dyn Webhook, kept: &BTreeMap<String, String>, body: &[u8]) {
     if let Ok(events) = webhook.adapt(kept, body) {
-        let records = door::sealed(keyring, TENANT, events, NOW_MS);
-        assert!(records.is_ok(), "what was understood cannot be written down: {records:?}");
+        seal(events);
     }
     let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_bytes(body.get(..body.len().min(120)).unwrap_or_default()) {
+    if let Ok(value) = HeaderValue::from_bytes(body.get(..body.len().min(120)).unwrap_or_default())
+    {
         for name in [
             "x-hub-signature-256",
             "x-twilio-signature",
@@ -38,8 +44,7 @@ pub(crate) fn read(webhook: &dyn Webhook, kept: &BTreeMap<String, String>, body:
         }
     }
     let query = String::from_utf8_lossy(body);
-    let request =
-        Request { query: &query, headers: &headers, body, received_at_ms: NOW_MS };
+    let request = Request { query: &query, headers: &headers, body, received_at_ms: NOW_MS };
     assert!(webhook.verify(&request).is_err(), "nobody knows the secret");
     let _ = webhook.challenge(&query);
 }
@@ -63,8 +68,7 @@ fn whatsapp(body: &[u8]) {
 
 fn twilio(body: &[u8]) {
     let public_url = "https://isp.example/v1/channels/twilio/principal".to_owned();
-    let account =
-        twilio::Account { tenant: TENANT.to_owned(), auth_token: secret(), public_url };
+    let account = twilio::Account { tenant: TENANT.to_owned(), auth_token: secret(), public_url };
     plain(&account, body);
     let json = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
     read(&account, &json, body);
@@ -80,7 +84,11 @@ fn telegram(body: &[u8]) {
 }
 
 fn chatwoot(body: &[u8]) {
-    let account = chatwoot::Account { tenant: TENANT.to_owned(), webhook_secret: secret(), mirror_inbox_id: None };
+    let account = chatwoot::Account {
+        tenant: TENANT.to_owned(),
+        webhook_secret: secret(),
+        mirror_inbox_id: None,
+    };
     plain(&account, body);
 }
 

@@ -2,6 +2,7 @@
 //! provider can make its own. A side input: pinned by version, checked before it is used.
 
 mod lint;
+mod web_chat;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::template::{Approved, Template};
 
 pub use lint::Known;
+pub use web_chat::WebChat;
 
 /// The catalogue that comes with the product.
 pub const BUILT_IN: &str = include_str!("../catalogue.toml");
@@ -59,6 +61,9 @@ struct File {
     /// Values that come with what the CRM may find.
     findings: BTreeMap<String, Vec<String>>,
     answer: Vec<Answer>,
+    /// How the web chat looks.
+    #[serde(default)]
+    web_chat: WebChat,
 }
 
 /// For what an answer is written.
@@ -277,6 +282,12 @@ impl Catalogue {
     #[must_use]
     pub fn brand(&self) -> Option<&str> {
         self.file.brand.as_deref()
+    }
+
+    /// How the web chat looks.
+    #[must_use]
+    pub fn web_chat(&self) -> &WebChat {
+        &self.file.web_chat
     }
 
     /// About how long a message is, in characters, before it is sent as several.

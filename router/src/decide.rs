@@ -5,6 +5,7 @@ use schemas::line::{Classification, Sentiment, Turn, TurnClosedBy};
 use schemas::message::MessageKind;
 use schemas::state::{AskedIdentity, RouterState};
 
+use crate::agreements::agreed;
 use crate::settings::{IntentPolicy, Settings};
 
 /// The intent that stands for "none of them" in the policy.
@@ -23,6 +24,8 @@ pub enum Decision {
         intent: String,
         /// Asked of the CRM first.
         action: Option<String>,
+        /// What the customer has chosen of what was offered.
+        choice: Option<String>,
     },
     /// People answer.
     Human {
@@ -61,7 +64,11 @@ pub fn decide(
     }
     if let Some(asked) = answers(state, turn).filter(|_| may_write) {
         let (intent, action) = (asked.intent.clone(), Some(asked.action.clone()));
-        return Decision::Auto { intent, action };
+        return Decision::Auto { intent, action, choice: None };
+    }
+    if let Some(agreed) = agreed(settings, tenant, state, turn).filter(|_| may_write) {
+        let (intent, action) = (agreed.intent.to_owned(), Some(agreed.action.to_owned()));
+        return Decision::Auto { intent, action, choice: agreed.choice };
     }
     match reason_for_people(settings, tenant, state, turn, classification) {
         Err(reason) => to_people(settings, state, (classification, elsewhere(turn)), reason),
@@ -70,7 +77,8 @@ pub fn decide(
             to_people(settings, state, (classification, elsewhere(turn)), reason)
         }
         Ok((intent, policy)) => {
-            Decision::Auto { intent: intent.to_owned(), action: policy.action.clone() }
+            let (intent, action) = (intent.to_owned(), policy.action.clone());
+            Decision::Auto { intent, action, choice: None }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Reads `classified`; writes `conversations`, `actions`, `handoffs`, `labels`. Pure: it calls nothing and has
 //! no clock but the records' own time.
 
+pub mod agreements;
 mod begun;
 pub mod closings;
 pub mod decide;

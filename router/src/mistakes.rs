@@ -28,6 +28,7 @@ impl Settings {
             let at = format!("business_hours.{tenant}");
             wrong.extend(hours.mistakes().map(|told| Mistake::new(&*at, format!("{at}: {told}"))));
         }
+        wrong.extend(self.agreements_mistaken());
         wrong.extend(self.times.mistakes());
         for (name, share) in [
             ("limits.queue_confidence_min", self.limits.queue_confidence_min),
@@ -88,15 +89,8 @@ impl Settings {
             if policy.threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
                 wrong.push(Mistake::new(&*at, format!("{at}: threshold must be 0 to 1")));
             }
-            let action = policy.action.as_deref();
-            if let Some(action) = action.filter(|action| !known.actions.contains(action)) {
-                let told = format!(
-                    "{at}: the CRM cannot be asked for '{action}'; there are {}",
-                    listed(&known.actions)
-                );
-                wrong.push(Mistake::new(&*at, told));
-            }
         }
+        wrong.extend(self.actions_nobody_knows(known));
         for id in known.intents.iter().filter(|id| !self.intents.contains_key(**id)) {
             let told = format!("intents: '{id}' is scored and has no policy; add a line for it");
             wrong.push(Mistake::new("intents", told));
@@ -108,6 +102,24 @@ impl Settings {
             wrong.push(Mistake::new(at, told));
         }
         wrong
+    }
+}
+
+impl Settings {
+    fn actions_nobody_knows(&self, known: &Known<'_>) -> impl Iterator<Item = Mistake> {
+        let first = self.intents.iter().filter_map(|(id, policy)| {
+            policy.action.as_deref().map(|action| (format!("intents.{id}"), action))
+        });
+        let agreed = self.agreements.iter();
+        let agreed = agreed.map(|(id, of)| (format!("agreements.{id}"), of.action.as_str()));
+        first.chain(agreed).filter(|(_, action)| !known.actions.contains(action)).map(
+            |(at, action)| {
+                let there = listed(&known.actions);
+                let told =
+                    format!("{at}: the CRM cannot be asked for '{action}'; there are {there}");
+                Mistake::new(at, told)
+            },
+        )
     }
 }
 
@@ -152,18 +164,30 @@ mod tests {
         let sound = Settings::built_in().unwrap();
         let mut known = Known {
             intents: sound.intents.keys().map(String::as_str).collect(),
-            actions: sound.intents.values().filter_map(|of| of.action.as_deref()).collect(),
+            actions: sound
+                .intents
+                .values()
+                .filter_map(|of| of.action.as_deref())
+                .chain(sound.agreements.values().map(|of| of.action.as_str()))
+                .collect(),
             findings: sound.findings.keys().map(String::as_str).collect(),
         };
         assert_eq!(sound.lint(&known), []);
         let mut policy = sound.clone();
         known.actions.remove("line_check");
+        known.actions.remove("change_plan");
         known.findings.remove("line_los");
         known.intents.insert("nova");
         let pix = policy.intents.remove("pix").unwrap();
         policy.intents.insert("piks".to_owned(), pix);
         let places: Vec<String> = policy.lint(&known).into_iter().map(|wrong| wrong.at).collect();
-        for place in ["intents.piks", "intents.lentidao", "findings.line_los", "intents"] {
+        for place in [
+            "intents.piks",
+            "intents.lentidao",
+            "agreements.upgrade",
+            "findings.line_los",
+            "intents",
+        ] {
             assert!(places.iter().any(|at| at == place), "{place}: {places:?}");
         }
         assert_eq!(sound.lint(&known).iter().filter(|wrong| wrong.at == "intents").count(), 1);

@@ -7,6 +7,7 @@ use pipeline::broadcast::{Mistake, line_at, told};
 use schemas::conversation::Priority;
 use serde::{Deserialize, Serialize};
 
+use crate::agreements::Agreement;
 use crate::hours::Hours;
 
 /// The policy that comes with the product.
@@ -37,6 +38,9 @@ pub struct Settings {
     /// What the CRM may find that is told to the customer and still needs people.
     #[serde(default)]
     pub findings: BTreeMap<String, FindingPolicy>,
+    /// What the CRM does once a customer agrees to what was said about an intent.
+    #[serde(default)]
+    pub agreements: BTreeMap<String, Agreement>,
     /// Who takes what no intent fits.
     pub default_queue: String,
     /// Minutes until a person should have answered, by queue.

@@ -173,9 +173,15 @@ fn email_length(text: &str) -> Option<usize> {
     }
     let ends = rest.char_indices().take(HOST_MAX).find(|(_, c)| !host(*c));
     let length = ends.map_or_else(|| rest.len().min(HOST_MAX), |(at, _)| at);
-    let name = rest.get(..length)?.trim_end_matches(['.', '-']);
-    let (domain, top) = name.rsplit_once('.')?;
-    (!domain.is_empty() && top.len() >= 2).then_some(at + 1 + name.len())
+    // What follows the full stop behind an address is not of it: `ana@x.com.1)`.
+    let mut name = rest.get(..length)?.trim_end_matches(['.', '-']);
+    loop {
+        let (domain, top) = name.rsplit_once('.')?;
+        if top.len() >= 2 {
+            return (!domain.is_empty()).then_some(at + 1 + name.len());
+        }
+        name = domain.trim_end_matches(['.', '-']);
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +212,10 @@ mod tests {
             ("11.222.333/0001-81 4111 1111 1111 1111", "[CNPJ] [cartão]"),
             ("cartão 4111 1111 1111 1111 venc", "cartão [cartão] venc"),
             ("manda p/ ana.souza+net@provedor.com.br, vlw", "manda p/ [e-mail], vlw"),
+            // What follows an address without a blank: found by fuzzing.
+            ("ana@x.com.1) 98765-4320, ana@x.com.br", "[e-mail].[telefone], [e-mail]"),
+            ("ana@provedor.com.br.E agora?", "[e-mail].E agora?"),
+            ("ana@x.c.1 não é de ninguém", "ana@x.c.1 não é de ninguém"),
         ] {
             assert_eq!(mask(text), masked);
         }

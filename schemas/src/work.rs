@@ -29,6 +29,9 @@ pub struct ActionRequest {
     /// Who the customer says they are: record [`crate::message::Contact`], sealed. The CRM decides what it
     /// proves.
     pub claims_sealed: Option<SealedText>,
+    /// What the customer has chosen of what was offered.
+    #[serde(default)]
+    pub choice: Option<String>,
 }
 
 /// A text to be delivered.

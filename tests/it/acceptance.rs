@@ -170,11 +170,14 @@ async fn case_32_the_door_acknowledges_while_nobody_classifies() {
     let doors = Server::start(options).await.unwrap();
     let count = 400;
     let took = knocked(&doors.api(), count, 20).await;
+    // By the provider's bar, which leaves room for a machine that others build on.
     let slow = took.iter().filter(|took| **took > Duration::from_secs(1)).count();
-    println!(
-        "{count} webhooks: p50 {:?}, over 1 s {slow} (told, not judged: machines are shared)",
-        took[count / 2]
-    );
+    let half = took[count / 2];
+    println!("{count} webhooks: p50 {half:?}, p95 {:?}, over 1 s {slow}", took[count * 95 / 100]);
+    assert!(half <= Duration::from_millis(250), "p50 {half:?}");
+    assert!(slow * 100 < count, "{slow} of {count} took more than a second");
+    let none = doors.api().lines().await.unwrap();
+    assert!(none.is_empty(), "all were taken before anybody decided: {none:?}");
     // And nothing of it is lost once somebody does.
     let parts = ["turns", "classify", "router", "plan", "act", "store"];
     let rest = Server::start(installation.process("rest", &parts).unwrap()).await.unwrap();

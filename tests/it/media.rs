@@ -19,16 +19,17 @@ use tokio::sync::watch;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const WHATSAPP: &str = "/v1/channels/whatsapp_cloud/principal";
-const OGG: &[u8] = b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x13OpusHead oi";
+pub(crate) const OGG: &[u8] =
+    b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x13OpusHead oi";
 const TRANSCRIPTIONS: &str = "/v1/audio/transcriptions";
 
 /// What is answered at a path; a path nobody told of is a reply that is taken.
 #[derive(Clone, Default)]
-struct Provider(Arc<Mutex<HashMap<String, Answer>>>, Hung);
+pub(crate) struct Provider(Arc<Mutex<HashMap<String, Answer>>>, Hung);
 
 /// Who asked where nothing is answered until it is let.
 #[derive(Clone)]
-struct Hung {
+pub(crate) struct Hung {
     asked: watch::Sender<usize>,
     back: watch::Sender<bool>,
 }
@@ -63,7 +64,7 @@ async fn answer(
 }
 
 impl Provider {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let provider = Self::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -77,7 +78,7 @@ impl Provider {
     }
 
     /// Has a file under `id`.
-    fn has(&self, url: &str, id: &str, bytes: &[u8]) {
+    pub(crate) fn has(&self, url: &str, id: &str, bytes: &[u8]) {
         let place = format!("/graph/files/{id}");
         self.says(
             &format!("/graph/{id}"),
@@ -87,14 +88,14 @@ impl Provider {
         self.says(&place, 200, bytes);
     }
 
-    fn hears(&self, text: &str, logprob: f64) {
+    pub(crate) fn hears(&self, text: &str, logprob: f64) {
         let segment = json!({ "start": 0, "end": 2, "avg_logprob": logprob, "no_speech_prob": 0 });
         let said = json!({ "text": text, "segments": [segment] });
         self.says(TRANSCRIPTIONS, 200, said.to_string());
     }
 }
 
-fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
+pub(crate) fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
     let account = "CHANNELS__WHATSAPP_CLOUD__PRINCIPAL";
     [
         ("TENANT", "demo"),
@@ -110,7 +111,7 @@ fn options(dir: &tempfile::TempDir, provider: &str) -> Options {
 }
 
 /// A message of `from`, signed.
-async fn wrote(api: &Api, from: &str, id: &str, kind: &str, part: Value) {
+pub(crate) async fn wrote(api: &Api, from: &str, id: &str, kind: &str, part: Value) {
     wrote_to(api, (WHATSAPP, "111"), from, id, kind, part).await;
 }
 
@@ -133,7 +134,7 @@ async fn wrote_to(
     assert_eq!(taken.status, 200);
 }
 
-async fn spoke(api: &Api, from: &str, id: &str) {
+pub(crate) async fn spoke(api: &Api, from: &str, id: &str) {
     let voice = json!({ "id": "M1", "mime_type": "audio/ogg; codecs=opus", "voice": true });
     wrote(api, from, id, "audio", voice).await;
 }

@@ -18,15 +18,15 @@ const CPF: &str = "529.982.247-25";
 
 /// What it keeps, as its Application API is documented.
 #[derive(Clone, Default)]
-struct Chatwoot {
-    contacts: Arc<Mutex<Vec<Value>>>,
-    conversations: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Chatwoot {
+    pub(crate) contacts: Arc<Mutex<Vec<Value>>>,
+    pub(crate) conversations: Arc<Mutex<Vec<Value>>>,
     /// Kind and words.
-    told: Arc<Mutex<Vec<(String, String)>>>,
+    pub(crate) told: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Chatwoot {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let chatwoot = Self::default();
         let routes = axum::Router::new()
             .route("/contacts/search", get(search))
@@ -44,7 +44,7 @@ impl Chatwoot {
     }
 
     /// Waits until these words were told.
-    async fn until(&self, words: &str) -> Vec<(String, String)> {
+    pub(crate) async fn until(&self, words: &str) -> Vec<(String, String)> {
         let until = Instant::now() + PATIENCE;
         loop {
             let told = self.told.lock().clone();
@@ -108,23 +108,27 @@ async fn status(State(kept): Kept, Path(_): Path<i64>, Json(told): Json<Value>) 
     Json(json!({}))
 }
 
+/// With a Chatwoot that other channels' conversations are shown at.
+pub(crate) fn shown_at(options: Options, url: &str) -> Options {
+    let settings = [
+        ("TENANT", "demo"),
+        ("WEBHOOK_SECRET", "hook"),
+        ("ACCOUNT_ID", "1"),
+        ("ACCESS_TOKEN", "bot"),
+        ("API_URL", url),
+        ("MIRROR_INBOX_ID", "5"),
+    ];
+    settings.into_iter().fold(options, |options, (key, value)| {
+        options.with(&format!("CHANNELS__CHATWOOT__DESK__{key}"), value)
+    })
+}
+
 #[tokio::test]
 async fn what_happens_elsewhere_is_shown_at_chatwoot() {
     let dir = tempfile::tempdir().unwrap();
     let (_provider, graph) = Provider::start().await.unwrap();
     let (chatwoot, url) = Chatwoot::start().await;
-    let options = [
-        ("TENANT", "demo"),
-        ("WEBHOOK_SECRET", "hook"),
-        ("ACCOUNT_ID", "1"),
-        ("ACCESS_TOKEN", "bot"),
-        ("API_URL", url.as_str()),
-        ("MIRROR_INBOX_ID", "5"),
-    ]
-    .into_iter()
-    .fold(account(Options::at(dir.path()), &graph), |options, (key, value)| {
-        options.with(&format!("CHANNELS__CHATWOOT__DESK__{key}"), value)
-    });
+    let options = shown_at(account(Options::at(dir.path()), &graph), &url);
     let server = Server::start(options).await.unwrap();
     let text = format!("quero falar com atendente, cpf {CPF}");
     let message = written("5511911112222", "wamid.1", "text", json!({ "body": text }));

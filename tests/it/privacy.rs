@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::histories::of;
+use tests::provider;
 use tests::server::{Options, Server};
 use tests::whatsapp::{account, post, post_body, written};
+
+use crate::{media, mirror};
 
 const CPF: &str = "529.982.247-25";
 const PHONE: &str = "(11) 98765-4321";
@@ -29,6 +32,8 @@ const WRITTEN: &[&str] = &[
     WHATSAPP,
     "987654321",
 ];
+/// Somebody else's number.
+const ANOTHER: &str = "(21) 99876-5432";
 /// The number a customer writes from.
 const WHATSAPP: &str = "5511987654321";
 
@@ -170,4 +175,160 @@ async fn case_26_numbers_are_in_no_topic_and_no_output() {
         }
         assert_eq!(topics_holding(dir.path(), needle), Vec::<String>::new(), "{needle}");
     }
+}
+
+/// Texts with everything in them, one of which nobody else has written.
+fn telling(word: &str) -> String {
+    format!(
+        "sou {word}, cpf {CPF}, cnpj {CNPJ}, fone {PHONE}, email {EMAIL}, cartão {CARD}, quero um atendente"
+    )
+}
+
+/// Files of the directory and below that hold `needle`.
+fn anywhere_holding(dir: &Path, needle: &str) -> Vec<String> {
+    let mut found = holding(dir, needle);
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(anywhere_holding(&path, needle));
+        }
+    }
+    found
+}
+
+/// What agents write has numbers in it, too.
+async fn agents_write(api: &tests::api::Api, id: &str, other: &str) {
+    for (command, body) in [
+        ("claim", json!({ "agent": "Ana" })),
+        ("note", json!({ "agent": "Ana", "text": telling("nota") })),
+        (
+            "transfer",
+            json!({ "agent": "Ana", "queue": "financeiro", "text": telling("transferida") }),
+        ),
+    ] {
+        let answer = api.post(&format!("/v1/conversations/{id}/{command}"), &body).await.unwrap();
+        assert_eq!(answer.status, 200, "{command}: {}", answer.text);
+    }
+    let merge = json!({ "agent": "Ana", "reason": telling("mesma"), "with": other });
+    let merged = api.post(&format!("/v1/customers/{id}/merge"), &merge).await.unwrap();
+    assert_eq!(merged.status, 200, "{}", merged.text);
+}
+
+/// What is shown to people who have not opened the conversation.
+async fn shown(api: &tests::api::Api, id: &str) -> Vec<(String, String)> {
+    let mut shown = Vec::new();
+    for path in [
+        format!("/v1/customers/{id}"),
+        format!("/v1/customers/{id}/timeline?limit=500"),
+        format!("/v1/customers/{id}/conversations"),
+        "/v1/conversations?limit=200".to_owned(),
+        "/v1/dead-letters".to_owned(),
+        "/v1/checks".to_owned(),
+        "/v1/queues".to_owned(),
+        "/v1/metrics/summary".to_owned(),
+        "/v1/metrics/model".to_owned(),
+        "/v1/tenants".to_owned(),
+        "/metrics".to_owned(),
+    ] {
+        let answer = api.get(&path).await.unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        shown.push((path, answer.text));
+    }
+    shown
+}
+
+/// What was posted to a program's own URL, without where it is to go.
+fn posted(callback: &provider::Provider) -> String {
+    let requests = callback.requests.lock();
+    let bodies = requests.iter().map(|(_, body)| {
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        assert!(body["customer"]["id"].take().is_string(), "it says where to: {body}");
+        body.to_string()
+    });
+    bodies.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_26_what_goes_out_and_what_lies_about_holds_no_numbers() {
+    const PATIENCE: Duration = Duration::from_secs(40);
+    let dir = tempfile::tempdir().unwrap();
+    let (graph, url) = media::Provider::start().await;
+    let (chatwoot, at) = mirror::Chatwoot::start().await;
+    let (callback, replies) = provider::Provider::start().await.unwrap();
+    graph.has(&url, "M1", media::OGG);
+    graph.hears(&telling("fonografia"), -0.01);
+    let options = mirror::shown_at(media::options(&dir, &url), &at)
+        .with("TRANSCRIBER__URL", &url)
+        .with("DELIVER__CALLBACK_URL", &format!("{replies}/respostas"))
+        .with("TELEMETRY__LOG", "trace,hyper=info,h2=info");
+    let server = Server::start(options.clone()).await.unwrap();
+    let api = server.api();
+    media::wrote(&api, WHATSAPP, "wamid.1", "text", json!({ "body": telling(WORD) })).await;
+    media::spoke(&api, WHATSAPP, "wamid.2").await;
+    let sms = json!({ "channel": "sms", "customer": { "phone": PHONE, "name": "Ana" }, "text": telling(WORD) });
+    let other = api.post("/v1/messages?wait=decision", &sms).await.unwrap();
+    assert_eq!(other.status, 200, "{}", other.text);
+    let sms = json!({ "channel": "sms", "customer": { "phone": ANOTHER }, "text": telling(WORD) });
+    assert_eq!(api.post("/v1/messages", &sms).await.unwrap().status, 202);
+    assert_eq!(post_body(&api, format!("{{\"{}", telling(WORD)).as_bytes()).await.unwrap(), 400);
+    let told = |lines: &[Value]| {
+        of(lines, "transcribed").len() == 1 && of(lines, "message_received").len() == 4
+    };
+    let lines = api.until_lines(PATIENCE, told).await.unwrap();
+    let id = of(&lines, "transcribed")[0]["conversation_id"].as_str().unwrap();
+    agents_write(&api, id, other.str("/conversation_id")).await;
+    chatwoot.until(&as_shown("nota")).await;
+    let merged = |answer: &tests::api::Answer| answer.text.contains("mesma");
+    api.until(&format!("/v1/customers/{id}"), PATIENCE, merged).await.unwrap();
+
+    let mut outputs = shown(&api, id).await;
+    let timeline = &outputs[1].1;
+    for word in [WORD, "fonografia", "nota"] {
+        assert!(timeline.contains(word), "{word} is told, without its numbers: {timeline}");
+    }
+    let whole = api.get(&format!("/v1/customers/{id}/export")).await.unwrap().text;
+    assert!(whole.contains(CPF) && whole.contains("fonografia"), "the law wants it whole");
+    let at_chatwoot = format!(
+        "{:?} {:?} {:?}",
+        chatwoot.told.lock(),
+        chatwoot.contacts.lock(),
+        chatwoot.conversations.lock()
+    );
+    assert!(at_chatwoot.contains(WORD) && at_chatwoot.contains("[CPF]"), "{at_chatwoot}");
+    outputs.push(("Chatwoot".to_owned(), at_chatwoot));
+    callback.asked(1).await.unwrap();
+    let (said, _) = server.stop().await.unwrap();
+    let silent = [("log".to_owned(), said), ("callback".to_owned(), posted(&callback))];
+    for (place, content) in &silent {
+        for word in [WORD, "fonografia", "mesma", "transferida"] {
+            assert!(!content.contains(word), "'{word}' in the {place}");
+        }
+    }
+    outputs.extend(silent);
+    let list = options.run(&["dead-letters", "list"]).unwrap();
+    let place = list.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let letter = options.run(&["dead-letters", "show", &place]).unwrap();
+    assert!(letter.contains("value_hex") && !letter.contains(WORD), "{letter}");
+    outputs.extend([("letters".to_owned(), list), ("letter".to_owned(), letter)]);
+    nowhere(&outputs, dir.path());
+}
+
+/// In none of `outputs`, and in no file of the directory but for the topics of transport.
+fn nowhere(outputs: &[(String, String)], data_dir: &Path) {
+    for needle in WRITTEN {
+        for (place, content) in outputs {
+            assert!(!content.contains(needle), "{needle} in {place}: {content}");
+        }
+        assert_eq!(topics_holding(data_dir, needle), Vec::<String>::new(), "{needle}");
+        let mut lies = anywhere_holding(data_dir, needle);
+        lies.retain(|file| !file.starts_with("log.db")); // topics of transport, looked into above
+        assert!(lies.is_empty(), "{needle} in {lies:?}");
+    }
+}
+
+/// [`telling`] as it is shown.
+fn as_shown(word: &str) -> String {
+    format!(
+        "sou {word}, cpf [CPF], cnpj [CNPJ], fone [telefone], email [e-mail], cartão [cartão], quero um atendente"
+    )
 }

@@ -51,12 +51,22 @@ pub fn written(from: &str, id: &str, kind: &str, part: Value) -> Value {
     json!({ "metadata": { "phone_number_id": "111" }, "messages": [message] })
 }
 
+/// The body that tells what happened, and its signature.
+///
+/// # Errors
+/// When the secret cannot be a key.
+pub fn signed(value: &Value) -> anyhow::Result<(String, String)> {
+    let body = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
+    let signature = signature(SECRET, body.as_bytes())?;
+    Ok((body, signature))
+}
+
 /// Posts what happened as the provider does; gives the status.
 ///
 /// # Errors
 /// When no answer comes.
 pub async fn post(api: &Api, value: &Value) -> anyhow::Result<u16> {
-    let body = json!({ "entry": [{ "changes": [{ "value": value }] }] }).to_string();
+    let (body, _) = signed(value)?;
     post_body(api, body.as_bytes()).await
 }
 

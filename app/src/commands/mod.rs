@@ -39,7 +39,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => {
             let settings = of_process(file, serve.data_dir.as_deref(), serve.listen)?;
-            runtime()?.block_on(serve::run(settings, serve.demo))
+            runtime()?.block_on(serve::run(settings, serve.demo.then_some(serve.pace)))
         }
         Command::Run(run) => {
             let settings = of_process(file, run.data_dir.as_deref(), run.listen)?;

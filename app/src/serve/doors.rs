@@ -19,6 +19,7 @@ use super::backend::Backend;
 use super::groups::Groups;
 use super::history::StoredHistory;
 use super::letters::Letters;
+use super::look::Look;
 use super::models;
 use super::tenants::{self, Tenants};
 use super::texts::{self, Texts};
@@ -79,6 +80,7 @@ pub(super) fn routes(
         stop: stop.clone(),
     };
     let of_customers = Arc::new(OfCustomers(Arc::clone(&ears.floor)));
+    let look = Arc::new(Look(Arc::clone(&texts.inputs.catalogue)));
     let access = access(settings);
     let api_settings =
         ApiSettings { default_tenant: default_tenant.clone(), intent_group: texts.intent_group() };
@@ -86,7 +88,7 @@ pub(super) fn routes(
     let for_programs = access.guard(programs.layer(middleware::from_fn(tell_caller)));
     let doors = for_programs
         .merge(webhook::routes(door.clone(), counted(webhooks(settings), backend)))
-        .merge(web_chat::routes(door, web_chats(settings), of_customers, stop.clone()))
+        .merge(web_chat::routes(door, web_chats(settings), (of_customers, look), stop.clone()))
         .merge(desk::routes(desk, &access));
     // A model is larger than any message.
     let models = access.guard_whole(models::routes(backend, settings, known));

@@ -16,7 +16,7 @@ use pipeline::{
     Chain, Effect, EffectPolicy, Group, Record, Running, Setup, Stage, spawn_chain, spawn_effect,
     spawn_stage,
 };
-use responder::act::DemoCrm;
+use responder::act::{DemoCrm, Districts};
 use responder::{Act, Deliver, Mirror, Plan};
 use router::Router;
 use schemas::Avro;
@@ -59,6 +59,8 @@ pub(super) struct Parts {
     pub(super) inputs: Inputs,
     /// Where `classify` or `shadow` runs.
     pub(super) models: Option<Ready>,
+    /// Where the demo CRM's customers live.
+    pub(super) city: Arc<Districts>,
 }
 
 impl Parts {
@@ -300,8 +302,9 @@ fn effects(
 fn acting(parts: &Parts, settings: &Settings) -> Arc<Act> {
     let crm = &settings.crm;
     let latency = std::time::Duration::from_millis(crm.latency_ms_p50);
+    let crm = DemoCrm::new(latency, crm.errors_per_mille, Arc::clone(&parts.clock));
     Arc::new(Act::new(
-        Arc::new(DemoCrm::new(latency, crm.errors_per_mille, Arc::clone(&parts.clock))),
+        Arc::new(crm.in_city(Arc::clone(&parts.city))),
         parts.ledger(Act::NAME),
         Arc::clone(&parts.keyring),
         Arc::clone(&parts.clock),

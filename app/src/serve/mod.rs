@@ -12,6 +12,7 @@ mod history;
 mod http;
 mod letters;
 mod line;
+mod look;
 mod mail;
 mod maintenance;
 mod models;
@@ -33,6 +34,7 @@ use anyhow::{Context, anyhow};
 use ingest::door::Hub;
 use ingest::media::Media;
 use pipeline::{Effect, Policy, RunError, Setup};
+use responder::act::Districts;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -58,16 +60,14 @@ const DRAINED_EVERY: Duration = Duration::from_millis(250);
 const DRAINED_LOOKS: u32 = 4;
 
 /// Serves everything from one directory until it is told to stop. `demo`: with a provider's day
-/// flowing through it.
-pub async fn run(settings: Settings, demo: bool) -> anyhow::Result<()> {
+/// flowing through it, so many times as fast as usual.
+pub async fn run(settings: Settings, demo: Option<f64>) -> anyhow::Result<()> {
     let started = Instant::now();
     let listener = http::bind(settings.server.listen).await?;
     let backend = Backend::embedded(&settings).await?;
-    let demo = demo
-        .then_some(())
-        .map(|()| listener.local_addr())
-        .transpose()?
-        .map(|address| Demo::at(&format!("http://{address}"), &settings.server.token));
+    let address = listener.local_addr()?;
+    let demo =
+        demo.map(|pace| Demo::at(&format!("http://{address}"), &settings.server.token, pace));
     go(settings, backend, &Chosen::all(), (listener, started), demo).await
 }
 
@@ -91,7 +91,8 @@ async fn go(
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let line_stop = CancellationToken::new();
-    let running = start(&backend, &settings, chosen, &stop, &line_stop).await?;
+    let city = demo.as_ref().map(Demo::city).unwrap_or_default();
+    let running = start(&backend, &settings, (chosen, city), (&stop, &line_stop)).await?;
     let mut tasks = running.tasks;
     let http_stop = stop.clone();
     tasks.spawn(async move { http::serve(listener, running.router, http_stop).await });
@@ -149,9 +150,8 @@ struct Started {
 async fn start(
     backend: &Backend,
     settings: &Settings,
-    chosen: &Chosen,
-    stop: &CancellationToken,
-    line_stop: &CancellationToken,
+    (chosen, city): (&Chosen, Arc<Districts>),
+    (stop, line_stop): (&CancellationToken, &CancellationToken),
 ) -> anyhow::Result<Started> {
     chosen.fits(settings.line.layout)?;
     let failpoint = Failpoint::armed()?;
@@ -176,6 +176,7 @@ async fn start(
         store: Arc::clone(&backend.store),
         inputs,
         models: follower.ready(),
+        city,
     };
     let mut runners = Runners::new();
     // Who listens begins before anything can happen.
@@ -316,7 +317,7 @@ pub(crate) async fn drain(
     chosen: &Chosen,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let mut running = start(backend, settings, chosen, &stop, &stop).await?;
+    let mut running = start(backend, settings, (chosen, Arc::default()), (&stop, &stop)).await?;
     let groups = answering_groups(settings.line.layout).into_iter().chain(other_groups());
     let groups: Vec<_> =
         groups.filter(|group| group.name.split('+').all(|part| chosen.has(part))).collect();

@@ -1,9 +1,11 @@
 //! A provider's day, for `serve --demo`: customers come at the pace of the hour, write in several
 //! pieces, come back, and a team of agents looks after the queues. Now and then one district loses its
-//! connection, and everybody who lives there writes within minutes.
+//! connection, everybody who lives there writes within minutes, and it is mended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use responder::act::Districts;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -22,10 +24,10 @@ const HOUR: Duration = Duration::from_secs(60);
 /// The first outage comes so long after the beginning, the others so long after each other.
 const FIRST_OUTAGE: Duration = Duration::from_secs(60);
 const OUTAGE_EVERY: Duration = Duration::from_secs(10 * 60);
-/// Customers whose number leaves 5 divided by 20 live where the outage is: what the demo CRM says too.
-const DISTRICT_EVERY: u64 = 20;
-const DISTRICT: u64 = 5;
-/// So many of them write, with such a pause between two of them.
+/// Where the first one is, and how far apart in the city two of them are.
+const FIRST_DISTRICT: u64 = 5;
+const NEXT_DISTRICT: u64 = 7;
+/// So many of those who live there write, with such a pause between two of them.
 const VICTIMS: u64 = 40;
 const VICTIM_EVERY: Duration = Duration::from_secs(3);
 /// How often an agent looks for work.
@@ -43,12 +45,21 @@ const REPLIES: [&str; 4] = [
 pub struct Demo {
     url: String,
     token: String,
+    city: Arc<Districts>,
+    /// So many times as fast as usual.
+    pace: f64,
 }
 
 impl Demo {
-    /// On the server at `url`.
-    pub fn at(url: &str, token: &str) -> Self {
-        Self { url: url.to_owned(), token: token.to_owned() }
+    /// On the server at `url`, `pace` times as fast as usual.
+    pub fn at(url: &str, token: &str, pace: f64) -> Self {
+        let city = Arc::new(Districts::connected());
+        Self { url: url.to_owned(), token: token.to_owned(), city, pace }
+    }
+
+    /// Where its customers live.
+    pub fn city(&self) -> Arc<Districts> {
+        Arc::clone(&self.city)
     }
 }
 
@@ -56,24 +67,25 @@ impl Demo {
 pub async fn live(demo: Demo, stop: CancellationToken) -> anyhow::Result<()> {
     let client = Client::new(&demo.url, &demo.token)?;
     let texts = Texts::load()?;
-    let outages = stop.run_until_cancelled(outages(client.clone()));
-    let customers = stop.run_until_cancelled(customers(client.clone(), texts));
+    let outages = stop.run_until_cancelled(outages(&demo, client.clone()));
+    let customers = stop.run_until_cancelled(customers(&demo, client.clone(), texts));
     let agents = AGENTS.iter().zip(11..).map(|(name, seed)| agent(client.clone(), name, seed));
     let agents = stop.run_until_cancelled(futures::future::join_all(agents));
     tokio::join!(customers, outages, agents);
     Ok(())
 }
 
-async fn customers(client: Client, texts: Texts) {
+async fn customers(demo: &Demo, client: Client, texts: Texts) {
     let mut dice = Dice::new(7);
-    let texts = std::sync::Arc::new(texts);
+    let texts = Arc::new(texts);
     let mut hours = BUSY.iter().cycle().skip(8);
     let mut n = 0u64;
     loop {
         let busy = hours.next().copied().unwrap_or(0.5);
-        let until = tokio::time::Instant::now() + HOUR;
+        let until = tokio::time::Instant::now() + HOUR.div_f64(demo.pace);
         while tokio::time::Instant::now() < until {
-            let pace = Duration::from_secs_f64(1.0 / (BUSIEST_A_SECOND * busy).max(0.02));
+            let pace =
+                Duration::from_secs_f64(1.0 / (BUSIEST_A_SECOND * busy).max(0.02) / demo.pace);
             // Arrivals are not a metronome's: half to one and a half times the pace.
             let pause = pace
                 .mul_f64(0.5 + f64::from(u32::try_from(dice.below(1000)).unwrap_or(500)) / 1000.0);
@@ -86,22 +98,28 @@ async fn customers(client: Client, texts: Texts) {
     }
 }
 
-/// One district after another loses its connection; always the same one, as far as the CRM is concerned.
-async fn outages(client: Client) {
+/// One district after another loses its connection, until the last of those who write has written.
+async fn outages(demo: &Demo, client: Client) {
     let mut dice = Dice::new(20);
-    tokio::time::sleep(FIRST_OUTAGE).await;
+    tokio::time::sleep(FIRST_OUTAGE.div_f64(demo.pace)).await;
     for outage in 0u64.. {
+        let district = (FIRST_DISTRICT + outage * NEXT_DISTRICT) % Districts::COUNT;
+        demo.city.lose(district);
+        tracing::info!(district = Districts::name(district), "a simulated outage begins");
         for victim in 0..VICTIMS {
             let text = Texts::of_outage(&mut dice);
             let key = format!("outage-{outage}-{victim}");
-            let customer = (outage * VICTIMS + victim) * DISTRICT_EVERY + DISTRICT;
+            let customer = (outage * VICTIMS + victim) * Districts::COUNT + district;
             let message = Outgoing { channel: "whatsapp", customer, text, key: &key, wait: false };
             if let Err(error) = client.send(&message).await {
                 tracing::debug!(%error, "a simulated customer was not heard");
             }
-            tokio::time::sleep(VICTIM_EVERY.mul_f64(0.5 + dice.share())).await;
+            let pause = VICTIM_EVERY.mul_f64(0.5 + dice.share()).div_f64(demo.pace);
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(OUTAGE_EVERY).await;
+        demo.city.mend(district);
+        tracing::info!(district = Districts::name(district), "a simulated outage has ended");
+        tokio::time::sleep(OUTAGE_EVERY.div_f64(demo.pace)).await;
     }
 }
 

@@ -16,7 +16,9 @@ pub const ACTIONS: &[(&str, &[&str])] = &[
     ("schedule_visit", &["visit_scheduled", "visit_booked"]),
     ("visit_status", &["visit_booked", "no_visit"]),
     ("plan_upgrade", &["upgrade_offer", "biggest_plan"]),
+    ("change_plan", &["plan_changed", "upgrade_offer", "biggest_plan"]),
     ("due_date", &["due_dates"]),
+    ("change_due_date", &["due_date_changed", "due_dates"]),
 ];
 
 /// Everything it may find, and the values that come with it.
@@ -38,8 +40,10 @@ pub const FINDINGS: &[(&str, &[&str])] = &[
     ("visit_booked", &["visita_dia", "visita_periodo"]),
     ("no_visit", &[]),
     ("upgrade_offer", &["plano", "mensalidade", "plano_maior", "diferenca"]),
+    ("plan_changed", &["plano", "mensalidade"]),
     ("biggest_plan", &["plano", "mensalidade"]),
     ("due_dates", &["vencimento", "outros_dias"]),
+    ("due_date_changed", &["vencimento"]),
 ];
 
 /// What is asked. Holds who the customer is: never logged.
@@ -55,6 +59,8 @@ pub struct CrmRequest {
     pub verified: bool,
     /// Who the customer says they are: a CPF or CNPJ, a contract. It is for the CRM to say what that proves.
     pub claims: Vec<ContactId>,
+    /// What the customer has chosen of what was offered, where that goes with the action.
+    pub choice: Option<String>,
 }
 
 /// What came of it.

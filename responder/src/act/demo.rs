@@ -3,9 +3,12 @@
 //! It knows customers by CRM ids of the form `C<number>` when the caller vouches for them, and by
 //! WhatsApp or telephone numbers with an even last digit, where the contact goes by the number itself: one that
 //! somebody wrote into an address book proves nothing. Others tell the holder's CPF and the contract: contract `n`
-//! is customer `n`'s, whose CPF begins with `n` in nine digits (000.000.006-04, contract 6) What it finds depends on the number, and on what
-//! it was asked to do (`orders.rs`).
+//! is customer `n`'s, whose CPF begins with `n` in nine digits (000.000.006-04, contract 6). What it finds
+//! depends on the number, on which districts are down (`districts.rs`), and on what it was asked to do
+//! (`contracts.rs`, `orders.rs`).
 
+mod contracts;
+mod districts;
 mod orders;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +21,8 @@ use parking_lot::Mutex;
 use pipeline::clock::Clock;
 use schemas::message::{ActionResult, Contact, ContactId, ContactIdKind};
 
+use self::contracts::{Contracts, Plan, first_due_day, first_plan};
+pub use self::districts::Districts;
 use self::orders::Orders;
 use super::crm::{Crm, CrmAnswer, CrmError, CrmRequest};
 
@@ -30,7 +35,14 @@ pub struct DemoCrm {
     calls: AtomicU64,
     clock: Arc<dyn Clock>,
     /// By tenant: customers of two providers may have the same number.
-    orders: Mutex<HashMap<String, Arc<Orders>>>,
+    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+    districts: Arc<Districts>,
+}
+
+/// What one provider's customers have and have asked for.
+struct Tenant {
+    contracts: Contracts,
+    orders: Orders,
 }
 
 impl DemoCrm {
@@ -38,15 +50,24 @@ impl DemoCrm {
     /// a thousand. By `clock` it tells how long what it grants holds.
     #[must_use]
     pub fn new(latency_p50: Duration, errors_per_mille: u64, clock: Arc<dyn Clock>) -> Self {
-        let (calls, orders) = (AtomicU64::new(0), Mutex::default());
-        Self { latency_p50, errors_per_mille, calls, clock, orders }
+        let (calls, tenants) = (AtomicU64::new(0), Mutex::default());
+        let districts = Arc::default();
+        Self { latency_p50, errors_per_mille, calls, clock, tenants, districts }
     }
 
-    /// What `tenant`'s customers have asked for.
-    fn orders_of(&self, tenant: &str) -> Arc<Orders> {
-        let mut orders = self.orders.lock();
-        let own = orders.entry(tenant.to_owned());
-        Arc::clone(own.or_insert_with(|| Arc::new(Orders::new(Arc::clone(&self.clock)))))
+    /// The same, of a city whose `districts` somebody else cuts off and mends.
+    #[must_use]
+    pub fn in_city(self, districts: Arc<Districts>) -> Self {
+        Self { districts, ..self }
+    }
+
+    fn tenant(&self, name: &str) -> Arc<Tenant> {
+        let mut tenants = self.tenants.lock();
+        let own = tenants.entry(name.to_owned()).or_insert_with(|| {
+            let orders = Orders::new(Arc::clone(&self.clock));
+            Arc::new(Tenant { contracts: Contracts::default(), orders })
+        });
+        Arc::clone(own)
     }
 
     /// Half to twice the usual time, and five times as long now and then.
@@ -67,9 +88,9 @@ fn scramble(n: u64) -> u64 {
 
 #[async_trait]
 impl Crm for DemoCrm {
-    /// Looking things up is; unlocking and booking are not.
+    /// Looking things up is; unlocking, booking and changing a contract are not.
     fn is_idempotent(&self, action: &str) -> bool {
-        !matches!(action, "trust_unlock" | "schedule_visit")
+        !matches!(action, "trust_unlock" | "schedule_visit" | "change_plan" | "change_due_date")
     }
 
     async fn perform(&self, request: &CrmRequest) -> Result<CrmAnswer, CrmError> {
@@ -82,16 +103,22 @@ impl Crm for DemoCrm {
         let Some(customer) = known.or_else(|| holder(&request.claims)) else {
             return Ok(found(ActionResult::IdentityRequired, "identity_required", &[], &[]));
         };
-        let orders = self.orders_of(&request.tenant);
+        let tenant = self.tenant(&request.tenant);
+        let Tenant { contracts, orders } = tenant.as_ref();
         let answer = match request.action.as_str() {
             "open_invoice" => open_invoice(customer),
-            "line_check" => line_check(customer, orders.is_unlocked(customer)),
+            "line_check" => {
+                let outage = self.districts.outage_of(customer);
+                line_check(customer, contracts.plan(customer), orders.is_unlocked(customer), outage)
+            }
             "trust_unlock" if is_suspended(customer) => orders.unlock(customer)?,
             "trust_unlock" => found(ActionResult::NotFound, "not_suspended", &[], &[]),
             "schedule_visit" => orders.schedule_visit(customer)?,
             "visit_status" => orders.visit_status(customer)?,
-            "plan_upgrade" => plan_upgrade(customer),
-            "due_date" => due_date(customer),
+            "plan_upgrade" => contracts.offer_plan(customer),
+            "change_plan" => contracts.change_plan(customer),
+            "due_date" => contracts.due_dates(customer),
+            "change_due_date" => contracts.change_due_date(customer, request.choice.as_deref())?,
             other => return Err(CrmError::Permanent(format!("no action '{other}'"))),
         };
         Ok(CrmAnswer { customer: Some(format!("C{customer}")), ..answer })
@@ -141,42 +168,8 @@ fn found(
     }
 }
 
-const PLANS: [(&str, u64); 4] =
-    [("Fibra 300", 79), ("Fibra 500", 99), ("Fibra 700", 119), ("Fibra 1 Giga", 149)];
-
-fn plan(customer: u64) -> (&'static str, u64) {
-    let at = usize::try_from(customer % PLANS.len() as u64).unwrap_or_default();
-    PLANS.get(at).copied().unwrap_or(("Fibra 300", 79))
-}
-
-fn due_day(customer: u64) -> u64 {
-    5 + customer % 4 * 5
-}
-
 fn is_suspended(customer: u64) -> bool {
     customer % 10 == 8
-}
-
-/// What the customer has, and the next bigger plan.
-fn plan_upgrade(customer: u64) -> CrmAnswer {
-    let (name, reais) = plan(customer);
-    let mut fields = vec![("plano", name.to_owned()), ("mensalidade", format!("R$ {reais},90"))];
-    let bigger = PLANS.iter().find(|(_, price)| *price > reais);
-    let Some((next, price)) = bigger else {
-        return found(ActionResult::Done, "biggest_plan", &fields, &[]);
-    };
-    fields.push(("plano_maior", (*next).to_owned()));
-    fields.push(("diferenca", format!("R$ {},00", price - reais)));
-    found(ActionResult::Done, "upgrade_offer", &fields, &[])
-}
-
-/// When the invoice is due, and when it could be instead.
-fn due_date(customer: u64) -> CrmAnswer {
-    let day = due_day(customer);
-    let others: Vec<String> =
-        (1..=5).map(|n| n * 5).filter(|other| *other != day).map(|n| format!("{n:02}")).collect();
-    let fields = [("vencimento", format!("dia {day:02}")), ("outros_dias", others.join(", "))];
-    found(ActionResult::Done, "due_dates", &fields, &[])
 }
 
 /// Three of four customers owe this month's invoice.
@@ -185,9 +178,8 @@ fn open_invoice(customer: u64) -> CrmAnswer {
         let facts = [("open_invoice", false)];
         return found(ActionResult::NotFound, "no_invoice", &[], &facts);
     }
-    let (_, reais) = plan(customer);
+    let ((_, reais), due_day) = (first_plan(customer), first_due_day(customer));
     let code = scramble(customer);
-    let due_day = due_day(customer);
     let line = format!(
         "00190.00009 {:05}.{:06} {:05}.{:06} 1 00000000{:02}9000",
         code % 100_000,
@@ -215,11 +207,15 @@ fn open_invoice(customer: u64) -> CrmAnswer {
 }
 
 /// Of ten lines, six are fine.
-fn line_check(customer: u64, is_unlocked: bool) -> CrmAnswer {
-    let (name, _) = plan(customer);
+fn line_check(
+    customer: u64,
+    (name, _): Plan,
+    is_unlocked: bool,
+    outage: Option<&'static str>,
+) -> CrmAnswer {
     let finding = match customer % 10 {
-        5 if customer % 20 == 5 => "district_outage",
-        5 => "line_offline",
+        _ if outage.is_some() => "district_outage",
+        5 if customer % 20 != 5 => "line_offline",
         6 => "line_los",
         7 => "line_weak",
         8 if !is_unlocked => "suspended",
@@ -228,9 +224,9 @@ fn line_check(customer: u64, is_unlocked: bool) -> CrmAnswer {
     let is_down = matches!(finding, "district_outage" | "line_offline" | "line_los" | "suspended");
     let mut facts = vec![("line_down", is_down)];
     let mut fields = vec![("plano", name.to_owned())];
-    if finding == "district_outage" {
+    if let Some(district) = outage {
         facts.push(("district_incident", true));
-        fields.push(("bairro", "Jardim das Flores".to_owned()));
+        fields.push(("bairro", district.to_owned()));
     } else if finding == "line_offline" {
         facts.push(("district_incident", false));
     }
@@ -278,7 +274,9 @@ mod tests {
             "schedule_visit",
             "visit_status",
             "plan_upgrade",
+            "change_plan",
             "due_date",
+            "change_due_date",
         ];
         for action in actions {
             for customer in 1..=20 {
@@ -288,6 +286,7 @@ mod tests {
                     contact: contact(ContactIdKind::Crm, &format!("C{customer}")),
                     verified,
                     claims: Vec::new(),
+                    choice: Some("10".to_owned()),
                 };
                 let answer = crm.perform(&request(false)).await.unwrap();
                 assert_eq!(
@@ -324,6 +323,7 @@ mod tests {
                 contact: contact(ContactIdKind::WaPhone, "+5511987000016"),
                 verified: false,
                 claims: Vec::new(),
+                choice: None,
             };
             crm.perform(&request).await.unwrap().finding
         };
@@ -343,6 +343,7 @@ mod tests {
             contact: contact(ContactIdKind::Crm, "C6"),
             verified: true,
             claims: Vec::new(),
+            choice: None,
         };
         let (mut answers, mut errors) = (Vec::new(), 0);
         for _ in 0..100 {

@@ -24,7 +24,7 @@ use schemas::work::ActionRequest;
 use serde::{Deserialize, Serialize};
 
 pub use crm::{ACTIONS, Crm, CrmAnswer, CrmError, CrmRequest, FINDINGS};
-pub use demo::DemoCrm;
+pub use demo::{DemoCrm, Districts};
 
 use crate::once::once;
 use crate::outcome::told;
@@ -112,6 +112,7 @@ impl Act {
             contact,
             verified: request.verified,
             claims: claims.map(|claims| claims.ids).unwrap_or_default(),
+            choice: request.choice.clone(),
         };
         let try_now = || async {
             if self.clock.now_ms() >= request.expires_at_ms {

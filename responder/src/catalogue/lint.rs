@@ -21,6 +21,8 @@ const CLAIMS: &[(&str, &[&str])] = &[
     ("foi liberad", &["unlocked"]),
     ("agendei", &["visit_scheduled"]),
     ("está agendad", &["visit_scheduled", "visit_booked"]),
+    ("passa a ser o", &["plan_changed"]),
+    ("vencimento passa para", &["due_date_changed"]),
     ("está suspens", &["suspended", "not_suspended"]),
 ];
 /// Placeholders every answer may use.
@@ -92,6 +94,7 @@ pub(super) fn mistakes(file: &File) -> Vec<Mistake> {
         }
     }
     wrong.extend(fallbacks(file));
+    wrong.extend(file.web_chat.mistakes());
     if file.options.as_ref().is_some_and(|title| title.chars().count() > OPTIONS_MAX) {
         let told = format!("options must be {OPTIONS_MAX} characters at most");
         wrong.push(Mistake::new("options", told));

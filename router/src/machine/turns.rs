@@ -108,14 +108,14 @@ pub(super) fn decided(case: &mut Case<'_>, classified: ClassifiedTurn) {
                 case.ask_people(Some(turn.turn), reason, classification.as_ref(), text);
             }
         }
-        Decision::Auto { intent, action } => {
+        Decision::Auto { intent, action, choice } => {
             let sentiment = classification.as_ref().map(|c| c.sentiment).unwrap_or_default();
             let due = pend(case, turn.turn, messages, turn.answer_via, &intent, sentiment, &action);
             let with = With { due, ..With::default() };
             let reason = RouteReason::Confident;
             case.tell(event(Route::Auto, reason, action.clone(), classification), with);
             if let Some(action) = action {
-                ask(case, turn.turn, &intent, action);
+                ask(case, turn.turn, &intent, (action, choice));
             }
         }
     }
@@ -182,7 +182,7 @@ fn note_intent(case: &mut Case<'_>, intent: &str) {
     }
 }
 
-fn ask(case: &mut Case<'_>, turn: i64, intent: &str, action: String) {
+fn ask(case: &mut Case<'_>, turn: i64, intent: &str, (action, choice): (String, Option<String>)) {
     let request = ActionRequest {
         conversation_id: case.state.conversation_id,
         turn,
@@ -192,6 +192,7 @@ fn ask(case: &mut Case<'_>, turn: i64, intent: &str, action: String) {
         verified: case.state.verified,
         expires_at_ms: case.now_ms + case.settings.times.action_s * 1000,
         claims_sealed: case.state.claims_sealed.clone(),
+        choice,
     };
     case.out.push(RouterOut::Action(Box::new(request)));
 }

@@ -490,6 +490,7 @@ fn work() -> Vec<(&'static str, Vec<u8>)> {
             verified: true,
             expires_at_ms: 4,
             claims_sealed: Some(sealed()),
+            choice: Some("10".into()),
         }),
         whole(&Reply {
             conversation_id: ConversationId([4; 20]),

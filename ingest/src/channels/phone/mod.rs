@@ -7,6 +7,7 @@
 mod ari;
 mod calls;
 mod media;
+mod overheard;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use schemas::ops::RawRequest;
 use tokio_util::sync::CancellationToken;
 
 pub use media::Files;
+pub use overheard::Overheard;
 
 use self::ari::Ari;
 use self::calls::{Calls, Step};
@@ -224,20 +226,5 @@ impl Line {
                 }
             }
         }
-    }
-}
-
-/// Takes each line as an event of Asterisk's and lets go what comes of it: for those who try what upsets it
-/// (`fuzz/`).
-pub fn take_lines(lines: &[u8]) {
-    let digits = BTreeMap::from([("1".to_owned(), "segunda via".to_owned())]);
-    let (greeting, thanks) = ("sound:a".to_owned(), "sound:b".to_owned());
-    let menu = Menu { greeting, thanks, digits, record_s_max: 60 };
-    let mut calls = Calls::new("ramal", menu);
-    for (now_ms, line) in (0..).step_by(1_000).zip(String::from_utf8_lossy(lines).lines()) {
-        if let Some(event) = wire::event(line) {
-            let _ = calls.hear(&event, now_ms);
-        }
-        let _ = calls.pass(now_ms);
     }
 }

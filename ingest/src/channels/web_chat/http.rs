@@ -170,7 +170,7 @@ fn event(frame: &Frame, conversation: Option<ConversationId>) -> Event {
     }
 }
 
-fn site(chat: &Chat, account: &str) -> Result<Arc<Site>, Problem> {
+pub(super) fn site(chat: &Chat, account: &str) -> Result<Arc<Site>, Problem> {
     let no_account = || Problem::not_found("there is no such account");
     let site = chat.accounts.named(account).ok_or_else(no_account)?;
     chat.door.is_open_to(&site.account.tenant)?;

@@ -11,6 +11,7 @@ mod follow;
 mod frames;
 mod http;
 mod limit;
+mod look;
 mod page;
 mod rating;
 mod read;
@@ -28,6 +29,7 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 pub use self::account::{Account, Accounts};
+pub use self::look::Looks;
 pub use self::typing::TypingTold;
 use crate::door::Door;
 
@@ -39,6 +41,7 @@ struct Chat {
     door: Door,
     accounts: Arc<Accounts>,
     typing: Arc<dyn TypingTold>,
+    looks: Arc<dyn Looks>,
     stop: CancellationToken,
 }
 
@@ -46,7 +49,7 @@ struct Chat {
 pub fn routes(
     door: Door,
     accounts: Accounts,
-    typing: Arc<dyn TypingTold>,
+    (typing, looks): (Arc<dyn TypingTold>, Arc<dyn Looks>),
     stop: CancellationToken,
 ) -> Router {
     let accounts = Arc::new(accounts);
@@ -64,12 +67,14 @@ pub fn routes(
             "/v1/channels/web_chat/{account}/typing",
             post(http::typing).options(http::preflight),
         )
+        .route("/v1/channels/web_chat/{account}/look", get(look::look).options(http::preflight))
         .route("/v1/channels/web_chat/{account}/events", get(http::events).options(http::preflight))
         .layer(http::cors(Arc::clone(&accounts)));
     page::routes().route("/v1/chat/ws", get(socket::open)).merge(without_socket).with_state(Chat {
         door,
         accounts,
         typing,
+        looks,
         stop,
     })
 }

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/chat/talk.js", JS, include_str!("page/talk.js")),
     ("/chat/view.js", JS, include_str!("page/view.js")),
     ("/chat/text.js", JS, include_str!("page/text.js")),
+    ("/chat/look.js", JS, include_str!("page/look.js")),
     ("/chat/words.js", JS, include_str!("page/words.js")),
     ("/chat/dom.js", JS, include_str!("page/dom.js")),
     ("/widget.js", JS, include_str!("page/widget.js")),

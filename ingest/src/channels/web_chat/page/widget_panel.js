@@ -2,6 +2,7 @@
 
 import { startChat } from "./app.js";
 import { h } from "./dom.js";
+import { paint, takeLook } from "./look.js";
 import { keepFor, kept } from "./session.js";
 import { words } from "./words.js";
 
@@ -26,7 +27,8 @@ const chatIcon = () => {
 };
 
 /** `at`: { base, account, identity } (see visitor.js). */
-export function startWidget(at) {
+export async function startWidget(at) {
+  const color = await takeLook(at);
   const host = document.createElement("correnteza-chat");
   // No rule of the page outranks these; without them `div { display: none }` would.
   for (const [name, value] of [["all", "initial"], ["display", "block"], ["position", "fixed"], ["z-index", "2147483000"], ["inset", "auto 0 0 auto"]]) {
@@ -87,6 +89,7 @@ export function startWidget(at) {
     }
   });
 
+  [launch, panel].forEach((one) => paint(one, color));
   root.append(...styles, launch, panel);
   document.body.append(host);
   // Nothing is shown before it looks as it should.

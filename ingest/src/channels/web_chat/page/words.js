@@ -5,7 +5,7 @@ const minutes = (seconds) => Math.max(1, Math.round(seconds / 60));
 
 export const words = {
   title: "Atendimento",
-  titleWithNews: (n) => `(${n}) Atendimento`,
+  titleWithNews: (n) => `(${n}) ${words.title}`,
   log: "Conversa",
   newer: "Novas mensagens",
   open: "Abrir atendimento",
