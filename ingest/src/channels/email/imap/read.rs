@@ -70,12 +70,12 @@ impl Reading {
         let idles = within(open.capabilities()).await?.has_str("IDLE");
         tracing::info!(account = self.inbox.name, idles, "a mailbox is read");
         loop {
-            has_news(&open);
+            has_news(|| open.unsolicited_responses.try_recv().ok());
             // Asked for anew each time: it tells whether the numbering is still the same.
             let selected = within(open.examine(&self.mailbox.folder)).await?;
             self.catch_up(&mut open, &selected).await?;
             *progress = true;
-            if !has_news(&open) {
+            if !has_news(|| open.unsolicited_responses.try_recv().ok()) {
                 open = if idles { idle(open).await? } else { poll(open).await? };
             }
         }
@@ -273,10 +273,10 @@ async fn within<T>(asked: impl Future<Output = ImapResult<T>>) -> Result<T, Stri
     }
 }
 
-/// Whether mails were announced while something else was asked. Forgets what was announced.
-fn has_news(open: &Open) -> bool {
+/// Whether mails are among what was `announced` while something else was asked. Forgets all of it.
+fn has_news(mut announced: impl FnMut() -> Option<UnsolicitedResponse>) -> bool {
     let mut news = false;
-    while let Ok(told) = open.unsolicited_responses.try_recv() {
+    while let Some(told) = announced() {
         news |= matches!(told, UnsolicitedResponse::Exists(_) | UnsolicitedResponse::Recent(_));
     }
     news
@@ -284,9 +284,11 @@ fn has_news(open: &Open) -> bool {
 
 /// Waits until the server tells of something, or it is time to ask again.
 async fn idle(open: Open) -> Result<Open, String> {
+    let announced = open.unsolicited_responses.clone();
     let mut waiting = open.idle();
     within(waiting.init()).await?;
-    {
+    // What came since the last look is told before the server says that we may wait, and not again.
+    if !has_news(|| announced.try_recv().ok()) {
         let (told, _until_dropped) = waiting.wait_with_timeout(IDLE);
         // A server that says it is still there begins the wait anew; this one does not.
         if let Ok(Err(error)) = timeout(IDLE, told).await {
