@@ -37,13 +37,7 @@ impl Outputs {
     }
 
     /// Adds what a stage emitted for `record`; `None`: under the record's own key.
-    pub(super) fn emit(
-        &mut self,
-        record: &Stored,
-        topic: Topic,
-        key: Option<Bytes>,
-        value: Vec<u8>,
-    ) {
+    pub(super) fn emit(&mut self, record: &Stored, topic: Topic, key: Option<Bytes>, value: Bytes) {
         let key = key.unwrap_or_else(|| record.key.clone());
         let mut output = Record::new(topic, key, value, record.time_ms);
         output.headers = Headers {

@@ -29,6 +29,8 @@ pub(super) struct StageLink<S: Stage> {
     latest: Arc<Versioned<S::Broadcast>>,
     kept: BTreeMap<u32, Kept<S>>,
     emitted: Vec<Emitted<S::Out>>,
+    /// Where outputs are written, so that each is allocated once and in its size.
+    value: Vec<u8>,
 }
 
 /// What a stage holds of one partition.
@@ -46,7 +48,8 @@ impl<S: Stage> StageLink<S> {
         broadcasts: Arc<dyn Broadcasts<S::Broadcast>>,
     ) -> Self {
         let latest = broadcasts.latest();
-        Self { stage, input, broadcasts, latest, kept: BTreeMap::new(), emitted: Vec::new() }
+        let (kept, emitted, value) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { stage, input, broadcasts, latest, kept, emitted, value }
     }
 
     /// Writes what was emitted for `record`; nothing of it when any is larger than the log takes.
@@ -57,11 +60,12 @@ impl<S: Stage> StageLink<S> {
     ) -> Result<Option<Rejected>, RunError> {
         let before = outputs.records.len();
         for emitted in self.emitted.drain(..) {
-            let mut value = Vec::with_capacity(512);
-            emitted.out.write(&mut value).map_err(|error| RunError::Unwritable {
+            self.value.clear();
+            emitted.out.write(&mut self.value).map_err(|error| RunError::Unwritable {
                 stage: S::NAME,
                 detail: error.to_string(),
             })?;
+            let value = Bytes::copy_from_slice(&self.value);
             outputs.emit(record, emitted.out.topic(), emitted.key, value);
         }
         let made = outputs.records.iter().skip(before);

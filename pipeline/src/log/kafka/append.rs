@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::time::timeout;
 
 use super::client::Clients;
-use super::flight::Flight;
-use super::produce::{Producer, delivered, is_too_large};
+use super::flight::{Flight, Seat};
+use super::parcel::Parcel;
+use super::produce::{Producer, is_too_large};
 use super::registry::Registry;
 use crate::log::{AppendError, Durable, LogError};
 use crate::record::Record;
@@ -52,19 +52,19 @@ impl Appender {
             .framed(records)
             .await
             .map_err(|error| AppendError::Failed(format!("nothing was written: {error}")))?;
-        let mut sent = Vec::with_capacity(records.len());
-        for (record, seat) in records.iter().zip(seats) {
-            match self.producer.send(record, Some(seat)) {
-                Ok(delivery) => sent.push(delivered(delivery)),
-                Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull))
-                    if sent.is_empty() =>
-                {
+        let parcel = Parcel::of(records.len());
+        let mut seats: Vec<Option<Seat>> = seats.into_iter().map(Some).collect();
+        for (before, routed) in self.producer.routed(&records).iter().enumerate() {
+            let seat = seats.get_mut(routed.at).and_then(Option::take);
+            match self.producer.send(routed, parcel.label(routed.at, seat)) {
+                Ok(()) => {}
+                Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) if before == 0 => {
                     return Err(busy(FULL_PAUSE));
                 }
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        match timeout(CONFIRMED_WITHIN, try_join_all(sent)).await {
+        match timeout(CONFIRMED_WITHIN, parcel.placed()).await {
             Ok(Ok(placed)) => Ok(Durable(placed)),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(AppendError::Failed(format!(

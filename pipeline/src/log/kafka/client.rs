@@ -17,6 +17,9 @@ use crate::log::{Group, LogError};
 
 /// Bytes that are handed out before the time to gather is over: what a fetch holds of a partition.
 const GATHER_BYTES: usize = 1 << 20;
+/// How long the first of many records waits for the last to be handed over. The client counts whole
+/// milliseconds.
+const GATHERED_MS: &str = "1";
 
 /// Makes clients.
 pub(super) struct Clients {
@@ -112,6 +115,13 @@ impl Clients {
         config
     }
 
+    /// The same for many at a time: the first waits until the others have been handed over.
+    pub(super) fn publisher_of_many(&self) -> ClientConfig {
+        let mut config = self.publisher();
+        config.set("linger.ms", GATHERED_MS);
+        config
+    }
+
     /// Settings of the producer that commits. The short back-off is what a commit right behind
     /// another one waits for while the markers of the first are written; the default is 100 ms.
     pub(super) fn committer(&self, group: &Group, member: &str) -> ClientConfig {
@@ -120,6 +130,8 @@ impl Clients {
             .set("transactional.id", format!("{}-{member}", self.group_name(group)))
             .set("transaction.timeout.ms", "10000")
             .set("message.timeout.ms", "8000")
+            // All states of a commit are handed over at once.
+            .set("linger.ms", GATHERED_MS)
             .set("retry.backoff.ms", "2")
             .set("retry.backoff.max.ms", "50")
             // The client asks again where a group's coordinator is only when a connection comes or

@@ -38,8 +38,7 @@ pub(super) struct KafkaMember {
     /// Read and not yet asked for, and what was told behind it.
     waiting: VecDeque<Stored>,
     behind: Option<Told>,
-    /// Made for the first outputs: many members have none.
-    publisher: Option<Publisher>,
+    publisher: Publisher,
     committer: Committer,
     /// Outputs go through the transaction that covers them.
     transactional: bool,
@@ -94,13 +93,13 @@ impl KafkaMember {
             .spawn(move || reads.run())
             .map_err(|error| LogError::Fatal(format!("no thread to read on: {error}")))?;
         Ok(Self {
+            publisher: Publisher::new(Arc::clone(&shared)),
             shared,
             group,
             consumer,
             told,
             waiting: VecDeque::new(),
             behind: None,
-            publisher: None,
             committer,
             transactional,
             caches,
@@ -323,13 +322,7 @@ impl Member for KafkaMember {
         if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
             return self.committer.write(outputs).await;
         }
-        let publisher = match &mut self.publisher {
-            Some(publisher) => publisher,
-            none => {
-                none.insert(Publisher::new(&self.shared.clients, self.shared.registry.clone())?)
-            }
-        };
-        publisher.publish(outputs).await
+        self.publisher.publish(outputs).await
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

@@ -19,6 +19,7 @@ mod lag;
 mod look;
 mod member;
 mod options;
+mod parcel;
 mod peek;
 mod polled;
 mod produce;

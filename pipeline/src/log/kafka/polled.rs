@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::client::log_error;
 use super::complaints::Complaints;
-use super::produce::Companion;
+use super::parcel::Label;
 use crate::log::LogError;
 
 /// How long the client is asked for at a time; so long a drop may take.
@@ -54,9 +54,12 @@ impl Polled {
     /// Hands a record over, with who is to be told of it.
     pub(super) fn send(
         &self,
-        record: BaseRecord<'_, [u8], [u8], Box<Companion>>,
+        record: BaseRecord<'_, [u8], [u8], Box<Label>>,
     ) -> Result<(), KafkaError> {
-        self.client.send(record).map_err(|(error, _)| error)
+        self.client.send(record).map_err(|(error, back)| {
+            back.delivery_opaque.unsent();
+            error
+        })
     }
 }
 

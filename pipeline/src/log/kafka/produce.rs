@@ -7,46 +7,32 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, ProducerContext};
-use tokio::sync::oneshot;
 
 use super::client::Clients;
 use super::complaints::Complaints;
-use super::flight::Seat;
+use super::parcel::Label;
 use super::polled::Polled;
 use super::registry::Registry;
-use super::wire::{self, Places};
+use super::wire::{self, Places, Routed};
 use crate::log::LogError;
-use crate::record::{Offset, Record};
-
-/// Where a record came to lie.
-pub(super) type Placed = (u32, Offset);
-/// What will become of a record.
-pub(super) type Delivery = oneshot::Receiver<Result<Placed, KafkaError>>;
-
-/// What travels with a record and comes back with the brokers' word on it.
-pub(super) struct Companion {
-    told: oneshot::Sender<Result<Placed, KafkaError>>,
-    seat: Option<Seat>,
-}
+use crate::record::Record;
 
 impl ProducerContext for Complaints {
-    type DeliveryOpaque = Box<Companion>;
+    type DeliveryOpaque = Box<Label>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, companion: Box<Companion>) {
-        let Companion { told, seat } = *companion;
+    fn delivery(&self, result: &DeliveryResult<'_>, mut label: Box<Label>) {
         let became = match result {
             Ok(message) => {
                 Ok((message.partition().unsigned_abs(), message.offset().unsigned_abs()))
             }
             Err((error, _)) => Err(error.clone()),
         };
-        if let Some(seat) = seat
+        if let Some(seat) = label.seat.take()
             && (became.is_ok() || became.as_ref().is_err_and(is_too_large))
         {
             seat.answered(Instant::now());
         }
-        // Whoever appended may have stopped waiting.
-        let _ = told.send(became);
+        label.tell(became);
     }
 }
 
@@ -77,21 +63,23 @@ impl Producer {
         }
     }
 
-    /// Hands a record to the client, which keeps a copy of it.
-    pub(super) fn send(&self, record: &Record, seat: Option<Seat>) -> Result<Delivery, KafkaError> {
-        let (topic, partition) = self.places.of(record);
-        let (told, delivery) = oneshot::channel();
-        let companion = Box::new(Companion { told, seat });
-        let mut message: BaseRecord<'_, [u8], [u8], _> =
-            BaseRecord::with_opaque_to(&topic, companion)
-                .key(&record.key[..])
-                .partition(partition)
-                .timestamp(record.time_ms)
-                .headers(wire::headers_of(&record.headers));
+    /// Where `records` go, as they are best handed over.
+    pub(super) fn routed<'r>(&self, records: &'r [Record]) -> Vec<Routed<'r>> {
+        self.places.routed(records)
+    }
+
+    /// Hands a record over to the client, which keeps a copy of it.
+    pub(super) fn send(&self, routed: &Routed<'_>, label: Box<Label>) -> Result<(), KafkaError> {
+        let Routed { topic, partition, record, .. } = routed;
+        let mut message: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(topic, label)
+            .key(&record.key[..])
+            .partition(*partition)
+            .timestamp(record.time_ms)
+            .headers(wire::headers_of(&record.headers));
         if let Some(value) = &record.value {
             message = message.payload(&value[..]);
         }
-        self.client.send(message).map(|()| delivery)
+        self.client.send(message)
     }
 
     /// What the client complained of, to end a sentence with.
@@ -103,11 +91,6 @@ impl Producer {
     pub(super) fn words(&self, error: &KafkaError) -> String {
         self.complaints.added_to(error)
     }
-}
-
-/// What became of a record; a producer that is gone tells no more.
-pub(super) async fn delivered(delivery: Delivery) -> Result<Placed, KafkaError> {
-    delivery.await.unwrap_or(Err(KafkaError::Canceled))
 }
 
 /// Whether nobody takes a record of this size.

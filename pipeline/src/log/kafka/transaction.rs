@@ -20,7 +20,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use super::changelog::{self, LEFT, Left};
 use super::client::{Clients, is_fenced, log_error};
 use super::registry::Registry;
-use super::wire::{self, Places, number};
+use super::wire::{self, Places, Routed, number};
 use crate::log::{Group, LogError, Unit};
 use crate::record::Record;
 
@@ -115,18 +115,19 @@ impl Transactions {
             None => outputs,
         };
         let done = self.begin().and_then(|()| {
-            outputs.iter().try_for_each(|record| {
-                let (topic, partition) = self.places.of(record);
-                let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&topic)
-                    .partition(partition)
-                    .key(&record.key[..])
-                    .timestamp(record.time_ms)
-                    .headers(wire::headers_of(&record.headers));
-                if let Some(value) = &record.value {
-                    message = message.payload(&value[..]);
-                }
-                self.send(message)
-            })
+            self.places.routed(&outputs).iter().try_for_each(
+                |Routed { topic, partition, record, .. }| {
+                    let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic)
+                        .partition(*partition)
+                        .key(&record.key[..])
+                        .timestamp(record.time_ms)
+                        .headers(wire::headers_of(&record.headers));
+                    if let Some(value) = &record.value {
+                        message = message.payload(&value[..]);
+                    }
+                    self.send(message)
+                },
+            )
         });
         done.map_err(|error| self.undo("publish in a transaction", &error))
     }

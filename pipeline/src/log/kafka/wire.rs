@@ -1,5 +1,7 @@
 //! Our records as Kafka's: headers by name, so that subscribers can read them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 use rdkafka::{Message, TopicPartitionList};
@@ -20,12 +22,35 @@ impl Places {
         Self { prefix: prefix.to_owned(), partitions }
     }
 
-    /// The topic and the partition of a record.
-    pub(super) fn of(&self, record: &Record) -> (String, i32) {
-        let by_key = || partition::of(&record.key, self.partitions);
-        let partition = record.partition.unwrap_or_else(by_key);
-        (format!("{}{}", self.prefix, record.topic), number(partition))
+    /// Where `records` go, in the order in which they are best handed over: those of one partition
+    /// behind one another, each partition's in their order, so that they travel in few requests.
+    pub(super) fn routed<'r>(&self, records: &'r [Record]) -> Vec<Routed<'r>> {
+        let mut topics: Vec<(Topic, Arc<str>)> = Vec::new();
+        let mut routed = Vec::with_capacity(records.len());
+        for (at, record) in records.iter().enumerate() {
+            let known = topics.iter().position(|(topic, _)| *topic == record.topic);
+            let of_topics = known.unwrap_or(topics.len());
+            if known.is_none() {
+                topics.push((record.topic, format!("{}{}", self.prefix, record.topic).into()));
+            }
+            let Some((_, topic)) = topics.get(of_topics) else { continue };
+            let by_key = || partition::of(&record.key, self.partitions);
+            let partition = number(record.partition.unwrap_or_else(by_key));
+            routed.push(Routed { topic: Arc::clone(topic), of_topics, partition, at, record });
+        }
+        routed.sort_by_key(|routed| (routed.of_topics, routed.partition));
+        routed
     }
+}
+
+/// A record and where it goes, in the brokers' words.
+pub(super) struct Routed<'r> {
+    pub(super) topic: Arc<str>,
+    of_topics: usize,
+    pub(super) partition: i32,
+    /// Which of the records handed over together it is.
+    pub(super) at: usize,
+    pub(super) record: &'r Record,
 }
 
 /// A partition, as the client counts them.
