@@ -17,7 +17,8 @@ use pipeline::clock::SystemClock;
 use pipeline::log::kafka::{Delivery, KafkaLog, Options};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{
-    Chain, Context, Envelope, Keyed, Output, Setup, Stage, Stateless, Step, Verdict, runner, spawn_chain,
+    Chain, Context, Envelope, Keyed, Output, Setup, Stage, Stateless, Step, Verdict, runner,
+    spawn_chain,
 };
 use schemas::CodecError;
 use schemas::topics::Topic;
@@ -175,11 +176,9 @@ impl Commits {
     fn policy(self) -> runner::Policy {
         let shipped = runner::Policy::default();
         match self {
-            Self::Never => runner::Policy {
-                commit_every: NEVER,
-                commit_records: MORE_THAN_ANY,
-                ..shipped
-            },
+            Self::Never => {
+                runner::Policy { commit_every: NEVER, commit_records: MORE_THAN_ANY, ..shipped }
+            }
             _ => runner::Policy { commit_every: self.delivery().commit_every(), ..shipped },
         }
     }

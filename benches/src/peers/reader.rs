@@ -324,7 +324,8 @@ mod tests {
         for (offset, topic) in [(4, AUTO), (4, DECISIONS), (4, AUTO), (5, AUTO)] {
             let mut record = record(topic, 0, 0.5);
             let stage = "score".into();
-            record.headers.origin = Some(pipeline::Origin { stage, partition: 0, offset, index: 0 });
+            record.headers.origin =
+                Some(pipeline::Origin { stage, partition: 0, offset, index: 0 });
             outcome.take(&feed, &record, Instant::now());
         }
         assert_eq!(outcome.counts()["dropped_by_origin"], 1);
