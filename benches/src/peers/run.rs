@@ -10,7 +10,7 @@ use crate::peers::feed::{Feed, due_at};
 use crate::peers::peer::Peer;
 use crate::peers::reader::Checks;
 use crate::peers::stand::{Running, Stand};
-use crate::usage::{self, Pids};
+use crate::usage;
 use crate::{histogram, lateness};
 
 /// Messages that show that a peer is ready: some for every partition.
