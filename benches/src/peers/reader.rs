@@ -56,8 +56,8 @@ pub struct Outcome {
     /// By topic and partition read.
     origins: HashMap<(Topic, u32), Watermarks>,
     dropped: u64,
-    /// When the last decision came out of each partition.
-    latest: BTreeMap<u32, Instant>,
+    /// How many decisions came out of each partition, and when the last one.
+    decided: BTreeMap<u32, (u64, Instant)>,
 }
 
 impl Outcome {
@@ -73,7 +73,7 @@ impl Outcome {
             checks,
             origins: HashMap::new(),
             dropped: 0,
-            latest: BTreeMap::new(),
+            decided: BTreeMap::new(),
         }
     }
 
@@ -90,7 +90,9 @@ impl Outcome {
             return false;
         }
         if record.topic == DECISIONS {
-            self.latest.insert(record.partition, now);
+            let (count, latest) = self.decided.entry(record.partition).or_insert((0, now));
+            *count += 1;
+            *latest = now;
         }
         let order = (record.topic, feed.customer(said.id));
         let repeated = {
@@ -143,7 +145,13 @@ impl Outcome {
     /// Out of how many partitions something came since `since`.
     #[must_use]
     pub fn partitions_since(&self, since: Instant) -> usize {
-        self.latest.values().filter(|latest| **latest >= since).count()
+        self.decided.values().filter(|(_, latest)| *latest >= since).count()
+    }
+
+    /// How many decisions came out of each partition by now.
+    #[must_use]
+    pub fn decided(&self) -> BTreeMap<u32, u64> {
+        self.decided.iter().map(|(partition, (count, _))| (*partition, *count)).collect()
     }
 
     /// When message `id` was done.

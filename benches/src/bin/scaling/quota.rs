@@ -31,11 +31,9 @@ const RATIO_MIN: f64 = 1.8;
 /// How often it is looked whether all workers hold partitions.
 const LOOK: Duration = Duration::from_millis(50);
 /// The measuring ends when so much of everything is done: no partition is empty by then.
-const DONE_SHARE_MAX: f64 = 0.9;
+const DONE_SHARE_MAX: f64 = 0.8;
 /// A shorter time says nothing of so small a share.
 const SECONDS_MIN: f64 = 5.0;
-/// Every partition must have been heard of so lately at the end.
-const LATELY: Duration = Duration::from_secs(2);
 /// How much more than its share a worker may have had.
 const OVER_MAX: f64 = 1.1;
 
@@ -152,7 +150,8 @@ struct Steady {
     took_s: f64,
     /// Shares of a core that the workers had.
     shares: BTreeMap<String, f64>,
-    partitions: usize,
+    /// Decisions by partition when it ended.
+    decided: BTreeMap<u32, u64>,
 }
 
 /// Measures until the time is over, or so much is done that a partition may soon be empty.
@@ -169,19 +168,18 @@ async fn steady(capped: &mut Capped, asked: &Asked, total: u64) -> anyhow::Resul
     }
     let took_s = began.elapsed().as_secs_f64();
     let messages = capped.running.done().saturating_sub(from);
-    let lately = Instant::now().checked_sub(LATELY).unwrap_or(began);
-    let partitions = capped.running.reader.outcome.lock().partitions_since(lately);
+    let decided = capped.running.reader.outcome.lock().decided();
     let after = capped.cpu();
     let share = |(name, after): (String, f64)| {
         let used = after - before.get(&name).copied().unwrap_or(f64::NAN);
         (name, used / took_s)
     };
-    Ok(Steady { messages, took_s, shares: after.into_iter().map(share).collect(), partitions })
+    Ok(Steady { messages, took_s, shares: after.into_iter().map(share).collect(), decided })
 }
 
 impl Steady {
-    /// Why it says nothing; empty when it does.
-    fn wrong(&self, share: f64) -> Vec<String> {
+    /// Why it says nothing, when `all` came out of the partitions in the end; empty when it does.
+    fn wrong(&self, share: f64, all: &BTreeMap<u32, u64>) -> Vec<String> {
         let mut wrong = Vec::new();
         if self.took_s < SECONDS_MIN {
             wrong.push(format!(
@@ -189,8 +187,9 @@ impl Steady {
                 self.took_s
             ));
         }
-        if self.partitions != PARTITIONS as usize {
-            wrong.push(format!("{} partitions of {PARTITIONS} had messages", self.partitions));
+        let left = all.iter().filter(|(number, all)| self.decided.get(number) < Some(all)).count();
+        if left != PARTITIONS as usize {
+            wrong.push(format!("{left} partitions of {PARTITIONS} had messages to the end"));
         }
         for (name, had) in &self.shares {
             if !had.is_finite() || *had > share * OVER_MAX {
@@ -214,11 +213,11 @@ async fn one_run(
     let steady = steady(&mut capped, asked, total).await?;
     let kernel: Vec<_> = capped.caps.iter().map(Cap::told).collect();
     capped.running.until(total, SILENCE_MAX).await?;
-    let (mut why, checked) = {
+    let (mut why, checked, all) = {
         let outcome = capped.running.reader.outcome.lock();
-        (outcome.wrong(), outcome.counts())
+        (outcome.wrong(), outcome.counts(), outcome.decided())
     };
-    why.extend(steady.wrong(asked.share));
+    why.extend(steady.wrong(asked.share, &all));
     #[allow(clippy::cast_precision_loss)] // messages of a run
     let speed = steady.messages as f64 / steady.took_s;
     let found = json!({
@@ -291,11 +290,16 @@ mod tests {
 
     #[test]
     fn a_cap_that_does_not_hold_or_an_empty_partition_counts_for_nothing() {
-        let steady = |took_s: f64, had: f64, partitions: usize| {
+        let all: BTreeMap<u32, u64> = (0..4).map(|partition| (partition, 100)).collect();
+        let steady = |took_s: f64, had: f64, last: u64| {
             let shares = BTreeMap::from([("app".to_owned(), had)]);
-            Steady { messages: 1, took_s, shares, partitions }.wrong(0.25).len()
+            let decided = BTreeMap::from([(0, 90), (1, 90), (2, 90), (3, last)]);
+            Steady { messages: 1, took_s, shares, decided }.wrong(0.25, &all).len()
         };
-        assert_eq!(steady(10.0, 0.26, 4), 0);
-        assert_eq!((steady(10.0, 0.5, 4), steady(10.0, 0.2, 3), steady(4.0, 0.2, 4)), (1, 1, 1));
+        assert_eq!(steady(10.0, 0.26, 99), 0);
+        assert_eq!(
+            (steady(10.0, 0.5, 99), steady(10.0, 0.2, 100), steady(4.0, 0.2, 99)),
+            (1, 1, 1)
+        );
     }
 }
