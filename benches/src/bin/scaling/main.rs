@@ -18,9 +18,11 @@ mod results;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use benches::peers::part::Part;
 use benches::peers::stand::Stand;
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(about)]
@@ -64,12 +66,22 @@ impl Place {
     }
 }
 
+/// Measures until it is done or told to stop: what was started is ended and taken away in both cases.
+async fn measured(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = told.recv() => bail!("told to stop"),
+        _ = tokio::signal::ctrl_c() => bail!("told to stop"),
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
-        Task::Commits(asked) => commits::run(&asked).await,
-        Task::CatchUp(asked) => catch_up::run(&asked).await,
-        Task::Quota(asked) => quota::run(&asked).await,
+        Task::Commits(asked) => measured(commits::run(&asked)).await,
+        Task::CatchUp(asked) => measured(catch_up::run(&asked)).await,
+        Task::Quota(asked) => measured(quota::run(&asked)).await,
         Task::Part(part) => part.run().await,
     }
 }
