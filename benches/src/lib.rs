@@ -1,10 +1,12 @@
-//! What the measuring programs share: servers, processes, what they use, and when a run counts.
+//! What the measuring programs share: servers, processes, what they use, the work that is compared, and
+//! when a run counts.
 //!
-//! Invariant: nothing here measures by itself; times are taken where the work is done.
+//! Invariant: times are taken where the work is done, and what is measured is checked in the same run.
 
 pub mod example;
 pub mod histogram;
 pub mod lateness;
+pub mod peers;
 pub mod process;
 pub mod servers;
 pub mod usage;

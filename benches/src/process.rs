@@ -50,6 +50,13 @@ impl Process {
         bail!("{} ended with {status}; it said last:\n{last}", self.name)
     }
 
+    /// Whether it has said `line` by now.
+    #[must_use]
+    pub fn has_said(&self, line: &str) -> bool {
+        let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+        said.lines().any(|said| said == line)
+    }
+
     /// Asks it to stop and waits until it has.
     ///
     /// # Errors

@@ -6,27 +6,17 @@
 //! What the work is, how each peer is set, and when a run counts: benches/peers/README.md.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it talks to the person who runs it
 
-mod feed;
-mod model;
-mod ours;
-mod peer;
-mod plain;
-mod plot;
-mod reader;
-mod records;
-mod report;
-mod run;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
-use benches::servers::Server;
-use clap::{Args, Parser, Subcommand};
-use peer::Peer;
-use run::{Load, Stand};
+use benches::peers::part::Part;
+use benches::peers::peer::Peer;
+use benches::peers::run::Load;
+use benches::peers::stand::Stand;
+use benches::peers::{plot, report};
+use clap::{Args, Parser};
 use serde_json::Value;
 
 #[derive(Parser)]
@@ -69,29 +59,9 @@ struct Comparison {
     out: PathBuf,
 }
 
-/// What this program is when it runs as a process of the comparison.
-#[derive(Subcommand)]
-enum Part {
-    /// Our stage.
-    #[command(hide = true)]
-    Ours {
-        kafka: String,
-        prefix: String,
-        model: PathBuf,
-        #[arg(long)]
-        counted: bool,
-        #[arg(long)]
-        transactional: bool,
-    },
-    /// Trains the model.
-    #[command(hide = true)]
-    Model { dir: PathBuf },
-}
-
 impl Comparison {
     fn peers(&self) -> Vec<Peer> {
-        let all = <Peer as clap::ValueEnum>::value_variants();
-        if self.only.is_empty() { all.to_vec() } else { self.only.clone() }
+        if self.only.is_empty() { Peer::COMPARED.to_vec() } else { self.only.clone() }
     }
 
     fn loads(&self) -> Vec<Load> {
@@ -99,16 +69,6 @@ impl Comparison {
         let paced = self.rate.iter().map(|&rate| Load::Rate { rate, time, warm });
         self.bulk.map(Load::Bulk).into_iter().chain(paced).collect()
     }
-}
-
-/// Trains the model in a process of its own, since the library that fits it is talkative.
-fn trained(dir: &Path) -> anyhow::Result<()> {
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    let output = command.arg("model").arg(dir).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().next_back().unwrap_or_default();
-    ensure!(output.status.success(), "the model was not trained: {last}");
-    Ok(())
 }
 
 async fn compare(asked: &Comparison) -> anyhow::Result<Vec<Value>> {
@@ -119,13 +79,7 @@ async fn compare(asked: &Comparison) -> anyhow::Result<Vec<Value>> {
     std::fs::create_dir_all(&asked.out)?;
     let mut lines = std::fs::File::create(asked.out.join("peers.jsonl"))?;
     let root = tempfile::tempdir()?;
-    eprintln!("training the model");
-    trained(&root.path().join("model"))?;
-    let texts = Arc::new(model::texts(&root.path().join("model"))?);
-    eprintln!("starting the broker");
-    let kafka = Server::of("kafka", asked.kafka.as_deref(), &root.path().join("kafka"))?;
-    let work = root.path().to_owned();
-    let stand = Stand { kafka, work, texts, customers: asked.customers };
+    let stand = Stand::set_up(root.path(), asked.kafka.as_deref(), asked.customers)?;
     let mut runs = Vec::new();
     for repeat in 0..asked.repeats {
         let mut peers = asked.peers();
@@ -156,10 +110,7 @@ fn write_results(out: &Path, runs: &[Value]) -> anyhow::Result<()> {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.part {
-        Some(Part::Ours { kafka, prefix, model, counted, transactional }) => {
-            ours::run(&kafka, &prefix, &model, (counted, transactional)).await
-        }
-        Some(Part::Model { dir }) => model::prepare(&dir),
+        Some(part) => part.run().await,
         None => {
             let runs = compare(&cli.comparison).await?;
             write_results(&cli.comparison.out, &runs)

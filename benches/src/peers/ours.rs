@@ -4,17 +4,21 @@
 //! position and watermarks are committed beside the path, as in the product; with `counted`, a state a
 //! customer too.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use classifier::{Head, Scratch};
 use pipeline::broadcast::Nothing;
 use pipeline::clock::SystemClock;
 use pipeline::log::kafka::{Delivery, KafkaLog, Options};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{
-    Chain, Context, Envelope, Keyed, Output, Setup, Stage, Stateless, Verdict, runner, spawn_chain,
+    Chain, Context, Envelope, Keyed, Output, Setup, Stage, Stateless, Step, Verdict, runner,
+    spawn_chain,
 };
 use schemas::CodecError;
 use schemas::topics::Topic;
@@ -22,8 +26,8 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::model;
-use crate::records::{AUTO, DECISIONS, HUMAN, IN, Message, PARTITIONS, write_json};
+use crate::peers::model;
+use crate::peers::records::{AUTO, DECISIONS, HUMAN, IN, Message, PARTITIONS, write_json};
 
 /// The changelog of the counted stage.
 pub const STATE: Topic = Topic("count-state");
@@ -135,30 +139,95 @@ impl<K: Remembering> Stage for Score<K> {
 }
 
 /// How the log of the comparison is spoken to.
+#[must_use]
 pub fn options(kafka: &str, prefix: &str) -> Options {
     Options { prefix: prefix.to_owned(), partitions: PARTITIONS, ..Options::at(kafka) }
 }
 
+/// Longer than any run.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// More records than any run has.
+const MORE_THAN_ANY: usize = 1 << 40;
+/// What the process says when it takes its first records: it holds partitions now.
+pub const TAKES: &str = "takes records";
+
+/// When position, watermarks and state are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Commits {
+    /// As shipped: beside the path.
+    #[default]
+    Beside,
+    /// Not before the end.
+    Never,
+    /// Outputs become visible with them.
+    Transactional,
+}
+
+impl Commits {
+    fn delivery(self) -> Delivery {
+        match self {
+            Self::Beside | Self::Never => Delivery::AtOnce,
+            Self::Transactional => Delivery::Transactional,
+        }
+    }
+
+    /// A commit is due by time or by records, and comes without being due when partitions are given up
+    /// or side inputs change; a worker alone without side inputs has neither.
+    fn policy(self) -> runner::Policy {
+        let shipped = runner::Policy::default();
+        match self {
+            Self::Never => {
+                runner::Policy { commit_every: NEVER, commit_records: MORE_THAN_ANY, ..shipped }
+            }
+            _ => runner::Policy { commit_every: self.delivery().commit_every(), ..shipped },
+        }
+    }
+}
+
+/// What the stage is to do.
+#[derive(Debug, clap::Args)]
+pub struct Asked {
+    kafka: String,
+    prefix: String,
+    model: PathBuf,
+    /// Keeps a state a customer.
+    #[arg(long)]
+    counted: bool,
+    /// When it is committed.
+    #[arg(long, value_enum, default_value_t)]
+    commits: Commits,
+}
+
+/// Says once that records are taken; ends nothing.
+fn tells_once() -> impl Fn(&str, Step) -> bool + Send + Sync {
+    let told = AtomicBool::new(false);
+    move |_, step| {
+        if step == Step::Taken && !told.swap(true, Ordering::Relaxed) {
+            println!("{TAKES}");
+        }
+        false
+    }
+}
+
 /// Runs the stage until told to stop.
-pub async fn run(
-    kafka: &str,
-    prefix: &str,
-    dir: &Path,
-    (counted, transactional): (bool, bool),
-) -> anyhow::Result<()> {
-    let delivery = if transactional { Delivery::Transactional } else { Delivery::AtOnce };
-    let options = Options { delivery, ..options(kafka, prefix) };
+///
+/// # Errors
+/// What ended it.
+pub async fn run(asked: &Asked) -> anyhow::Result<()> {
+    let delivery = asked.commits.delivery();
+    let options = Options { delivery, ..options(&asked.kafka, &asked.prefix) };
     let setup = Setup {
         log: Arc::new(KafkaLog::open(options)?),
         clock: Arc::new(SystemClock),
         metrics: Arc::new(Metrics::new()?),
         ticks: None,
-        policy: runner::Policy { commit_every: delivery.commit_every(), ..Default::default() },
-        probe: None,
+        policy: asked.commits.policy(),
+        probe: Some(Arc::new(tells_once())),
     };
+    let dir = asked.model.as_path();
     let nothing = Arc::new(Nothing::default());
     let stop = CancellationToken::new();
-    let (chain, state) = if counted {
+    let (chain, state) = if asked.counted {
         (Chain::of(IN, Score::<Count>::open(dir)?, nothing), Some(STATE))
     } else {
         (Chain::of(IN, Score::<Stateless>::open(dir)?, nothing), None)
@@ -173,5 +242,22 @@ pub async fn run(
             ended.await.context("the stage ended")
         }
         end = &mut ended => end.context("the stage ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_differ_in_nothing_but_when_they_commit() {
+        let shipped = runner::Policy::default();
+        for commits in [Commits::Beside, Commits::Never, Commits::Transactional] {
+            let policy = commits.policy();
+            let (commit_every, commit_records) = (shipped.commit_every, shipped.commit_records);
+            assert_eq!(runner::Policy { commit_every, commit_records, ..policy }, shipped);
+        }
+        assert_eq!(Commits::Beside.policy().commit_every, Duration::from_millis(500));
+        assert!(Commits::Never.policy().commit_records > 1_000_000_000);
     }
 }

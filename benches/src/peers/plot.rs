@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::report::{Group, groups};
+use crate::peers::report::{Group, groups};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 260.0;
@@ -13,10 +13,13 @@ const ROW: f64 = 26.0;
 const SPACE: f64 = 440.0;
 
 /// A panel: its title and unit, its rows, and the figures of a row from the widest bar to the narrowest.
-struct Panel<'a> {
-    title: &'a str,
-    rows: Vec<&'a Group<'a>>,
-    figures: &'a [&'a str],
+pub struct Panel<'a> {
+    /// What it shows, and its unit.
+    pub title: &'a str,
+    /// A row each.
+    pub rows: Vec<&'a Group<'a>>,
+    /// By their pointers, three at most.
+    pub figures: &'a [&'a str],
 }
 
 impl Panel<'_> {
@@ -67,6 +70,7 @@ impl Panel<'_> {
 }
 
 /// Draws the runs.
+#[must_use]
 pub fn svg(runs: &[Value]) -> String {
     let groups = groups(runs);
     let (bulk, rate) = groups.iter().partition(|group| group.rate.is_none());
@@ -82,6 +86,12 @@ pub fn svg(runs: &[Value]) -> String {
             figures: &["/latency_ms/p99", "/latency_ms/p95", "/latency_ms/p50"],
         },
     ];
+    picture(&panels)
+}
+
+/// Draws panels below each other.
+#[must_use]
+pub fn picture(panels: &[Panel<'_>]) -> String {
     let mut body = String::new();
     let height = panels.iter().fold(0.0, |top, panel| panel.draw(&mut body, top)) + 20.0;
     format!(

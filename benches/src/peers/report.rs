@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::run::number;
+use crate::peers::run::number;
 
 /// The runs of one peer under one load.
 pub struct Group<'a> {
@@ -17,7 +17,9 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn sorted(&self, pointer: &str) -> Vec<f64> {
+    /// A figure of the runs that count, the least first.
+    #[must_use]
+    pub fn sorted(&self, pointer: &str) -> Vec<f64> {
         let mut found: Vec<f64> =
             self.valid.iter().map(|run| number(run, pointer)).filter(|n| n.is_finite()).collect();
         found.sort_by(f64::total_cmp);
@@ -25,6 +27,7 @@ impl Group<'_> {
     }
 
     /// The median of a figure over the runs that count.
+    #[must_use]
     pub fn median(&self, pointer: &str) -> Option<f64> {
         let found = self.sorted(pointer);
         let middle = found.len().checked_sub(1)? / 2;
@@ -42,6 +45,7 @@ impl Group<'_> {
 }
 
 /// The runs by load and peer, in the order they are first met.
+#[must_use]
 pub fn groups(runs: &[Value]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for run in runs {
@@ -61,6 +65,7 @@ pub fn groups(runs: &[Value]) -> Vec<Group<'_>> {
 }
 
 /// One run, in a few lines.
+#[must_use]
 pub fn told(run: &Value) -> String {
     let valid = run.get("valid") == Some(&Value::Bool(true));
     let load = match run.get("rate").and_then(Value::as_f64) {
@@ -95,6 +100,7 @@ pub fn told(run: &Value) -> String {
 }
 
 /// All runs as tables in Markdown: medians, and the least in brackets.
+#[must_use]
 pub fn table(runs: &[Value]) -> String {
     let (bulk, rate): (Vec<_>, Vec<_>) =
         groups(runs).into_iter().partition(|group| group.rate.is_none());

@@ -1,48 +1,28 @@
 //! One run: a peer, a load, and what is said of it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use benches::process::Process;
-use benches::servers::Server;
-use benches::usage::{self, Pids};
-use benches::{histogram, lateness};
-use pipeline::Log;
-use pipeline::log::kafka::KafkaLog;
-use schemas::topics::{Retention, TopicSpec};
+use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::feed::{Feed, due_at};
-use crate::model::Text;
-use crate::ours;
-use crate::peer::Peer;
-use crate::reader::Reader;
-use crate::records;
+use crate::peers::feed::{Feed, due_at};
+use crate::peers::peer::Peer;
+use crate::peers::reader::Checks;
+use crate::peers::stand::{Running, Stand};
+use crate::usage;
+use crate::{histogram, lateness};
 
 /// Messages that show that a peer is ready: some for every partition.
-const READY: u64 = 64;
+pub const READY: u64 = 64;
 /// How long a peer may take until it is.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+pub const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long nothing may come out before the rest counts as lost.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
+pub const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Messages of the beginning of the warm-up that stand for a cold peer, in time.
 const COLD: Duration = Duration::from_secs(10);
 /// The steady part of a bulk, in shares of its messages: without start and end.
 const STEADY: (f64, f64) = (0.3, 0.95);
-
-/// What all runs share.
-pub struct Stand {
-    /// The broker.
-    pub kafka: Server,
-    /// Where the model and what processes say are.
-    pub work: PathBuf,
-    /// What customers write.
-    pub texts: Arc<Vec<Text>>,
-    /// How many customers there are.
-    pub customers: u64,
-}
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy)]
@@ -60,54 +40,13 @@ pub enum Load {
     Bulk(u64),
 }
 
-/// A peer at work on topics of its own.
-struct Running {
-    process: Process,
-    pids: Pids,
-    feed: Arc<Feed>,
-    reader: Reader,
-    started: Instant,
-}
-
-impl Running {
-    /// Waits until `count` messages are done; refuses when the peer ends, and gives up when nothing
-    /// comes out for `patience`.
-    async fn until(&mut self, count: u64, patience: Duration) -> anyhow::Result<bool> {
-        loop {
-            if *self.reader.done.borrow_and_update() >= count {
-                return Ok(true);
-            }
-            match tokio::time::timeout(patience, self.reader.done.changed()).await {
-                Ok(changed) => changed.context("the reader ended")?,
-                Err(_) => return self.process.runs().map(|()| false),
-            }
-        }
-    }
-
-    /// CPU time of peer and broker by now, in seconds.
-    fn cpu(&self) -> [f64; 2] {
-        let used = usage::cpu_seconds(&self.pids);
-        ["app", "broker"].map(|name| used.get(name).copied().unwrap_or(f64::NAN))
-    }
-}
-
 impl Stand {
     /// Runs `peer` under `load`.
+    ///
+    /// # Errors
+    /// It did not come about; what came about and is not right, the report says.
     pub async fn run(&self, peer: Peer, load: Load, repeat: usize) -> anyhow::Result<Value> {
-        let prefix = format!("{}-{}-", peer.name().replace('_', "-"), unique());
-        let log = KafkaLog::open(ours::options(&self.kafka.address, &prefix))?;
-        let mut topics = records::topics();
-        let state = TopicSpec {
-            topic: ours::STATE,
-            record: "",
-            retention: Retention::Compacted,
-            public: false,
-        };
-        topics.push(state);
-        log.ensure(&topics).await?;
-        let feed =
-            Feed { log: Arc::new(log), texts: Arc::clone(&self.texts), customers: self.customers };
-        let feed = Arc::new(feed);
+        let (prefix, feed) = self.topics(peer).await?;
         let load_before = usage::load();
         let mut found = match load {
             Load::Rate { rate, time, warm } => {
@@ -125,19 +64,18 @@ impl Stand {
         Ok(found)
     }
 
-    async fn begin(
+    async fn at_work(
         &self,
         peer: Peer,
         prefix: &str,
         feed: Arc<Feed>,
         total: u64,
     ) -> anyhow::Result<Running> {
-        let reader = Reader::start(Arc::clone(&feed), total, peer.scores()).await?;
-        let started = Instant::now();
-        let process = peer.start(&self.kafka.address, prefix, &self.work)?;
-        let mut pids = Pids::from([("app".to_owned(), process.pid())]);
-        pids.extend(self.kafka.pid().map(|pid| ("broker".to_owned(), pid)));
-        Ok(Running { process, pids, feed, reader, started })
+        let checks = Checks { compares: peer.scores(), by_origin: false };
+        let mut running = self.begin(feed, total, checks).await?;
+        running.started = Instant::now();
+        running.workers.push(self.start(peer, prefix)?);
+        Ok(running)
     }
 
     async fn paced(
@@ -151,7 +89,7 @@ impl Stand {
         let count = |time: Duration| (rate * time.as_secs_f64()) as u64;
         let total = READY + count(warm + time);
         feed.bulk(0, READY).await?;
-        let mut running = self.begin(peer, prefix, feed, total).await?;
+        let mut running = self.at_work(peer, prefix, feed, total).await?;
         if !running.until(READY, READY_WITHIN).await? {
             bail!("{} was not ready within {READY_WITHIN:?}", peer.name());
         }
@@ -163,7 +101,7 @@ impl Stand {
         let before = running.cpu();
         let late = sending.await??;
         let after = running.cpu();
-        let memory = usage::memory_mib(&running.pids);
+        let memory = usage::memory_mib(&running.pids());
         running.until(total, SILENCE_MAX).await?;
         let outcome = running.reader.outcome.lock();
         let latency = |from: Duration, to: Duration| -> anyhow::Result<Value> {
@@ -194,7 +132,7 @@ impl Stand {
             "memory_mib": memory, "checked": outcome.counts(),
         });
         drop(outcome);
-        running.process.stop()?;
+        running.stop()?;
         Ok(found)
     }
 
@@ -209,7 +147,7 @@ impl Stand {
         let broker_before = usage::cpu_seconds(
             &self.kafka.pid().map(|pid| ("broker".to_owned(), pid)).into_iter().collect(),
         );
-        let mut running = self.begin(peer, prefix, feed, messages).await?;
+        let mut running = self.at_work(peer, prefix, feed, messages).await?;
         #[allow(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -220,14 +158,14 @@ impl Stand {
         let ready_s = running.started.elapsed().as_secs_f64();
         running.until(at(STEADY.0), SILENCE_MAX).await?;
         let (first, before) = (Instant::now(), running.cpu());
-        let from = *running.reader.done.borrow();
+        let from = running.done();
         running.until(at(STEADY.1), SILENCE_MAX).await?;
         let (took, after) = (first.elapsed().as_secs_f64(), running.cpu());
-        let to = *running.reader.done.borrow();
+        let to = running.done();
         running.until(messages, SILENCE_MAX).await?;
         let whole_s = running.started.elapsed().as_secs_f64();
         let end = running.cpu();
-        let memory = usage::memory_mib(&running.pids);
+        let memory = usage::memory_mib(&running.pids());
         let start = [0.0, broker_before.get("broker").copied().unwrap_or(f64::NAN)];
         let steady = per_million(before, after, to.saturating_sub(from));
         let whole = per_million(start, end, messages);
@@ -244,7 +182,7 @@ impl Stand {
             "memory_mib": memory, "checked": outcome.counts(),
         });
         drop(outcome);
-        running.process.stop()?;
+        running.stop()?;
         Ok(found)
     }
 }
@@ -259,12 +197,7 @@ fn per_million(before: [f64; 2], after: [f64; 2], messages: u64) -> [f64; 2] {
 }
 
 /// A number of a report by its pointer; not a number where there is none.
+#[must_use]
 pub fn number(report: &Value, pointer: &str) -> f64 {
     report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN)
-}
-
-/// Tells the topics of a run from every other's.
-fn unique() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    format!("{:x}", since.unwrap_or_default().as_millis())
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use benches::process::Process;
 use clap::ValueEnum;
 use tests::server::root;
 
@@ -21,6 +20,10 @@ pub enum Peer {
     OursCounted,
     /// The same as `ours`, outputs in transactions.
     OursTransactional,
+    /// As `ours_counted`, but nothing is committed while it works.
+    OursCountedUncommitted,
+    /// As `ours_counted`, outputs in transactions.
+    OursCountedTransactional,
     /// Kafka Streams, at least once.
     KafkaStreams,
     /// Kafka Streams, exactly once.
@@ -32,17 +35,34 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Those who are compared unless others are asked for.
+    pub const COMPARED: [Self; 8] = [
+        Self::Forward,
+        Self::Ours,
+        Self::OursCounted,
+        Self::OursTransactional,
+        Self::KafkaStreams,
+        Self::KafkaStreamsEos,
+        Self::Python,
+        Self::Flink,
+    ];
+
     /// What it is called.
+    #[must_use]
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// Whether it scores, so that what it says can be compared.
+    #[must_use]
     pub fn scores(self) -> bool {
         self != Self::Forward
     }
 
     /// What has to be fetched or built for it.
+    ///
+    /// # Errors
+    /// It cannot be had.
     pub fn prepare(self) -> anyhow::Result<()> {
         let part = match self {
             Self::Forward => return built(),
@@ -57,11 +77,19 @@ impl Peer {
         Ok(())
     }
 
-    fn command(self, kafka: &str, prefix: &str, model: &Path) -> anyhow::Result<Command> {
+    /// What starts it on the topics of `prefix`, with the model and what it keeps in `work`.
+    ///
+    /// # Errors
+    /// The directory of this program is not known.
+    pub fn command(self, kafka: &str, prefix: &str, work: &Path) -> anyhow::Result<Command> {
         let peers = root().join("benches/peers");
         let mut command = match self {
             Self::Forward => Command::new(beside("examples/kafka_copy")?),
-            Self::Ours | Self::OursCounted | Self::OursTransactional => {
+            Self::Ours
+            | Self::OursCounted
+            | Self::OursTransactional
+            | Self::OursCountedUncommitted
+            | Self::OursCountedTransactional => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("ours");
                 command
@@ -74,23 +102,21 @@ impl Peer {
         };
         command.arg(kafka).arg(prefix);
         if self.scores() {
-            command.arg(model);
+            command.arg(work.join("model"));
         }
         match self {
             Self::OursCounted => command.arg("--counted"),
-            Self::OursTransactional => command.arg("--transactional"),
+            Self::OursTransactional => command.args(["--commits", "transactional"]),
+            Self::OursCountedUncommitted => command.args(["--counted", "--commits", "never"]),
+            Self::OursCountedTransactional => {
+                command.args(["--counted", "--commits", "transactional"])
+            }
             Self::KafkaStreams => command.arg("at_least_once"),
             Self::KafkaStreamsEos => command.arg("exactly_once_v2"),
             _ => &mut command,
         };
-        Ok(command)
-    }
-
-    /// Starts it; what it says goes to a file in `work`.
-    pub fn start(self, kafka: &str, prefix: &str, work: &Path) -> anyhow::Result<Process> {
-        let mut command = self.command(kafka, prefix, &work.join("model"))?;
         command.env("PEER_STATE_DIR", work.join(format!("{prefix}state")));
-        Process::start(&self.name(), &mut command, work.join(format!("{}.log", self.name())))
+        Ok(command)
     }
 }
 
@@ -102,5 +128,5 @@ fn beside(name: &str) -> anyhow::Result<std::path::PathBuf> {
 
 /// Builds the forward, an example of `pipeline`, beside this program.
 fn built() -> anyhow::Result<()> {
-    benches::example::built("kafka_copy").map(drop)
+    crate::example::built("kafka_copy").map(drop)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use classifier::{Head, Scratch, Task, TrainOptions, corpus, read_feature_names, train};
 use serde_json::json;
 
-use crate::plain::Plain;
+use crate::peers::plain::Plain;
 
 /// The texts must be many enough that caches are not what is measured.
 const TEXTS_MIN: usize = 500;

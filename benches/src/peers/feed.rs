@@ -16,8 +16,8 @@ use pipeline::{Log, Record};
 use schemas::Avro;
 use tokio::sync::mpsc;
 
-use crate::model::Text;
-use crate::records::{IN, Message};
+use crate::peers::model::Text;
+use crate::peers::records::{IN, Message};
 
 /// Records in one append of a bulk.
 const BULK: u64 = 1_000;
@@ -98,7 +98,7 @@ impl Feed {
                 }
             }
         })?;
-        let mut late = benches::histogram::of_micros()?;
+        let mut late = crate::histogram::of_micros()?;
         let mut going: FuturesUnordered<Going<'_>> = FuturesUnordered::new();
         loop {
             tokio::select! {

@@ -3,20 +3,21 @@
 //! Invariant: a message counts as done when both its records are there, the routed one and the
 //! decision; its time is that of the later one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use pipeline::Stored;
 use pipeline::log::From;
+use pipeline::watermarks::Watermarks;
 use schemas::topics::Topic;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::feed::Feed;
-use crate::records::{AUTO, DECISIONS, HUMAN, Said};
+use crate::peers::feed::Feed;
+use crate::peers::records::{AUTO, DECISIONS, HUMAN, Said};
 
 /// Confidences are the same when they differ by no more.
 const DIFFERENCE_MAX: f64 = 1e-6;
@@ -33,6 +34,15 @@ struct Seen {
     done: Option<Instant>,
 }
 
+/// What is checked besides that nothing is lost, repeated or out of order.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks {
+    /// What is said must be what the product says.
+    pub compares: bool,
+    /// Repeats are dropped by origin, as the product's readers do; they are counted, and no fault.
+    pub by_origin: bool,
+}
+
 /// What was seen of all.
 pub struct Outcome {
     seen: Vec<Seen>,
@@ -42,11 +52,16 @@ pub struct Outcome {
     different: u64,
     compared: u64,
     shown: Vec<String>,
-    compares: bool,
+    checks: Checks,
+    /// By topic and partition read.
+    origins: HashMap<(Topic, u32), Watermarks>,
+    dropped: u64,
+    /// How many decisions came out of each partition, and when the last one.
+    decided: BTreeMap<u32, (u64, Instant)>,
 }
 
 impl Outcome {
-    fn new(total: usize, compares: bool) -> Self {
+    fn new(total: usize, checks: Checks) -> Self {
         Self {
             seen: vec![Seen::default(); total],
             last: HashMap::new(),
@@ -55,7 +70,10 @@ impl Outcome {
             different: 0,
             compared: 0,
             shown: Vec::new(),
-            compares,
+            checks,
+            origins: HashMap::new(),
+            dropped: 0,
+            decided: BTreeMap::new(),
         }
     }
 
@@ -67,6 +85,15 @@ impl Outcome {
             self.unreadable += 1;
             return false;
         };
+        if self.checks.by_origin && self.came_before(record) {
+            self.dropped += 1;
+            return false;
+        }
+        if record.topic == DECISIONS {
+            let (count, latest) = self.decided.entry(record.partition).or_insert((0, now));
+            *count += 1;
+            *latest = now;
+        }
         let order = (record.topic, feed.customer(said.id));
         let repeated = {
             let Some(seen) = self.seen.get_mut(at(said.id)) else { return false };
@@ -80,7 +107,7 @@ impl Outcome {
         }
         let before = self.last.insert(order, said.id);
         self.disordered += u64::from(before.is_some_and(|before| before > said.id));
-        if self.compares {
+        if self.checks.compares {
             self.compare(feed, record.topic, &said);
         }
         let Some(seen) = self.seen.get_mut(at(said.id)) else { return false };
@@ -89,6 +116,12 @@ impl Outcome {
             seen.done = Some(now);
         }
         done
+    }
+
+    /// Whether its origin has been seen, or a later one.
+    fn came_before(&mut self, record: &Stored) -> bool {
+        let marks = self.origins.entry((record.topic, record.partition)).or_default();
+        record.headers.origin.as_ref().is_some_and(|origin| !marks.advance(origin))
     }
 
     fn compare(&mut self, feed: &Feed, topic: Topic, said: &Said) {
@@ -109,12 +142,32 @@ impl Outcome {
         }
     }
 
+    /// Out of how many partitions something came since `since`.
+    #[must_use]
+    pub fn partitions_since(&self, since: Instant) -> usize {
+        self.decided.values().filter(|(_, latest)| *latest >= since).count()
+    }
+
+    /// How many decisions came out of each partition by now.
+    #[must_use]
+    pub fn decided(&self) -> BTreeMap<u32, u64> {
+        self.decided.iter().map(|(partition, (count, _))| (*partition, *count)).collect()
+    }
+
     /// When message `id` was done.
+    #[must_use]
     pub fn done(&self, id: u64) -> Option<Instant> {
         self.seen.get(at(id))?.done
     }
 
+    /// When each message was done, in their order; `None`: it is not.
+    #[must_use]
+    pub fn all_done(&self) -> Vec<Option<Instant>> {
+        self.seen.iter().map(|seen| seen.done).collect()
+    }
+
     /// How many were lost, repeated, out of order, decided otherwise.
+    #[must_use]
     pub fn counts(&self) -> Value {
         let lost = self.seen.iter().filter(|seen| seen.done.is_none()).count();
         let repeated: u32 = self
@@ -124,12 +177,13 @@ impl Outcome {
             .sum();
         json!({
             "lost": lost, "repeated": repeated, "disordered": self.disordered,
-            "unreadable": self.unreadable, "compared": self.compared,
+            "unreadable": self.unreadable, "dropped_by_origin": self.dropped, "compared": self.compared,
             "different": self.different, "differences": self.shown,
         })
     }
 
     /// What is wrong; empty when nothing is.
+    #[must_use]
     pub fn wrong(&self) -> Vec<String> {
         let counts = self.counts();
         let count = |what: &str| counts.get(what).and_then(Value::as_u64).unwrap_or_default();
@@ -165,9 +219,12 @@ pub struct Reader {
 
 impl Reader {
     /// Reads everything that comes out of messages `0..total`.
-    pub async fn start(feed: Arc<Feed>, total: u64, compares: bool) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// The topics cannot be read.
+    pub async fn start(feed: Arc<Feed>, total: u64, checks: Checks) -> anyhow::Result<Self> {
         let mut tail = feed.log.tail(&[AUTO, HUMAN, DECISIONS], From::Start).await?;
-        let outcome = Outcome::new(usize::try_from(total)?, compares);
+        let outcome = Outcome::new(usize::try_from(total)?, checks);
         let outcome = Arc::new(Mutex::new(outcome));
         let (tell, done) = watch::channel(0);
         let seen = Arc::clone(&outcome);
@@ -205,7 +262,7 @@ mod tests {
     use pipeline::log::memory::MemoryLog;
 
     use super::*;
-    use crate::model::Text;
+    use crate::peers::model::Text;
 
     fn feed() -> Feed {
         let text = Text {
@@ -239,7 +296,7 @@ mod tests {
     /// Both records of messages 0 to 2, except where the fault says otherwise.
     fn wrong_of(records: &[(Topic, u64, f64)]) -> Vec<String> {
         let feed = feed();
-        let mut outcome = Outcome::new(3, true);
+        let mut outcome = Outcome::new(3, Checks { compares: true, by_origin: false });
         for (topic, id, confidence) in records {
             outcome.take(&feed, &record(*topic, *id, *confidence), Instant::now());
         }
@@ -266,5 +323,21 @@ mod tests {
         let mut unknown = whole;
         unknown.push((AUTO, 9, 0.5));
         assert_eq!(wrong_of(&unknown), ["1 × unreadable"]);
+    }
+
+    #[test]
+    fn repeats_of_an_origin_are_dropped_and_no_fault() {
+        let feed = feed();
+        let mut outcome = Outcome::new(1, Checks { compares: true, by_origin: true });
+        for (offset, topic) in [(4, AUTO), (4, DECISIONS), (4, AUTO), (5, AUTO)] {
+            let mut record = record(topic, 0, 0.5);
+            let stage = "score".into();
+            record.headers.origin =
+                Some(pipeline::Origin { stage, partition: 0, offset, index: 0 });
+            outcome.take(&feed, &record, Instant::now());
+        }
+        assert_eq!(outcome.counts()["dropped_by_origin"], 1);
+        // The last one says the same of another origin: that is done twice.
+        assert_eq!(outcome.wrong(), ["1 × repeated"]);
     }
 }
