@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use benches::pace::due_at;
 use benches::process::Process;
 use benches::servers::Server;
 use benches::usage::{self, Pids};
@@ -14,7 +15,7 @@ use pipeline::log::kafka::KafkaLog;
 use schemas::topics::{Retention, TopicSpec};
 use serde_json::{Value, json};
 
-use crate::feed::{Feed, due_at};
+use crate::feed::Feed;
 use crate::model::Text;
 use crate::ours;
 use crate::peer::Peer;
