@@ -62,9 +62,8 @@ impl Keyed for Count {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let (records, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| CodecError::Corrupt {
-            name: "a count",
-            detail: "less than eight bytes".to_owned(),
+        let (records, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| {
+            CodecError::Corrupt { name: "a count", detail: "less than eight bytes".to_owned() }
         })?;
         Ok(Self { records: u64::from_le_bytes(*records), rest: rest.to_vec() })
     }

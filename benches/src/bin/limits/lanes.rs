@@ -50,7 +50,10 @@ pub struct Fed {
 
 type Due<T> = (Instant, Envelope<T>);
 
-async fn lane<E: Effect>(effect: E, mut from: UnboundedReceiver<Due<E::In>>) -> anyhow::Result<Lane> {
+async fn lane<E: Effect>(
+    effect: E,
+    mut from: UnboundedReceiver<Due<E::In>>,
+) -> anyhow::Result<Lane> {
     let (policy, mut passed) = (policy(), Instant::now());
     let (apply, stored) = (histogram::of_micros()?, histogram::of_micros()?);
     let mut lane = Lane { apply, stored, records: 0, ended: Instant::now() };
@@ -60,7 +63,8 @@ async fn lane<E: Effect>(effect: E, mut from: UnboundedReceiver<Due<E::In>>) -> 
         let began = Instant::now();
         let outcomes = effect.apply(&inputs).await;
         lane.ended = Instant::now();
-        if let Some(other) = outcomes.iter().find(|outcome| **outcome != Outcome::Done(Vec::new())) {
+        if let Some(other) = outcomes.iter().find(|outcome| **outcome != Outcome::Done(Vec::new()))
+        {
             bail!("{} did not take a record: {other:?}", E::NAME);
         }
         record(&mut lane.apply, lane.ended - began);

@@ -117,7 +117,8 @@ impl Log {
                     before.await?;
                 }
                 let unit = unit(&leases, &std::mem::take(&mut pending), state.as_ref());
-                changes += unit.partitions.iter().map(|part| part.changes.len() as u64).sum::<u64>();
+                changes +=
+                    unit.partitions.iter().map(|part| part.changes.len() as u64).sum::<u64>();
                 committing = Some(member.commit(unit));
                 commits += 1;
             }
@@ -127,13 +128,17 @@ impl Log {
         }
         let (cpu_s, wall_s) = used.used();
         ensure!(!stateful || changes > 0, "no state was written");
-        Ok(Case::of(format!("read and commit every {}, {}", policy.commit_records, name.replace('_', " ")))
-            .with("cpu_us_a_record", self.each(cpu_s))
-            .with("wall_us_a_record", self.each(wall_s))
-            .about("records", read)
-            .about("commits", commits)
-            .about("states_written", changes)
-            .about("state_bytes", STATE_BYTES))
+        Ok(Case::of(format!(
+            "read and commit every {}, {}",
+            policy.commit_records,
+            name.replace('_', " ")
+        ))
+        .with("cpu_us_a_record", self.each(cpu_s))
+        .with("wall_us_a_record", self.each(wall_s))
+        .about("records", read)
+        .about("commits", commits)
+        .about("states_written", changes)
+        .about("state_bytes", STATE_BYTES))
     }
 }
 

@@ -36,6 +36,7 @@ pub fn agent(n: u64) -> String {
 /// How keys are given out: contacts and messages by number, far enough apart that others fit between.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys {
+    messages: u64,
     apart: u64,
     /// Tells those of one run from those of another.
     salt: u64,
@@ -44,11 +45,12 @@ pub struct Keys {
 impl Keys {
     /// For so many messages.
     pub fn of(messages: u64, salt: u64) -> Self {
-        Self { apart: u64::MAX / messages.max(1), salt }
+        Self { messages, apart: u64::MAX / messages.max(1), salt }
     }
 
-    fn bytes(self, n: u64) -> [u8; 16] {
-        let high = u128::from(n.wrapping_mul(self.apart)) << 64;
+    /// The `n`th key, at `place` in their order.
+    fn bytes(self, place: u64, n: u64) -> [u8; 16] {
+        let high = u128::from(place.wrapping_mul(self.apart)) << 64;
         let low = Draw::of(n ^ self.salt.rotate_left(17)).below(u64::MAX);
         (high | u128::from(low)).to_be_bytes()
     }
@@ -60,12 +62,17 @@ impl Keys {
             6..=8 => TENANTS[1],
             _ => TENANTS[2],
         };
-        LineKey::new(tenant, ContactKey(self.bytes(n)))
+        LineKey::new(tenant, ContactKey(self.bytes(n, n)))
     }
 
     /// The `n`th message.
     pub fn message(self, n: u64) -> MessageId {
-        MessageId(self.bytes(n))
+        MessageId(self.bytes(n, n))
+    }
+
+    /// The `n`th of those that come later: anywhere among them, as hashes are.
+    pub fn later_message(self, n: u64) -> MessageId {
+        MessageId(self.bytes(Draw::of(n).below(self.messages), n))
     }
 }
 
@@ -88,8 +95,7 @@ impl Plan {
         let mut draw = Draw::of(n ^ 0xc0);
         let part_ms = DAYS * DAY_MS / EACH.cast_signed();
         let within = draw.below(part_ms.cast_unsigned()).cast_signed();
-        let opened_at_ms =
-            NOW_MS - DAYS * DAY_MS + (n % EACH).cast_signed() * part_ms + within;
+        let opened_at_ms = NOW_MS - DAYS * DAY_MS + (n % EACH).cast_signed() * part_ms + within;
         let stands = stands(&mut draw, NOW_MS - opened_at_ms);
         Self { n, key: keys.contact(n / EACH), opened_at_ms, stands }
     }

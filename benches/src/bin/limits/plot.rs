@@ -81,10 +81,8 @@ pub fn svg(panels: &[Panel]) -> String {
 }
 
 fn text(body: &mut String, (x, y): (f64, f64), anchor: &str, said: &str) {
-    let _ = writeln!(
-        body,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{said}</text>"
-    );
+    let _ =
+        writeln!(body, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{said}</text>");
 }
 
 fn stroke(body: &mut String, from: (f64, f64), to: (f64, f64), colour: &str) {
@@ -115,7 +113,12 @@ fn line(
     let floor = top + at_top + high;
     let x_of = |x: f64| left + at_left + (place(x) - least) / span * wide;
     let y_of = |y: f64| floor - y / highest * high;
-    let _ = writeln!(body, "<text x=\"{}\" y=\"{}\" font-size=\"13\">{title}</text>", left + 10.0, top + 20.0);
+    let _ = writeln!(
+        body,
+        "<text x=\"{}\" y=\"{}\" font-size=\"13\">{title}</text>",
+        left + 10.0,
+        top + 20.0
+    );
     stroke(body, (left + at_left, floor), (left + at_left + wide, floor), "#888");
     stroke(body, (left + at_left, top + at_top), (left + at_left, floor), "#888");
     for share in [0.0, 0.5, 1.0] {
@@ -135,7 +138,8 @@ fn line(
     for (n, &(x, y)) in points.iter().enumerate() {
         if few {
             let (px, py) = (x_of(x), y_of(y));
-            let _ = writeln!(body, "<circle cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"3\" fill=\"{OURS}\"/>");
+            let _ =
+                writeln!(body, "<circle cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"3\" fill=\"{OURS}\"/>");
             text(body, (px, py - 7.0), "middle", &number(y));
             text(body, (px, floor + 15.0), "middle", &number(x));
         } else if n == 0 || n + 1 == points.len() {
@@ -144,18 +148,14 @@ fn line(
     }
 }
 
-fn bars(
-    body: &mut String,
-    top: f64,
-    title: &str,
-    rows: &[(String, f64, Option<f64>)],
-) -> f64 {
+fn bars(body: &mut String, top: f64, title: &str, rows: &[(String, f64, Option<f64>)]) -> f64 {
     let reach = |row: &(String, f64, Option<f64>)| row.1.max(row.2.unwrap_or(0.0));
     // One that is far off must not hide the others.
     let most = rows.iter().filter_map(|row| row.2).fold(0.0, f64::max);
     let longest = rows.iter().map(reach).fold(1e-9, f64::max);
     let longest = if most > 0.0 { longest.min(4.0 * most) } else { longest };
-    let _ = writeln!(body, "<text x=\"10\" y=\"{:.1}\" font-size=\"13\">{title}</text>", top + 22.0);
+    let _ =
+        writeln!(body, "<text x=\"10\" y=\"{:.1}\" font-size=\"13\">{title}</text>", top + 22.0);
     let mut y = top + 34.0;
     for (name, found, most) in rows {
         text(body, (BAR_LEFT - 8.0, y + 13.0), "end", name);

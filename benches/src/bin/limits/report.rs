@@ -167,6 +167,9 @@ mod tests {
         assert!(table(&[late]).contains("INVALID: late"));
         assert_eq!(Case::of("x").with("y", 1.0).holds(), None);
         let told = table(&[case]);
-        assert!(told.contains("| append | cpu_us_a_record 4 | cpu_us_a_record ≤ 5 | yes |"), "{told}");
+        assert!(
+            told.contains("| append | cpu_us_a_record 4 | cpu_us_a_record ≤ 5 | yes |"),
+            "{told}"
+        );
     }
 }

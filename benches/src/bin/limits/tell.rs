@@ -13,8 +13,14 @@ use schemas::message::{AnswerVia, Channel, DeliveryResult, ReplyPurpose};
 use crate::made::{self, Plan, QUEUES};
 
 const INTENTS: [&str; 8] = [
-    "sem_conexao", "lentidao", "segunda_via_boleto", "pix", "mudanca_endereco", "cancelamento",
-    "visita_tecnica", "planos",
+    "sem_conexao",
+    "lentidao",
+    "segunda_via_boleto",
+    "pix",
+    "mudanca_endereco",
+    "cancelamento",
+    "visita_tecnica",
+    "planos",
 ];
 
 /// A line of a history.
@@ -153,7 +159,10 @@ impl Teller<'_> {
             self.record.state = ConversationState::Queued;
             self.record.queue = Some(self.draw.of_all(&QUEUES).to_owned());
             self.record.priority = self.draw.of_all(&[
-                Priority::Normal, Priority::Normal, Priority::High, Priority::Urgent,
+                Priority::Normal,
+                Priority::Normal,
+                Priority::High,
+                Priority::Urgent,
             ]);
             let due_ms = self.at_ms + self.draw.below(7_200_000).cast_signed();
             self.record.sla_due_ms = Some(due_ms);
@@ -271,7 +280,11 @@ fn classification(intent: String, confidence: f64, would_answer: bool) -> Classi
         frustrated: false,
         urgent: false,
         unknown_share: 0.05,
-        explanation: vec![ngram("internet caiu", 2.5), ngram("desde ontem", 1.2), ngram("caiu", 0.9)],
+        explanation: vec![
+            ngram("internet caiu", 2.5),
+            ngram("desde ontem", 1.2),
+            ngram("caiu", 0.9),
+        ],
     }
 }
 

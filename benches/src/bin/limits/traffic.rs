@@ -45,11 +45,10 @@ impl Traffic {
         // A second later than the one before: no two of a contact have one id.
         let opened_at_ms = NOW_MS + self.begun.cast_signed() * 1_000;
         let plan = Plan { n: self.begun, ..Plan::going_on(self.keys, contact, opened_at_ms) };
-        let (keys, messages, contacts) = (self.keys, &mut self.messages, self.contacts);
+        let (keys, messages) = (self.keys, &mut self.messages);
         let mut next_id = || {
             *messages += 1;
-            // As random as the ids of real messages.
-            keys.message(Draw::of(*messages).below(contacts))
+            keys.later_message(*messages)
         };
         steps(&plan, tell::lines(&plan, &mut next_id)).into_iter()
     }
