@@ -162,8 +162,8 @@ impl<'a> Asker<'a> {
                 let id = self.keys.message(self.draw.below(self.shape.messages));
                 usize::from(store.message(id).await?.is_some())
             }
-            Query::AheadOf => match self.waiting.get(self.among_waiting()) {
-                Some(id) => usize::from(store.ahead_of(*id).await?.is_some()),
+            Query::AheadOf => match self.who_waits() {
+                Some(id) => usize::from(store.ahead_of(id).await?.is_some()),
                 None => 0,
             },
             Query::Queues => store.queues(self.tenant(), NOW_MS).await?.len(),
@@ -179,8 +179,9 @@ impl<'a> Asker<'a> {
         })
     }
 
-    fn among_waiting(&mut self) -> usize {
-        usize::try_from(self.draw.below(self.waiting.len() as u64)).unwrap_or_default()
+    fn who_waits(&mut self) -> Option<ConversationId> {
+        let at = self.draw.below(self.waiting.len() as u64);
+        self.waiting.get(usize::try_from(at).ok()?).copied()
     }
 
     fn tenant(&mut self) -> &'static str {
