@@ -3,9 +3,11 @@
 //!
 //! Invariant: times are taken where the work is done, and what is measured is checked in the same run.
 
+pub mod draw;
 pub mod example;
 pub mod histogram;
 pub mod lateness;
+pub mod pace;
 pub mod peers;
 pub mod process;
 pub mod servers;

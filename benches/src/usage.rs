@@ -1,6 +1,7 @@
 //! What processes use, as the kernel accounts for it.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,38 @@ fn cpu_of(pid: u32) -> Option<f64> {
     let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / TICKS_A_SECOND)
+}
+
+/// What this process uses from here on.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    cpu_s: f64,
+    since: Instant,
+}
+
+impl Own {
+    /// From now on.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self { cpu_s: cpu_of(std::process::id()).unwrap_or(f64::NAN), since: Instant::now() }
+    }
+
+    /// CPU time of all threads, also of those that have ended, and time, in seconds. The kernel tells
+    /// CPU time in hundredths of a second.
+    #[must_use]
+    pub fn used(&self) -> (f64, f64) {
+        let cpu_s = cpu_of(std::process::id()).unwrap_or(f64::NAN);
+        (cpu_s - self.cpu_s, self.since.elapsed().as_secs_f64())
+    }
+}
+
+/// Resident memory of this process, in MiB.
+#[must_use]
+pub fn resident_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib / 1024.0)
 }
 
 /// Memory of each process, in MiB: now, and the most there ever was.

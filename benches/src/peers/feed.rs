@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::draw::mix;
+use crate::pace::{due_at, wait_until};
 use anyhow::Context as _;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -92,7 +94,7 @@ impl Feed {
         let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
             for id in from..to {
                 let at = due_at(id - from, rate);
-                wait_until(started + at);
+                wait_until(started + at, AWAKE);
                 if due.send((id, at)).is_err() {
                     return;
                 }
@@ -134,25 +136,3 @@ impl Feed {
 }
 
 type Going<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>>;
-
-/// When the n-th message of a run is due.
-pub fn due_at(n: u64, rate: f64) -> Duration {
-    #[allow(clippy::cast_precision_loss)] // messages of a run
-    Duration::from_secs_f64(n as f64 / rate)
-}
-
-/// Sleeps, and watches the clock at the end: a wake-up alone is late by a part of what is measured.
-fn wait_until(at: Instant) {
-    std::thread::sleep(at.saturating_duration_since(Instant::now() + AWAKE));
-    while Instant::now() < at {
-        std::hint::spin_loop();
-    }
-}
-
-/// SplitMix64 (Steele et al. 2014).
-fn mix(n: u64) -> u64 {
-    let n = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    n ^ (n >> 31)
-}

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::peers::feed::{Feed, due_at};
+use crate::pace::due_at;
+use crate::peers::feed::Feed;
 use crate::peers::peer::Peer;
 use crate::peers::reader::Checks;
 use crate::peers::stand::{Running, Stand};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use benches::peers::feed::due_at;
+use benches::pace::due_at;
 use benches::peers::peer::Peer;
 use benches::peers::reader::Checks;
 use benches::peers::report::groups;

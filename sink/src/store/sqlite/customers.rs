@@ -91,9 +91,10 @@ pub(super) fn alike(
     key: &LineKey,
     limit: usize,
 ) -> rusqlite::Result<Vec<ContactKey>> {
+    // CROSS JOIN keeps the order: left to itself the planner goes through all names of the tenant.
     connection
         .prepare_cached(
-            "SELECT DISTINCT other.contact FROM aliases mine JOIN aliases other \
+            "SELECT DISTINCT other.contact FROM aliases mine CROSS JOIN aliases other \
              ON other.tenant = mine.tenant AND other.alias = mine.alias \
              WHERE mine.tenant = ?1 AND mine.contact = ?2 AND other.contact != ?2 \
              ORDER BY other.contact LIMIT ?3",
