@@ -9,13 +9,16 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use classifier::{Head, Models, Scratch, Task, train_bundled};
 use criterion::{BatchSize, Criterion};
 use pipeline::log::embedded::{EmbeddedLog, Options};
+use pipeline::log::{Event, Limit, PartitionUnit, StateRow, Unit};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::testkit::Driver;
-use pipeline::{Log, Record};
+use pipeline::{Log, Record, Setup};
 use router::{Router, Settings};
 use schemas::Avro;
 use schemas::conversation::Conversation;
@@ -23,7 +26,8 @@ use schemas::ids::{ContactKey, LineKey};
 use schemas::line::{Classified, ClassifiedBody, Inbound, Turns};
 use schemas::masking::mask;
 use schemas::sealed::{Keyring, TenantKeys};
-use schemas::topics::{INBOUND, TOPICS};
+use schemas::state::RouterState;
+use schemas::topics::{INBOUND, ROUTER_STATE, TOPICS};
 use schemas::work::{ActionRequest, Reply};
 use sink::Store;
 use sink::store::sqlite::SqliteStore;
@@ -54,6 +58,7 @@ fn main() {
     scoring(c);
     state_machine(c);
     log(c);
+    commit(c);
     store(c);
     criterion.final_summary();
 }
@@ -148,6 +153,38 @@ fn log(c: &mut Criterion) {
         b.iter_batched(
             || group.clone(),
             |group| runtime.block_on(log.append(group)).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+/// What a stage has done with a group of records: its position and a state of each, visible.
+fn commit(c: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { partitions: 1, ..Options::at(dir.path()) };
+    let log = EmbeddedLog::open(&options, Arc::new(Metrics::new().unwrap())).unwrap();
+    runtime.block_on(log.ensure(TOPICS)).unwrap();
+    let group = Setup::stage_group("bench", INBOUND, Some(ROUTER_STATE));
+    let mut member = runtime.block_on(log.join(&group)).unwrap();
+    let limit = Limit { records_max: 1, bytes_max: 1, wait: Duration::from_secs(10) };
+    let Event::Assigned(leases) = runtime.block_on(member.next(limit)).unwrap() else { return };
+    let lease = *leases.first().unwrap();
+    runtime.block_on(member.restore(lease)).unwrap();
+    let value = Bytes::from(sample::<RouterState>().to_bytes().unwrap());
+    let mut position = 0;
+    c.bench_function("embedded log, commit of 256 states", |b| {
+        b.iter_batched(
+            || {
+                position += 1;
+                let row = StateRow { value: value.clone(), wake_at_ms: None };
+                let change = |n| (Bytes::from(format!("demo:{n}")), Some(row.clone()));
+                let changes = (0..GROUP).map(change).collect();
+                let (watermarks, pins) = Default::default();
+                let part = PartitionUnit { lease, position, watermarks, pins, changes };
+                Unit { time_ms: START_MS, partitions: vec![part] }
+            },
+            |unit| runtime.block_on(member.commit(unit)).unwrap(),
             BatchSize::SmallInput,
         );
     });

@@ -3,6 +3,7 @@
 //! Reads `turns`; writes `classified`. Invariants: the same models give the same turn the same
 //! classification, by its text and by the facts that go with it; plain text goes no further; what is not a turn is passed on in its place.
 
+use std::any::Any;
 use std::sync::Mutex;
 
 use pipeline::{Context, Envelope, Output, Stage, Stateless, Verdict};
@@ -37,6 +38,10 @@ impl Output for ClassifyOut {
 
     fn write(&self, to: &mut Vec<u8>) -> Result<(), CodecError> {
         self.0.write(to)
+    }
+
+    fn into_input(self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(self.0))
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a stage author sees: a deterministic state machine per key. No broker, clock, I/O, async or
 //! randomness; tested from a `Vec` with [`crate::testkit::drive`].
 
+use std::any::Any;
+
 use bytes::Bytes;
 use schemas::topics::Topic;
 use schemas::{Avro, CodecError, Input};
@@ -51,6 +53,16 @@ pub trait Output: Send + 'static {
     /// # Errors
     /// [`CodecError`] when the value does not fit its schema: a mistake in the stage.
     fn write(&self, to: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// The value as the reader of its topic takes it ([`Stage::In`]), for a stage that follows in the
+    /// same chain: it need not be read from its bytes then, and must be what they read back to. `None`
+    /// when there is no such reader.
+    fn into_input(self) -> Option<Box<dyn Any + Send>>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// What a stage remembers of a key.

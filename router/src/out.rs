@@ -1,6 +1,8 @@
 //! What the router tells: the history, what it asks of the CRM and of people, what people said turns were
 //! about, and what concerns other contacts of the customer.
 
+use std::any::Any;
+
 use bytes::Bytes;
 use pipeline::Output;
 use schemas::conversation::Conversation;
@@ -65,6 +67,16 @@ impl Output for RouterOut {
             Self::Label(record) => record.write(to),
             Self::Customer(record) => record.write(to),
             Self::Told(_, record) => record.write(to),
+        }
+    }
+
+    fn into_input(self) -> Option<Box<dyn Any + Send>> {
+        match self {
+            Self::Conversation(record) => Some(record),
+            Self::Action(record) => Some(record),
+            Self::Customer(record) => Some(record),
+            Self::Told(_, record) => Some(record),
+            Self::Handoff(_) | Self::Label(_) => None,
         }
     }
 }

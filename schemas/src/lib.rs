@@ -37,7 +37,7 @@ pub use sources::{NAMESPACE, expanded};
 use message::Tick;
 
 /// What a stage can read: a record, one kind of which may be a tick.
-pub trait Input: Avro {
+pub trait Input: Avro + PartialEq + Send {
     /// The tick, if this is one.
     fn tick(&self) -> Option<&Tick> {
         None

@@ -17,6 +17,7 @@ mod ended;
 mod person;
 mod settings;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use pipeline::{Context, DropReason, Envelope, Output, Stage, Verdict};
@@ -52,6 +53,10 @@ impl Output for TurnsOut {
 
     fn write(&self, to: &mut Vec<u8>) -> Result<(), CodecError> {
         self.0.write(to)
+    }
+
+    fn into_input(self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(self.0))
     }
 }
 

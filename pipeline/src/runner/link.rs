@@ -7,13 +7,13 @@ use schemas::topics::Topic;
 
 use super::RunError;
 use super::dead_letter::Rejected;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Value};
 use crate::log::{LogError, StateReader, StateRow};
 use crate::record::Stored;
 use crate::telemetry::metrics::Metrics;
 
 /// A stage whose types are out of the way: the links of a chain differ in all of them. Records go in
-/// and out as bytes.
+/// and out as bytes; beside them the content may go as it is.
 pub(super) trait Link: Send {
     /// Of the stage.
     fn name(&self) -> &'static str;
@@ -35,10 +35,12 @@ pub(super) trait Link: Send {
     fn release(&mut self, partition: u32);
 
     /// Lets the stage see the record at `now_ms` of our clock and writes what it emits; `Some` when it
-    /// could not use it, and has done nothing.
+    /// could not use it, and has done nothing. `handed_on`: the record's content, where the link before
+    /// had it.
     fn process(
         &mut self,
         record: &Stored,
+        handed_on: Option<Value>,
         now_ms: i64,
         outputs: &mut Outputs,
         metrics: &Metrics,

@@ -1,6 +1,8 @@
 //! What one batch gives, on its way out. Every output carries its origin; the index runs over all
 //! that all links of a chain make of one record, so origins only rise, in whatever topic they are read.
 
+use std::any::Any;
+
 use bytes::Bytes;
 use schemas::topics::Topic;
 use smol_str::SmolStr;
@@ -16,17 +18,53 @@ pub(super) struct Outputs {
     partition: u32,
     offset: Offset,
     index: u32,
+    /// Topics that links read.
+    inner: Vec<Topic>,
+    /// What was made of the record in hand for links further on, by place in `records`.
+    values: Vec<(usize, Value)>,
 }
 
+/// The content of a record, as the link takes it that reads it.
+pub(super) type Value = Box<dyn Any + Send>;
+
 impl Outputs {
-    pub(super) fn new(maker: SmolStr, room: usize, record_bytes_max: usize) -> Self {
-        let records = Vec::with_capacity(room);
-        Self { records, record_bytes_max, maker, partition: 0, offset: 0, index: 0 }
+    /// `inner`: the topics that links read.
+    pub(super) fn new(
+        maker: SmolStr,
+        room: usize,
+        record_bytes_max: usize,
+        inner: Vec<Topic>,
+    ) -> Self {
+        let (records, values) = (Vec::with_capacity(room), Vec::new());
+        Self { records, record_bytes_max, maker, partition: 0, offset: 0, index: 0, inner, values }
     }
 
     /// What follows is made from `record`.
     pub(super) fn begin(&mut self, record: &Stored) {
         (self.partition, self.offset, self.index) = (record.partition, record.offset, 0);
+        self.values.clear();
+    }
+
+    /// Whether a link reads `topic`.
+    pub(super) fn is_inner(&self, topic: Topic) -> bool {
+        self.inner.contains(&topic)
+    }
+
+    /// The output last added is `value` to the link that reads it.
+    pub(super) fn value_is(&mut self, value: Value) {
+        self.values.push((self.records.len().saturating_sub(1), value));
+    }
+
+    /// Takes back all outputs from `first` on.
+    pub(super) fn take_back(&mut self, first: usize) {
+        self.records.truncate(first);
+        self.values.retain(|(at, _)| *at < first);
+    }
+
+    /// The content of the output at `at`, once.
+    pub(super) fn value(&mut self, at: usize) -> Option<Value> {
+        let found = self.values.iter().position(|(of, _)| *of == at)?;
+        Some(self.values.swap_remove(found).1)
     }
 
     /// The origin of the next output.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::RunError;
 use super::chain::Post;
 use super::dead_letter::{self, Rejected};
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Value};
 use super::setup::{Setup, Step};
 use super::stages::StageRunner;
 use crate::partition;
@@ -24,6 +24,7 @@ impl StageRunner {
             self.maker.clone(),
             records.len() * self.posts.len(),
             self.setup.log.record_bytes_max(),
+            self.posts.iter().skip(1).map(|post| post.link.input()).collect(),
         );
         let last_ms = records.last().map_or(0, |record| record.time_ms);
         for record in &records {
@@ -103,14 +104,15 @@ impl StageRunner {
         let mut links = self.posts.iter_mut().skip(first);
         let mut made = outputs.records.len();
         if let Some(post) = links.next() {
-            post.see(record, outputs, setup)?;
+            post.see(record, None, outputs, setup)?;
         }
         for post in links {
             let end = outputs.records.len();
             for at in made..end {
                 let Some(inner) = outputs.inner(at, post.link.input()) else { continue };
                 post.check_place(record, &inner, setup)?;
-                post.see(&inner, outputs, setup)?;
+                let value = outputs.value(at);
+                post.see(&inner, value, outputs, setup)?;
             }
             made = end;
         }
@@ -123,12 +125,14 @@ impl Post {
     fn see(
         &mut self,
         record: &Stored,
+        handed_on: Option<Value>,
         outputs: &mut Outputs,
         setup: &Setup,
     ) -> Result<(), RunError> {
         let before = outputs.records.len();
         let started = self.timed.then(Instant::now);
-        let rejected = self.link.process(record, setup.clock.now_ms(), outputs, &setup.metrics)?;
+        let now_ms = setup.clock.now_ms();
+        let rejected = self.link.process(record, handed_on, now_ms, outputs, &setup.metrics)?;
         self.worked += started.map_or(Duration::ZERO, |started| started.elapsed());
         let reason = rejected.as_ref().map(|rejected| rejected.reason);
         if !self.brake.allows(&setup.policy.brake, reason) {

@@ -12,7 +12,7 @@ use schemas::{Avro, Input};
 use super::RunError;
 use super::dead_letter::{self, Rejected};
 use super::link::Link;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Value};
 use super::state::{Entry, KeyedState};
 use super::timers::Timers;
 use crate::broadcast::{Broadcasts, Versioned};
@@ -65,8 +65,13 @@ impl<S: Stage> StageLink<S> {
                 stage: S::NAME,
                 detail: error.to_string(),
             })?;
-            let value = Bytes::copy_from_slice(&self.value);
-            outputs.emit(record, emitted.out.topic(), emitted.key, value);
+            let (topic, value) = (emitted.out.topic(), Bytes::copy_from_slice(&self.value));
+            outputs.emit(record, topic, emitted.key, value);
+            if outputs.is_inner(topic)
+                && let Some(value) = emitted.out.into_input()
+            {
+                outputs.value_is(value);
+            }
         }
         let made = outputs.records.iter().skip(before);
         let Some(large) = made.max_by_key(|output| output.size()) else { return Ok(None) };
@@ -74,7 +79,7 @@ impl<S: Stage> StageLink<S> {
         if bytes <= outputs.record_bytes_max {
             return Ok(None);
         }
-        outputs.records.truncate(before);
+        outputs.take_back(before);
         let detail = format!(
             "what is made of it for {topic} is {bytes} bytes, and the log takes {}",
             outputs.record_bytes_max
@@ -116,6 +121,7 @@ impl<S: Stage> Link for StageLink<S> {
     fn process(
         &mut self,
         record: &Stored,
+        handed_on: Option<Value>,
         now_ms: i64,
         outputs: &mut Outputs,
         metrics: &Metrics,
@@ -125,9 +131,16 @@ impl<S: Stage> Link for StageLink<S> {
         if kept.is_some_and(|kept| self.stage.is_idle(&kept.pinned.content)) {
             return Ok(None);
         }
-        let body = match S::In::from_bytes(value) {
-            Ok(body) => body,
-            Err(error) => return Ok(Some(error.into())),
+        let body = match handed_on.and_then(|handed_on| handed_on.downcast::<S::In>().ok()) {
+            Some(body) => {
+                let read = || S::In::from_bytes(value).is_ok_and(|read| read == *body);
+                debug_assert!(read(), "what {} is handed is not what its bytes say", S::NAME);
+                *body
+            }
+            None => match S::In::from_bytes(value) {
+                Ok(body) => body,
+                Err(error) => return Ok(Some(error.into())),
+            },
         };
         let envelope = Envelope::of(record, body);
         let Some(kept) = self.kept.get_mut(&record.partition) else { return Ok(None) };

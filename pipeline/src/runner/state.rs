@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use crate::log::{LogError, StateReader, StateRow};
 use crate::stage::Keyed;
@@ -16,15 +17,18 @@ pub(super) struct Entry<T> {
     pub(super) wake_at_ms: Option<i64>,
 }
 
+/// By key of a state. Keys are ours, not anybody's choice: contacts are hashed under a secret.
+pub(super) type ByKey<T> = HashMap<Bytes, T, RandomState>;
+
 /// States of one partition.
 pub(super) struct KeyedState<T> {
     reader: Arc<dyn StateReader>,
     /// Changed since the last commit.
-    staged: HashMap<Bytes, Option<Entry<T>>>,
+    staged: ByKey<Option<Entry<T>>>,
     /// As committed; the keys used lately. Two generations: what was not used while the young one
     /// filled up is forgotten with the old one.
-    young: HashMap<Bytes, Option<Entry<T>>>,
-    old: HashMap<Bytes, Option<Entry<T>>>,
+    young: ByKey<Option<Entry<T>>>,
+    old: ByKey<Option<Entry<T>>>,
     hot_keys_max: usize,
 }
 
@@ -32,9 +36,9 @@ impl<T: Keyed> KeyedState<T> {
     pub(super) fn new(reader: Arc<dyn StateReader>, hot_keys_max: usize) -> Self {
         Self {
             reader,
-            staged: HashMap::new(),
-            young: HashMap::new(),
-            old: HashMap::new(),
+            staged: ByKey::default(),
+            young: ByKey::default(),
+            old: ByKey::default(),
             hot_keys_max: hot_keys_max.max(2),
         }
     }

@@ -4,14 +4,16 @@
 //! clock is ahead of ours the deadline passes as much earlier by ours: what is waited for is the time
 //! between the two, not the other clock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
+
+use super::state::ByKey;
 
 /// Which key waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    waiting: HashMap<Bytes, Waiting>,
+    waiting: ByKey<Waiting>,
     in_order: BTreeSet<(i64, Bytes)>,
 }
 

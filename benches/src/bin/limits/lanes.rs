@@ -109,9 +109,8 @@ pub async fn run(
             }
             record(&mut late, due.elapsed());
             messages += 1;
-            let lines = step.lines.into_iter().map(|line| to_history.send((due, line)));
-            let lines: Result<(), _> = lines.collect();
-            if lines.is_err() || to_accepted.send((due, step.accepted)).is_err() {
+            let told = step.lines.into_iter().all(|line| to_history.send((due, line)).is_ok());
+            if !told || to_accepted.send((due, step.accepted)).is_err() {
                 break;
             }
         }

@@ -112,6 +112,14 @@ CREATE INDEX IF NOT EXISTS aliases_by_contact ON aliases (tenant, contact);
 CREATE INDEX IF NOT EXISTS checks_open ON checks (tenant, day) WHERE turns != '';
 ";
 
+/// Pages of the file the writer keeps in memory, in KiB. Ids are random, so that rows of a batch lie
+/// anywhere.
+const CACHE_KIB: i64 = 24_000;
+/// Pages (4 KiB) in the write-ahead log before they are written to the file. A message changes seven pages
+/// or so, most of them again soon: by SQLite's default of 1,000 each was written, and the disk waited for,
+/// after some hundred messages.
+const CHECKPOINT_PAGES: i64 = 16_000;
+
 /// Opens the store for writing, creating its tables in an empty file.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let broken = |error: rusqlite::Error| {
@@ -147,8 +155,9 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "cache_size", -8_000)?;
-    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
