@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use schemas::ops::DeadLetterReason;
 use schemas::topics::Topic;
-use schemas::{Avro, Input};
+use schemas::{Avro, CodecError, Input};
 
 use super::RunError;
 use super::dead_letter::{self, Rejected};
@@ -50,6 +50,18 @@ impl<S: Stage> StageLink<S> {
         let latest = broadcasts.latest();
         let (kept, emitted, value) = (BTreeMap::new(), Vec::new(), Vec::new());
         Self { stage, input, broadcasts, latest, kept, emitted, value }
+    }
+
+    /// The content of a record whose bytes are `value`: as the link before had it, where it is handed on.
+    fn body(value: &[u8], handed_on: Option<Value>) -> Result<S::In, CodecError> {
+        match handed_on.and_then(|handed_on| handed_on.downcast::<S::In>().ok()) {
+            Some(body) => {
+                let read = || S::In::from_bytes(value).is_ok_and(|read| read == *body);
+                debug_assert!(read(), "what {} is handed is not what its bytes say", S::NAME);
+                Ok(*body)
+            }
+            None => S::In::from_bytes(value),
+        }
     }
 
     /// Writes what was emitted for `record`; nothing of it when any is larger than the log takes.
@@ -131,16 +143,9 @@ impl<S: Stage> Link for StageLink<S> {
         if kept.is_some_and(|kept| self.stage.is_idle(&kept.pinned.content)) {
             return Ok(None);
         }
-        let body = match handed_on.and_then(|handed_on| handed_on.downcast::<S::In>().ok()) {
-            Some(body) => {
-                let read = || S::In::from_bytes(value).is_ok_and(|read| read == *body);
-                debug_assert!(read(), "what {} is handed is not what its bytes say", S::NAME);
-                *body
-            }
-            None => match S::In::from_bytes(value) {
-                Ok(body) => body,
-                Err(error) => return Ok(Some(error.into())),
-            },
+        let body = match Self::body(value, handed_on) {
+            Ok(body) => body,
+            Err(error) => return Ok(Some(error.into())),
         };
         let envelope = Envelope::of(record, body);
         let Some(kept) = self.kept.get_mut(&record.partition) else { return Ok(None) };

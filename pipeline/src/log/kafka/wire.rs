@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 use rdkafka::{Message, TopicPartitionList};
 use schemas::topics::Topic;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::partition;
 use crate::record::{Headers, Origin, Record, Stored, TraceContext};
@@ -73,21 +73,19 @@ const REPLAY_OF: &str = "replay-of";
 
 /// The headers of a record.
 pub(super) fn headers_of(headers: &Headers) -> OwnedHeaders {
-    let mut owned = OwnedHeaders::new_with_capacity(3);
-    let mut put = |key: &str, value: String| {
-        let taken = std::mem::replace(&mut owned, OwnedHeaders::new_with_capacity(0));
-        owned = taken.insert(Header { key, value: Some(&value) });
-    };
-    if let Some(Origin { stage, partition, offset, index }) = &headers.origin {
-        put(ORIGIN, format!("{stage}/{partition}/{offset}/{index}"));
-    }
-    if let Some(trace) = &headers.trace {
-        put(TRACE, trace.to_string());
-    }
-    if let Some(replay_of) = &headers.replay_of {
-        put(REPLAY_OF, replay_of.to_string());
-    }
-    owned
+    let origin = headers.origin.as_ref().map(|Origin { stage, partition, offset, index }| {
+        format_smolstr!("{stage}/{partition}/{offset}/{index}")
+    });
+    let trace = headers.trace.as_ref().map(ToString::to_string);
+    let named = [
+        (ORIGIN, origin.as_deref()),
+        (TRACE, trace.as_deref()),
+        (REPLAY_OF, headers.replay_of.as_deref()),
+    ];
+    let set = named.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    set.fold(OwnedHeaders::new_with_capacity(3), |owned, (key, value)| {
+        owned.insert(Header { key, value: Some(value) })
+    })
 }
 
 /// A header's value as text.
