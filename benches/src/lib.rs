@@ -3,6 +3,7 @@
 //!
 //! Invariant: times are taken where the work is done, and what is measured is checked in the same run.
 
+pub mod conversation;
 pub mod draw;
 pub mod example;
 pub mod histogram;
@@ -10,5 +11,7 @@ pub mod lateness;
 pub mod pace;
 pub mod peers;
 pub mod process;
+pub mod runs;
 pub mod servers;
+pub mod svg;
 pub mod usage;

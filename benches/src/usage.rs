@@ -51,9 +51,14 @@ impl Own {
 #[must_use]
 pub fn resident_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(f64::NAN, |kib| kib / 1024.0)
+    #[allow(clippy::cast_precision_loss)] // less than a machine has
+    kib_of(&status, "VmRSS:").map_or(f64::NAN, |kib| kib as f64 / 1024.0)
+}
+
+/// A line of `/proc/<pid>/status`, in KiB.
+fn kib_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Memory of each process, in MiB: now, and the most there ever was.
@@ -61,10 +66,7 @@ pub fn resident_mib() -> f64 {
 pub fn memory_mib(pids: &Pids) -> Value {
     let of = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let mib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
-        };
+        let mib = |name: &str| kib_of(&status, name).map(|kib| kib / 1024);
         Some(json!({ "now": mib("VmRSS:")?, "most": mib("VmHWM:")? }))
     };
     pids.iter().filter_map(|(name, pid)| Some((name.clone(), of(*pid)?))).collect()

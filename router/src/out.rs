@@ -73,10 +73,8 @@ impl Output for RouterOut {
     fn into_input(self) -> Option<Box<dyn Any + Send>> {
         match self {
             Self::Conversation(record) => Some(record),
-            Self::Action(record) => Some(record),
-            Self::Customer(record) => Some(record),
-            Self::Told(_, record) => Some(record),
-            Self::Handoff(_) | Self::Label(_) => None,
+            // No stage reads the others behind the router.
+            _ => None,
         }
     }
 }

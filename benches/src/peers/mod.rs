@@ -16,3 +16,4 @@ pub mod records;
 pub mod report;
 pub mod run;
 pub mod stand;
+pub mod times;

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Subcommand;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::peers::{model, ours};
 
@@ -46,4 +47,17 @@ pub fn trained(dir: &Path) -> anyhow::Result<()> {
     let last = said.lines().next_back().unwrap_or_default();
     ensure!(output.status.success(), "the model was not trained: {last}");
     Ok(())
+}
+
+/// Measures until it is done or told to stop: what was started is ended and taken away in both cases.
+///
+/// # Errors
+/// What ended it.
+pub async fn measured<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = told.recv() => bail!("told to stop"),
+        _ = tokio::signal::ctrl_c() => bail!("told to stop"),
+    }
 }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::peers::report::{Group, groups};
+use crate::peers::report::groups;
+use crate::runs::Group;
+use crate::svg;
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 260.0;
@@ -94,11 +96,7 @@ pub fn svg(runs: &[Value]) -> String {
 pub fn picture(panels: &[Panel<'_>]) -> String {
     let mut body = String::new();
     let height = panels.iter().fold(0.0, |top, panel| panel.draw(&mut body, top)) + 20.0;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    svg::document(WIDTH, height, 12, &body)
 }
 
 #[cfg(test)]

@@ -154,12 +154,6 @@ impl Outcome {
         self.decided.iter().map(|(partition, (count, _))| (*partition, *count)).collect()
     }
 
-    /// When message `id` was done.
-    #[must_use]
-    pub fn done(&self, id: u64) -> Option<Instant> {
-        self.seen.get(at(id))?.done
-    }
-
     /// When each message was done, in their order; `None`: it is not.
     #[must_use]
     pub fn all_done(&self) -> Vec<Option<Instant>> {

@@ -2,72 +2,26 @@
 
 use serde_json::Value;
 
-use crate::peers::run::number;
-
-/// The runs of one peer under one load.
-pub struct Group<'a> {
-    /// Who.
-    pub name: String,
-    /// Messages a second, or nothing for a bulk.
-    pub rate: Option<f64>,
-    /// Those that count.
-    pub valid: Vec<&'a Value>,
-    /// How many there were.
-    pub runs: usize,
-}
-
-impl Group<'_> {
-    /// A figure of the runs that count, the least first.
-    #[must_use]
-    pub fn sorted(&self, pointer: &str) -> Vec<f64> {
-        let mut found: Vec<f64> =
-            self.valid.iter().map(|run| number(run, pointer)).filter(|n| n.is_finite()).collect();
-        found.sort_by(f64::total_cmp);
-        found
-    }
-
-    /// The median of a figure over the runs that count.
-    #[must_use]
-    pub fn median(&self, pointer: &str) -> Option<f64> {
-        let found = self.sorted(pointer);
-        let middle = found.len().checked_sub(1)? / 2;
-        found.get(middle).copied()
-    }
-
-    /// The median and the least, as people read them.
-    fn cell(&self, pointer: &str) -> String {
-        let least = self.sorted(pointer).first().copied();
-        match (self.median(pointer), least) {
-            (Some(median), Some(least)) => format!("{median:.1} ({least:.1})"),
-            _ => "–".to_owned(),
-        }
-    }
-}
+use crate::runs::{self, Group, is_valid, number};
 
 /// The runs by load and peer, in the order they are first met.
 #[must_use]
 pub fn groups(runs: &[Value]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for run in runs {
-        let name = run.get("peer").and_then(Value::as_str).unwrap_or_default();
-        let rate = run.get("rate").and_then(Value::as_f64);
-        let at = groups.iter().position(|group| group.name == name && group.rate == rate);
-        let at = at.unwrap_or(groups.len());
-        if at == groups.len() {
-            groups.push(Group { name: name.to_owned(), rate, valid: Vec::new(), runs: 0 });
-        }
-        if let Some(group) = groups.get_mut(at) {
-            group.runs += 1;
-            group.valid.extend((run.get("valid") == Some(&Value::Bool(true))).then_some(run));
-        }
+    runs::groups(runs, |run| run.get("peer").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// The median and the least, as people read them.
+fn cell(group: &Group<'_>, pointer: &str) -> String {
+    let least = group.sorted(pointer).first().copied();
+    match (group.median(pointer), least) {
+        (Some(median), Some(least)) => format!("{median:.1} ({least:.1})"),
+        _ => "–".to_owned(),
     }
-    groups
 }
 
 /// One run, in a few lines.
 #[must_use]
 pub fn told(run: &Value) -> String {
-    let valid = run.get("valid") == Some(&Value::Bool(true));
     let load = match run.get("rate").and_then(Value::as_f64) {
         Some(rate) => format!("{rate}/s"),
         None => format!("bulk of {}", number(run, "/messages")),
@@ -76,7 +30,7 @@ pub fn told(run: &Value) -> String {
         "{} at {load}, repeat {}: {}\n",
         run.get("peer").and_then(Value::as_str).unwrap_or_default(),
         number(run, "/repeat"),
-        if valid { "valid" } else { "INVALID" },
+        if is_valid(run) { "valid" } else { "INVALID" },
     );
     let parts = [
         "invalid_because",
@@ -142,7 +96,7 @@ pub fn table(runs: &[Value]) -> String {
 }
 
 fn row(group: &Group<'_>, name: &str, cells: &[&str]) -> String {
-    let cells: Vec<String> = cells.iter().map(|pointer| group.cell(pointer)).collect();
+    let cells: Vec<String> = cells.iter().map(|pointer| cell(group, pointer)).collect();
     format!("| {name} | {} of {} | {} |\n", group.valid.len(), group.runs, cells.join(" | "))
 }
 

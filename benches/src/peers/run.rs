@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::pace::due_at;
 use crate::peers::feed::Feed;
 use crate::peers::peer::Peer;
 use crate::peers::reader::Checks;
 use crate::peers::stand::{Running, Stand};
-use crate::usage;
-use crate::{histogram, lateness};
+use crate::runs::number;
+use crate::{histogram, lateness, usage};
 
 /// Messages that show that a peer is ready: some for every partition.
 pub const READY: u64 = 64;
@@ -104,22 +103,9 @@ impl Stand {
         let after = running.cpu();
         let memory = usage::memory_mib(&running.pids());
         running.until(total, SILENCE_MAX).await?;
+        let times = running.times(began, rate);
         let outcome = running.reader.outcome.lock();
-        let latency = |from: Duration, to: Duration| -> anyhow::Result<Value> {
-            let mut times = histogram::of_micros()?;
-            for n in 0..total - READY {
-                let due = due_at(n, rate);
-                if due < from || due >= to {
-                    continue;
-                }
-                if let Some(done) = outcome.done(READY + n) {
-                    let took = done.saturating_duration_since(began + due).as_micros();
-                    times.saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
-                }
-            }
-            Ok(histogram::figures(&times))
-        };
-        let warm_figures = latency(warm, warm + time)?;
+        let warm_figures = times.latency(warm, warm + time)?;
         let late = histogram::figures(&late);
         let mut why = outcome.wrong();
         why.extend(lateness::late(number(&late, "/p99"), number(&warm_figures, "/p95")));
@@ -128,7 +114,7 @@ impl Stand {
             "mode": "rate", "rate": rate, "seconds": time.as_secs_f64(), "messages": count(time),
             "warm_s": warm.as_secs_f64(), "ready_s": ready_s, "valid": why.is_empty(),
             "invalid_because": why, "late_ms": late, "latency_ms": warm_figures,
-            "cold_ms": latency(Duration::ZERO, COLD.min(warm))?,
+            "cold_ms": times.latency(Duration::ZERO, COLD.min(warm))?,
             "cpu_s_per_million": { "app": app, "broker": broker },
             "memory_mib": memory, "checked": outcome.counts(),
         });
@@ -195,10 +181,4 @@ fn per_million(before: [f64; 2], after: [f64; 2], messages: u64) -> [f64; 2] {
     let [app, broker] = before;
     let [app_after, broker_after] = after;
     [(app_after - app) / millions, (broker_after - broker) / millions]
-}
-
-/// A number of a report by its pointer; not a number where there is none.
-#[must_use]
-pub fn number(report: &Value, pointer: &str) -> f64 {
-    report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }

@@ -11,10 +11,13 @@ use pipeline::Log;
 use pipeline::log::kafka::KafkaLog;
 use schemas::topics::{Retention, TopicSpec};
 
+use crate::pace::due_at;
 use crate::peers::feed::Feed;
 use crate::peers::model::{self, Text};
 use crate::peers::peer::Peer;
 use crate::peers::reader::{Checks, Reader};
+use crate::peers::run::READY;
+use crate::peers::times::Times;
 use crate::peers::{ours, part, records};
 use crate::process::Process;
 use crate::servers::Server;
@@ -150,6 +153,16 @@ impl Running {
         let mut used = usage::cpu_seconds(&self.pids());
         let broker = used.remove("broker").unwrap_or(f64::NAN);
         [if used.is_empty() { f64::NAN } else { used.values().sum() }, broker]
+    }
+
+    /// When the messages behind [`READY`] were due, at `rate` from `began` on, and done.
+    #[must_use]
+    pub fn times(&self, began: Instant, rate: f64) -> Times {
+        let first = usize::try_from(READY).unwrap_or(usize::MAX);
+        let done = self.reader.outcome.lock().all_done();
+        let done = done.into_iter().skip(first);
+        let done = done.map(|done| done.map(|done| done.saturating_duration_since(began)));
+        Times((0..).map(|n| due_at(n, rate)).zip(done).collect())
     }
 
     /// Ends all workers.

@@ -61,12 +61,6 @@ impl Outputs {
         self.values.retain(|(at, _)| *at < first);
     }
 
-    /// The content of the output at `at`, once.
-    pub(super) fn value(&mut self, at: usize) -> Option<Value> {
-        let found = self.values.iter().position(|(of, _)| *of == at)?;
-        Some(self.values.swap_remove(found).1)
-    }
-
     /// The origin of the next output.
     pub(super) fn origin(&mut self) -> Origin {
         let index = self.index;
@@ -86,11 +80,11 @@ impl Outputs {
         self.records.push(output);
     }
 
-    /// The output at `at` as the next link reads it, when it is in that link's input: the place is
-    /// that of the record the chain took.
-    pub(super) fn inner(&self, at: usize, input: Topic) -> Option<Stored> {
+    /// The output at `at` as the next link reads it, when it is in that link's input, with its content
+    /// where that was handed on: the place is that of the record the chain took.
+    pub(super) fn inner(&mut self, at: usize, input: Topic) -> Option<(Stored, Option<Value>)> {
         let output = self.records.get(at).filter(|output| output.topic == input)?;
-        Some(Stored {
+        let record = Stored {
             topic: input,
             partition: self.partition,
             offset: self.offset,
@@ -98,6 +92,8 @@ impl Outputs {
             value: output.value.clone(),
             headers: output.headers.clone(),
             time_ms: output.time_ms,
-        })
+        };
+        let found = self.values.iter().position(|(of, _)| *of == at);
+        Some((record, found.map(|found| self.values.swap_remove(found).1)))
     }
 }

@@ -109,9 +109,8 @@ impl StageRunner {
         for post in links {
             let end = outputs.records.len();
             for at in made..end {
-                let Some(inner) = outputs.inner(at, post.link.input()) else { continue };
+                let Some((inner, value)) = outputs.inner(at, post.link.input()) else { continue };
                 post.check_place(record, &inner, setup)?;
-                let value = outputs.value(at);
                 post.see(&inner, value, outputs, setup)?;
             }
             made = end;

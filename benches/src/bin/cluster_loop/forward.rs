@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::ensure;
+use benches::runs::number;
+use benches::{lateness, usage};
 use serde_json::{Value, json};
 
-use benches::{lateness, usage};
-
-use crate::measure::{Asked, number};
+use crate::measure::Asked;
 
 /// Builds it beside this program.
 pub fn built() -> anyhow::Result<PathBuf> {

@@ -12,6 +12,7 @@ use crate::judge::{self, Places};
 use crate::stand::{Configuration, Running, Stand, word};
 use crate::stored::{Notes, Told};
 use crate::wiring;
+use benches::runs::number;
 use benches::usage::{self, Pids};
 use benches::{histogram, lateness};
 
@@ -37,11 +38,6 @@ pub fn figures(times_us: impl Iterator<Item = u64>) -> anyhow::Result<Value> {
     let mut histogram = histogram::of_micros()?;
     times_us.for_each(|time| histogram.saturating_record(time));
     Ok(histogram::figures(&histogram))
-}
-
-/// A number of a report by its pointer; not a number where there is none.
-pub fn number(report: &Value, pointer: &str) -> f64 {
-    report.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 
 fn pids(stand: &Stand, running: &Running) -> Pids {

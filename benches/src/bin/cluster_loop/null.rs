@@ -8,21 +8,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use benches::conversation::blank;
 use pipeline::broadcast::Nothing;
 use pipeline::{
     Chain, Context, DropReason, Envelope, Group, Keyed, Output, Running, Setup, Stage, Stateless,
     Verdict, spawn_chain,
 };
 use schemas::conversation::{
-    Conversation, ConversationEvent, ConversationState, MessageReceived, Priority, Route,
-    RouteReason, TurnDecided,
+    Conversation, ConversationEvent, MessageReceived, Route, RouteReason, TurnDecided,
 };
 use schemas::ids::{ConversationId, LineKey};
 use schemas::line::{
     Classified, ClassifiedBody, ClassifiedTurn, Inbound, InboundBody, Received, Turn, TurnClosedBy,
     TurnMessage, Turns, TurnsBody,
 };
-use schemas::message::{Channel, Message};
+use schemas::message::Message;
 use schemas::topics::{
     CHAIN_STATE, CLASSIFIED, CONVERSATIONS, INBOUND, ROUTER_STATE, TURNS, TURNS_STATE, Topic,
 };
@@ -177,26 +177,9 @@ impl Stage for NullRouter {
             _ => return Verdict::Drop(DropReason::Irrelevant),
         };
         let count = counted(cx, input.time_ms);
-        let conversation_id = ConversationId::new(key.contact, count.since_ms);
-        let conversation = Conversation {
-            tenant: key.tenant,
-            conversation_id,
-            protocol: String::new(),
-            seq: count.records,
-            chat_seq: None,
-            channel: Channel::Whatsapp,
-            state: ConversationState::Triage,
-            owner: None,
-            queue: None,
-            priority: Priority::Normal,
-            sla_due_ms: None,
-            opened_at_ms: count.since_ms,
-            command_id: None,
-            settled: Vec::new(),
-            answer_due: None,
-            to_check: None,
-            event,
-        };
+        let id = ConversationId::new(key.contact, count.since_ms);
+        let blank = blank(key.tenant, id, count.since_ms);
+        let conversation = Conversation { seq: count.records, event, ..blank };
         cx.emit(Copied(CONVERSATIONS, conversation));
         Verdict::Done
     }

@@ -3,9 +3,11 @@
 
 use std::fmt::Write;
 
+use benches::runs::Group;
+use benches::svg;
 use serde_json::Value;
 
-use crate::report::{Group, groups};
+use crate::report::groups;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 300.0;
@@ -30,17 +32,14 @@ pub fn svg(runs: &[Value]) -> String {
     let groups = groups(runs);
     #[allow(clippy::cast_precision_loss)] // some dozens of rows
     let height = TOP + ROW * (groups.len() as f64 + 1.0) + 20.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"10\" y=\"22\" font-size=\"15\">Door to the stored row of the decision: p50, p95, \
-         p99 (median of the valid runs)</text>\n"
-    );
+    let mut body =
+        "<text x=\"10\" y=\"22\" font-size=\"15\">Door to the stored row of the decision: p50, \
+                    p95, p99 (median of the valid runs)</text>\n"
+            .to_owned();
     for ms in DECADES {
         let (x, bottom) = (x(ms), height - 20.0);
         let _ = writeln!(
-            svg,
+            body,
             "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"#ddd\"/>\
              <text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">{ms} ms</text>",
             TOP - 8.0
@@ -49,17 +48,17 @@ pub fn svg(runs: &[Value]) -> String {
     let mut y = TOP + ROW;
     for group in &groups {
         let _ = writeln!(
-            svg,
+            body,
             "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{} at {}/s</text>",
             LEFT - 12.0,
             y + 4.0,
             group.name,
-            group.rate
+            group.rate.unwrap_or_default()
         );
-        row(&mut svg, group, y);
+        row(&mut body, group, y);
         y += ROW;
     }
-    svg + "</svg>\n"
+    svg::document(WIDTH, height, 12, &body)
 }
 
 fn row(svg: &mut String, group: &Group<'_>, y: f64) {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use benches::runs::{self, Group, is_valid, number};
 use serde_json::Value;
-
-use crate::measure::number;
 
 /// What is looked at, and what people call it.
 pub const FIGURES: [(&str, &str); 5] = [
@@ -18,29 +17,6 @@ pub const FIGURES: [(&str, &str); 5] = [
 /// Percentiles that are shown.
 pub const SHARES: [&str; 5] = ["p50", "p95", "p99", "p999", "max"];
 
-/// The runs of one configuration at one rate.
-pub struct Group<'a> {
-    /// What ran.
-    pub name: String,
-    /// Messages a second.
-    pub rate: f64,
-    /// Those that count.
-    pub valid: Vec<&'a Value>,
-    /// How many there were.
-    pub runs: usize,
-}
-
-impl Group<'_> {
-    /// The median of a figure over the runs that count; nothing where none has it.
-    pub fn median(&self, pointer: &str) -> Option<f64> {
-        let mut found: Vec<f64> =
-            self.valid.iter().map(|run| number(run, pointer)).filter(|n| n.is_finite()).collect();
-        found.sort_by(f64::total_cmp);
-        let middle = found.len().checked_sub(1)? / 2;
-        found.get(middle).copied()
-    }
-}
-
 /// What a run is called.
 pub fn name(run: &Value) -> String {
     let words = ["stages", "layout", "delivery"].map(|part| run.get(part).and_then(Value::as_str));
@@ -48,23 +24,11 @@ pub fn name(run: &Value) -> String {
     words.join(" ")
 }
 
-/// The runs by rate and configuration, in the order they are first met.
+/// The runs by rate and configuration, the lowest rate first.
 pub fn groups(runs: &[Value]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for run in runs {
-        let (name, rate) = (name(run), number(run, "/rate"));
-        #[allow(clippy::float_cmp)] // as it was asked for
-        let at = groups.iter().position(|group| group.name == name && group.rate == rate);
-        let at = at.unwrap_or(groups.len());
-        if at == groups.len() {
-            groups.push(Group { name, rate, valid: Vec::new(), runs: 0 });
-        }
-        if let Some(group) = groups.get_mut(at) {
-            group.runs += 1;
-            group.valid.extend((run.get("valid") == Some(&Value::Bool(true))).then_some(run));
-        }
-    }
-    groups.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let mut groups = runs::groups(runs, name);
+    let rate = |group: &Group<'_>| group.rate.unwrap_or_default();
+    groups.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
     groups
 }
 
@@ -75,7 +39,7 @@ pub fn told(run: &Value) -> String {
         name(run),
         number(run, "/rate"),
         number(run, "/repeat"),
-        if run.get("valid") == Some(&Value::Bool(true)) { "valid" } else { "INVALID" },
+        if is_valid(run) { "valid" } else { "INVALID" },
     );
     if let Some(why) = run.get("invalid_because").and_then(Value::as_array) {
         why.iter().filter_map(Value::as_str).for_each(|why| text += &format!("  because: {why}\n"));
@@ -104,7 +68,7 @@ pub fn table(runs: &[Value]) -> String {
     );
     for group in groups(runs) {
         let mut cells = vec![
-            group.rate.to_string(),
+            group.rate.unwrap_or_default().to_string(),
             group.name.clone(),
             format!("{} of {}", group.valid.len(), group.runs),
         ];
@@ -138,7 +102,12 @@ pub fn table(runs: &[Value]) -> String {
                 Some(format!("{name} {used:.0}"))
             })
             .collect();
-        text += &format!("- {} at {}/s: {}\n", group.name, group.rate, used.join(", "));
+        text += &format!(
+            "- {} at {}/s: {}\n",
+            group.name,
+            group.rate.unwrap_or_default(),
+            used.join(", ")
+        );
     }
     text
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use benches::conversation;
 use benches::draw::Draw;
-use schemas::conversation::{Conversation, ConversationState, Priority};
+use schemas::conversation::{Conversation, ConversationState};
 use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::line::{Inbound, InboundBody};
 use schemas::message::{AnswerVia, Channel, Direction, Message, MessageHead, MessageKind};
@@ -181,25 +182,6 @@ pub fn inbound_bytes() -> Result<Vec<u8>, CodecError> {
 
 /// A conversation of which nothing has been told yet.
 pub fn blank(plan: &Plan) -> Conversation {
-    Conversation {
-        tenant: plan.key.tenant.clone(),
-        conversation_id: plan.id(),
-        protocol: format!("20261120{:010}", plan.n),
-        seq: 0,
-        chat_seq: None,
-        channel: Channel::Whatsapp,
-        state: ConversationState::Triage,
-        owner: None,
-        queue: None,
-        priority: Priority::Normal,
-        sla_due_ms: None,
-        opened_at_ms: plan.opened_at_ms,
-        command_id: None,
-        settled: Vec::new(),
-        answer_due: None,
-        to_check: None,
-        event: schemas::conversation::ConversationEvent::Reopened(
-            schemas::conversation::Reopened {},
-        ),
-    }
+    let blank = conversation::blank(plan.key.tenant.clone(), plan.id(), plan.opened_at_ms);
+    Conversation { protocol: format!("20261120{:010}", plan.n), ..blank }
 }

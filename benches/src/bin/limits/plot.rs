@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use benches::svg;
+
 use crate::report::{Case, number};
 
 const WIDTH: f64 = 400.0;
@@ -73,11 +75,7 @@ pub fn svg(panels: &[Panel]) -> String {
     let height = top + if column == 0 { 20.0 } else { HEIGHT };
     #[allow(clippy::cast_precision_loss)] // two columns
     let width = COLUMNS as f64 * WIDTH;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    svg::document(width, height, 11, &body)
 }
 
 fn text(body: &mut String, (x, y): (f64, f64), anchor: &str, said: &str) {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
-use benches::peers::part::Part;
+use benches::peers::part::{Part, measured};
 use benches::peers::peer::Peer;
 use benches::peers::run::Load;
 use benches::peers::stand::Stand;
@@ -112,7 +112,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.part {
         Some(part) => part.run().await,
         None => {
-            let runs = compare(&cli.comparison).await?;
+            let runs = measured(compare(&cli.comparison)).await?;
             write_results(&cli.comparison.out, &runs)
         }
     }

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use benches::pace::due_at;
 use benches::peers::peer::Peer;
 use benches::peers::reader::Checks;
 use benches::peers::report::groups;
-use benches::peers::run::{Load, READY, READY_WITHIN, SILENCE_MAX, number};
-use benches::peers::stand::{Running, Stand};
+use benches::peers::run::{Load, READY, READY_WITHIN, SILENCE_MAX};
+use benches::peers::stand::Stand;
+use benches::peers::times::Times;
 use benches::process::Process;
+use benches::runs::{is_valid, number};
 use benches::{histogram, lateness, usage};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::lag::Times;
-use crate::results::{Results, is_valid, verdict};
+use crate::results::{Results, verdict};
 use crate::{Place, plot};
 
 /// Our stage with a state a customer, which is restored when it is back.
@@ -117,7 +117,11 @@ async fn away<'a>(stand: &Stand, asked: &'a Asked) -> anyhow::Result<Away<'a>> {
     running.workers.push(stand.start(PEER, &prefix)?);
     let late = histogram::figures(&sending.await??);
     running.until(total, SILENCE_MAX).await?;
-    let (times, wrong, checked) = seen(&running, began, rate);
+    let times = running.times(began, rate);
+    let (wrong, checked) = {
+        let outcome = running.reader.outcome.lock();
+        (outcome.wrong(), outcome.counts())
+    };
     running.stop()?;
     Ok(Away { asked, stopping, stopped, restarted, times, late, wrong, checked })
 }
@@ -133,16 +137,6 @@ async fn ended(worker: Process, kill: bool) -> anyhow::Result<()> {
         }
     };
     tokio::task::spawn_blocking(end).await?
-}
-
-/// When what was due was done, what is wrong, and what was checked.
-fn seen(running: &Running, began: Instant, rate: f64) -> (Times, Vec<String>, Value) {
-    let outcome = running.reader.outcome.lock();
-    let first = usize::try_from(READY).unwrap_or(usize::MAX);
-    let done = outcome.all_done().into_iter().skip(first);
-    let done = done.map(|done| done.map(|done| done.saturating_duration_since(began)));
-    let times = (0..).map(|n| due_at(n, rate)).zip(done).collect();
-    (Times(times), outcome.wrong(), outcome.counts())
 }
 
 impl Away<'_> {

@@ -8,9 +8,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use benches::peers::peer::Peer;
-use benches::peers::report::{Group, groups};
+use benches::peers::report::groups;
 use benches::peers::run::Load;
 use benches::peers::{plot, report};
+use benches::runs::Group;
 use clap::Args;
 use serde_json::Value;
 

@@ -11,18 +11,15 @@
 mod catch_up;
 mod cgroup;
 mod commits;
-mod lag;
 mod plot;
 mod quota;
 mod results;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
-use benches::peers::part::Part;
+use benches::peers::part::{Part, measured};
 use benches::peers::stand::Stand;
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(about)]
@@ -63,16 +60,6 @@ impl Place {
         let root = tempfile::tempdir()?;
         let stand = Stand::set_up(root.path(), self.kafka.as_deref(), self.customers)?;
         Ok((stand, root))
-    }
-}
-
-/// Measures until it is done or told to stop: what was started is ended and taken away in both cases.
-async fn measured(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let mut told = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = work => done,
-        _ = told.recv() => bail!("told to stop"),
-        _ = tokio::signal::ctrl_c() => bail!("told to stop"),
     }
 }
 

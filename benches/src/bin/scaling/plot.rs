@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use benches::peers::run::number;
+use benches::runs::{is_valid, number};
+use benches::svg;
 use serde_json::Value;
-
-use crate::results::is_valid;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 360.0;
@@ -67,11 +66,7 @@ pub fn lag(runs: &[&Value]) -> String {
             );
         }
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    svg::document(WIDTH, HEIGHT, 12, &body)
 }
 
 #[cfg(test)]

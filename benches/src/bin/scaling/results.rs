@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use benches::runs::is_valid;
 use serde_json::Value;
 
 /// The results of one task.
@@ -45,11 +46,6 @@ impl Results {
         std::fs::write(self.out.join(format!("{}.svg", self.name)), svg)?;
         Ok(())
     }
-}
-
-/// Whether a run counts.
-pub fn is_valid(run: &Value) -> bool {
-    run.get("valid") == Some(&Value::Bool(true))
 }
 
 /// Whether what was asked for came about, in a word.

@@ -1,6 +1,7 @@
 //! The desk's queries, each at random keys of what is stored.
 
 use benches::draw::Draw;
+use clap::ValueEnum;
 use schemas::conversation::ConversationState;
 use schemas::ids::{ConversationId, LineKey};
 use sink::store::{Filter, Order};
@@ -19,97 +20,58 @@ const TIMELINE: usize = 100;
 /// Names alike that are suggested.
 const SUGGESTED: usize = 8;
 
-/// A query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A query, and what it is called in results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum Query {
+    #[value(name = "conversation")]
     Conversation,
+    #[value(name = "history, whole")]
     History,
+    #[value(name = "history behind a line")]
     HistoryBehind,
+    #[value(name = "latest of a contact")]
     LatestOf,
+    #[value(name = "message")]
     Message,
+    #[value(name = "place in the queue")]
     AheadOf,
+    #[value(name = "list queued by urgency")]
     Queued,
+    #[value(name = "list queued of a queue")]
     QueuedOfQueue,
+    #[value(name = "list open by change")]
     Open,
+    #[value(name = "list of an agent's own")]
     Mine,
+    #[value(name = "list all by change")]
     Recent,
+    #[value(name = "list all, a later page")]
     RecentNext,
+    #[value(name = "list resolved")]
     Resolved,
+    #[value(name = "list resolved, next page")]
     ResolvedNext,
+    #[value(name = "list closed")]
     Closed,
+    #[value(name = "list closed, a later page")]
     ClosedNext,
+    #[value(name = "list of a queue, any state")]
     OfQueue,
+    #[value(name = "list of an agent, any state")]
     OfOwner,
+    #[value(name = "queues")]
     Queues,
+    #[value(name = "minutes, one hour")]
     Minutes,
+    #[value(name = "turns to look at")]
     Checks,
+    #[value(name = "customer with names alike")]
     Customer,
+    #[value(name = "customer's conversations")]
     CustomerConversations,
+    #[value(name = "page of a timeline")]
     TimelinePage,
-}
-
-impl Query {
-    /// All of them.
-    pub const ALL: [Self; 24] = {
-        use Query::*;
-        [
-            Conversation,
-            History,
-            HistoryBehind,
-            LatestOf,
-            Message,
-            AheadOf,
-            Queued,
-            QueuedOfQueue,
-            Open,
-            Mine,
-            Recent,
-            RecentNext,
-            Resolved,
-            ResolvedNext,
-            Closed,
-            ClosedNext,
-            OfQueue,
-            OfOwner,
-            Queues,
-            Minutes,
-            Checks,
-            Customer,
-            CustomerConversations,
-            TimelinePage,
-        ]
-    };
-
-    /// What it is called in results.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Conversation => "conversation",
-            Self::History => "history, whole",
-            Self::HistoryBehind => "history behind a line",
-            Self::LatestOf => "latest of a contact",
-            Self::Message => "message",
-            Self::AheadOf => "place in the queue",
-            Self::Queued => "list queued by urgency",
-            Self::QueuedOfQueue => "list queued of a queue",
-            Self::Open => "list open by change",
-            Self::Mine => "list of an agent's own",
-            Self::Recent => "list all by change",
-            Self::RecentNext => "list all, a later page",
-            Self::Resolved => "list resolved",
-            Self::ResolvedNext => "list resolved, next page",
-            Self::Closed => "list closed",
-            Self::ClosedNext => "list closed, a later page",
-            Self::OfQueue => "list of a queue, any state",
-            Self::OfOwner => "list of an agent, any state",
-            Self::Queues => "queues",
-            Self::Minutes => "minutes, one hour",
-            Self::Checks => "turns to look at",
-            Self::Customer => "customer with names alike",
-            Self::CustomerConversations => "customer's conversations",
-            Self::TimelinePage => "page of a timeline",
-        }
-    }
 }
 
 /// Whoever asks.

@@ -1,11 +1,12 @@
-//! How far outputs are behind what was due, over time.
+//! When messages were due and when they were done: how late, and how far behind, over time.
 //!
 //! Invariant: counts from when messages were due, whatever became of those before.
 
 use std::time::Duration;
 
-use benches::histogram;
 use serde_json::Value;
+
+use crate::histogram;
 
 /// Points of a curve.
 const POINTS: u32 = 120;
@@ -16,6 +17,7 @@ pub struct Times(pub Vec<(Duration, Option<Duration>)>);
 impl Times {
     /// The first moment from `since` on at which everything is done that was due `slack` before.
     /// `None`: there is none before the last message.
+    #[must_use]
     pub fn cleared(&self, since: Duration, slack: Duration) -> Option<Duration> {
         let mut all_done = Duration::ZERO;
         let following = self.0.iter().skip(1);
@@ -29,17 +31,22 @@ impl Times {
     }
 
     /// How many messages due by `at` are not done by then.
+    #[must_use]
     pub fn behind(&self, at: Duration) -> usize {
         let due = self.0.iter().filter(|(due, _)| *due <= at);
         due.filter(|(_, done)| done.is_none_or(|done| done > at)).count()
     }
 
     /// When the first one was done from `since` on.
+    #[must_use]
     pub fn first(&self, since: Duration) -> Option<Duration> {
         self.0.iter().filter_map(|(_, done)| *done).filter(|done| *done >= since).min()
     }
 
     /// Percentiles from due to done, of those due from `from` to `to`.
+    ///
+    /// # Errors
+    /// No histogram can be made: a mistake here.
     pub fn latency(&self, from: Duration, to: Duration) -> anyhow::Result<Value> {
         let mut times = histogram::of_micros()?;
         for (due, done) in self.0.iter().filter(|(due, _)| *due >= from && *due < to) {
@@ -51,6 +58,7 @@ impl Times {
     }
 
     /// How many are behind at moments between `from` and `to`, in seconds from `zero`.
+    #[must_use]
     pub fn curve(&self, from: Duration, to: Duration, zero: Duration) -> Vec<(f64, usize)> {
         let step = to.saturating_sub(from) / POINTS;
         let moments = (0..=POINTS).map(|n| from + step * n);
