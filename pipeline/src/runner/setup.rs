@@ -98,7 +98,7 @@ impl Default for Policy {
         Self {
             batch_records_max: 512,
             batch_bytes_max: 4 << 20,
-            commit_records: 10_000,
+            commit_records: 4_000,
             commit_every: Duration::from_millis(100),
             idle_wait: Duration::from_millis(500),
             hot_keys_max: 20_000,

@@ -36,6 +36,12 @@ fn check_days(now_ms: i64) -> impl Iterator<Item = i64> {
     (0..=CHECK_DAYS).map(move |ago| today - ago)
 }
 
+/// Whether people have, or wait for, a conversation in this state.
+fn held(state: ConversationState) -> bool {
+    use ConversationState::{Assigned, Queued, WaitingCustomer};
+    matches!(state, Queued | Assigned | WaitingCustomer)
+}
+
 /// Turns as a column holds them.
 fn turns_to_text(turns: &[i64]) -> String {
     turns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")

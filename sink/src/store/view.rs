@@ -16,7 +16,7 @@ use schemas::ids::ConversationId;
 use schemas::topics::{CONVERSATIONS, Topic};
 
 use super::columns::rank;
-use super::{Filter, QueueRow};
+use super::{Filter, QueueRow, held};
 use crate::rows::ConversationRow;
 
 /// Conversations nobody waits for that are remembered of a tenant, so that the first pages of a list
@@ -120,13 +120,6 @@ impl Stand {
             self.conversation_id,
         )
     }
-}
-
-/// Whether people have, or wait for, a conversation in this state.
-#[must_use]
-pub fn held(state: ConversationState) -> bool {
-    use ConversationState::{Assigned, Queued, WaitingCustomer};
-    matches!(state, Queued | Assigned | WaitingCustomer)
 }
 
 /// Behind what a tail of `conversations` begins, given the first records the store has not applied:

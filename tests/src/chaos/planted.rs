@@ -232,7 +232,7 @@ pub fn missed(facts: &Facts) -> (usize, Vec<&'static str>) {
 pub fn plant_in_store(data_dir: &Path, facts: &Facts) -> anyhow::Result<()> {
     let store = Connection::open(data_dir.join("store.db"))?;
     let mut asked = store.prepare(
-        "SELECT conversation, max(seq) FROM history GROUP BY conversation \
+        "SELECT conversation, max(seq) FROM lines GROUP BY conversation \
          HAVING count(*) > 8 ORDER BY conversation",
     )?;
     let mut rows: Vec<(Vec<u8>, i64)> =
@@ -243,18 +243,23 @@ pub fn plant_in_store(data_dir: &Path, facts: &Facts) -> anyhow::Result<()> {
         anyhow::bail!("the run was too short to plant faults in its store");
     };
     // The first line is `opened`, the second the first message.
-    let gone = "DELETE FROM history WHERE conversation = ?1 AND seq = 2";
-    ensure!(store.execute(gone, params![lost.0])? == 1, "nothing to lose");
-    let again = "INSERT INTO history SELECT conversation, ?2, at_ms, record FROM history \
-                 WHERE conversation = ?1 AND seq = 2";
-    ensure!(store.execute(again, params![doubled.0, doubled.1 + 1])? == 1, "nothing to double");
-    let record = |seq: i64| -> anyhow::Result<Vec<u8>> {
-        let of = "SELECT record FROM history WHERE conversation = ?1 AND seq = ?2";
-        store.query_row(of, params![swapped.0, seq], |row| row.get(0)).context("nothing to swap")
+    let place = |id: &[u8], seq: i64| -> anyhow::Result<i64> {
+        let of = "SELECT number << 24 | ?2 FROM conversations WHERE id = ?1";
+        Ok(store.query_row(of, params![id, seq], |row| row.get(0))?)
     };
-    let (first, second) = (record(2)?, record(3)?);
-    let put = "UPDATE history SET record = ?3 WHERE conversation = ?1 AND seq = ?2";
-    store.execute(put, params![swapped.0, 2, second])?;
-    store.execute(put, params![swapped.0, 3, first])?;
+    let gone = "DELETE FROM history WHERE place = ?1";
+    ensure!(store.execute(gone, [place(&lost.0, 2)?])? == 1, "nothing to lose");
+    let again = "INSERT INTO history SELECT ?2, at_ms, record FROM history WHERE place = ?1";
+    let behind = place(&doubled.0, doubled.1 + 1)?;
+    ensure!(store.execute(again, [place(&doubled.0, 2)?, behind])? == 1, "nothing to double");
+    let record = |at: i64| -> anyhow::Result<Vec<u8>> {
+        let of = "SELECT record FROM history WHERE place = ?1";
+        store.query_row(of, [at], |row| row.get(0)).context("nothing to swap")
+    };
+    let (one, other) = (place(&swapped.0, 2)?, place(&swapped.0, 3)?);
+    let (first, second) = (record(one)?, record(other)?);
+    let put = "UPDATE history SET record = ?2 WHERE place = ?1";
+    store.execute(put, params![one, second])?;
+    store.execute(put, params![other, first])?;
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::cells::ChangedCells;
 use super::queries::{self, READS_MAX};
 use super::slots;
 use crate::rows::ConversationRow;
-use crate::store::view::{Stand, held};
-use crate::store::{Filter, Order, StoreError};
+use crate::store::view::Stand;
+use crate::store::{Filter, Order, StoreError, held};
 
 /// How far back lists go when nothing expires.
 const LISTED_MS_MAX: i64 = 10 * 365 * 86_400_000;

@@ -6,8 +6,10 @@
 mod apply;
 mod customers;
 mod deleted;
+mod lines;
 mod queries;
 mod tables;
+mod together;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,10 +22,10 @@ use schemas::conversation::Conversation;
 use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::state::MinuteMetrics;
 use schemas::topics::Topic;
-
-use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
 use tokio::sync::Semaphore;
 
+use self::together::{Portion, Together, Wanted};
+use super::{Filter, MessageRow, Order, QueueRow, Store, StoreError};
 use crate::customers::LinkRow;
 use crate::rows::{CheckRow, ConversationRow, Row};
 
@@ -39,6 +41,7 @@ pub struct SqliteStore {
 struct Shared {
     path: PathBuf,
     writer: Mutex<Connection>,
+    together: Together,
     readers: Mutex<Vec<Connection>>,
     reading: Semaphore,
 }
@@ -53,6 +56,7 @@ impl SqliteStore {
         let shared = Shared {
             path: path.to_owned(),
             writer: Mutex::new(writer),
+            together: Together::new(),
             readers: Mutex::default(),
             reading: Semaphore::new(READERS_MAX),
         };
@@ -134,6 +138,17 @@ impl SqliteStore {
         done.map_err(|_| broke_down())?.map_err(|error| tables::unavailable(&error))
     }
 
+    /// Has it written, with what others want written.
+    async fn write_together(&self, wanted: Wanted) -> Result<(), StoreError> {
+        let write = |portion: Portion| {
+            self.write(move |connection| {
+                portion.write(connection);
+                Ok(())
+            })
+        };
+        self.shared.together.write(wanted, write).await
+    }
+
     /// Runs `work` on a reading connection, off the async workers.
     async fn read<T: Send + 'static>(
         &self,
@@ -167,16 +182,15 @@ impl Store for SqliteStore {
         if rows.is_empty() {
             return Ok(());
         }
-        self.write(move |connection| apply::all(connection, &rows)).await
+        self.write_together(Wanted::Rows(rows)).await
     }
 
     async fn positions(&self, topic: Topic) -> Result<Option<Vec<(u32, Offset)>>, StoreError> {
-        self.read(move |connection| apply::positions(connection, topic)).await.map(Some)
+        self.read(move |connection| queries::positions(connection, topic)).await.map(Some)
     }
 
     async fn pass(&self, topic: Topic, positions: &[(u32, Offset)]) -> Result<(), StoreError> {
-        let positions = positions.to_vec();
-        self.write(move |connection| apply::pass(connection, topic, &positions)).await
+        self.write_together(Wanted::Positions(topic, positions.to_vec())).await
     }
 
     async fn conversation(

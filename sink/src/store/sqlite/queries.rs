@@ -1,16 +1,19 @@
 //! Answering people's queries.
 
+use pipeline::Offset;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, ToSql, params, params_from_iter};
 use schemas::Avro;
 use schemas::conversation::{Conversation, ConversationState, Route, RouteReason};
 use schemas::ids::{ContactKey, ConversationId, LineKey, MessageId};
 use schemas::message::{Channel, MessageKind};
 use schemas::state::MinuteMetrics;
+use schemas::topics::Topic;
 
+use super::lines::{of_place, place};
 use super::tables::{sealed_from_bytes, unreadable};
 use crate::rows::{AcceptedRow, CheckRow, ConversationRow, TurnSummary};
 use crate::store::columns::priority;
-use crate::store::{Filter, MessageRow, Order, QueueRow, check_days, turns_from_text};
+use crate::store::{Filter, MessageRow, Order, QueueRow, check_days, held, turns_from_text};
 
 const COLUMNS: &str = "id, tenant, protocol, channel, state, owner, queue, priority, sla_due_ms, \
     opened_at_ms, updated_at_ms, seq, contact_sealed, last_text_sealed, intent, confidence, \
@@ -52,6 +55,17 @@ fn conversation_of(row: &SqlRow<'_>) -> rusqlite::Result<ConversationRow> {
         last_text_sealed: sealed(13)?,
         turn,
     })
+}
+
+/// First record of `topic` not applied, by partition.
+pub(super) fn positions(
+    connection: &Connection,
+    topic: Topic,
+) -> rusqlite::Result<Vec<(u32, Offset)>> {
+    connection
+        .prepare_cached("SELECT partition, position FROM positions WHERE topic = ?1")?
+        .query_map([topic.0], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?
+        .collect()
 }
 
 pub(super) fn conversation(
@@ -100,12 +114,17 @@ pub(super) fn history(
     after_seq: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<(i64, Conversation)>> {
+    let number = connection
+        .prepare_cached("SELECT number FROM conversations WHERE id = ?1")?
+        .query_row([id.as_bytes()], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(Vec::new()) };
     let mut statement = connection.prepare_cached(
-        "SELECT at_ms, record FROM history WHERE conversation = ?1 AND seq > ?2 \
-         ORDER BY seq LIMIT ?3",
+        "SELECT at_ms, record FROM history WHERE place > ?1 AND place < ?2 ORDER BY place LIMIT ?3",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![id.as_bytes(), after_seq, limit], |row| {
+    let (behind, before) = (place(number, after_seq), place(number + 1, 0));
+    let rows = statement.query_map([behind, before, limit], |row| {
         let record: Vec<u8> = row.get(1)?;
         let record =
             Conversation::from_bytes(&record).map_err(|error| unreadable(&error.to_string()))?;
@@ -123,10 +142,17 @@ pub(super) fn conversations(
 ) -> rusqlite::Result<Vec<ConversationRow>> {
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(tenant.to_owned())];
     let mut conditions = vec!["tenant = ?".to_owned()];
+    let mut index = "";
     if !filter.states.is_empty() {
         let marks = vec!["?"; filter.states.len()].join(", ");
         conditions.push(format!("state IN ({marks})"));
         values.extend(filter.states.iter().map(|state| Box::new(state.as_str()) as Box<dyn ToSql>));
+        // Left to choose, SQLite walks along what changed last, which may be millions between two of these.
+        if filter.states.iter().copied().all(held) {
+            conditions.push("held = 1".to_owned());
+            let has_owner = filter.owner.is_some();
+            index = if has_owner { "INDEXED BY held_by_owner" } else { "INDEXED BY held_by_urgency" };
+        }
     }
     for (column, wanted) in [("queue", &filter.queue), ("owner", &filter.owner)] {
         if let Some(wanted) = wanted {
@@ -143,8 +169,10 @@ pub(super) fn conversations(
         Order::Recent => "updated_at_ms DESC",
     };
     values.push(Box::new(i64::try_from(limit).unwrap_or(i64::MAX)));
+    // Rows are read once it is known which are shown: an outage queues thousands.
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM conversations WHERE {} ORDER BY {order} LIMIT ?",
+        "SELECT {COLUMNS} FROM conversations WHERE number IN \
+         (SELECT number FROM conversations {index} WHERE {} ORDER BY {order} LIMIT ?) ORDER BY {order}",
         conditions.join(" AND ")
     ))?;
     statement.query_map(params_from_iter(values), conversation_of)?.collect()
@@ -159,9 +187,9 @@ pub(super) fn queues(
         .prepare_cached(
             "SELECT queue, sum(state = 'queued'), sum(state != 'queued'), \
              min(iif(state = 'queued', opened_at_ms, NULL)), \
-             sum(state = 'queued' AND sla_due_ms < ?2) FROM conversations \
-             WHERE tenant = ?1 AND queue IS NOT NULL \
-             AND state IN ('queued', 'assigned', 'waiting_customer') GROUP BY queue ORDER BY queue",
+             sum(state = 'queued' AND sla_due_ms < ?2) \
+             FROM conversations INDEXED BY held_by_urgency \
+             WHERE tenant = ?1 AND queue IS NOT NULL AND held = 1 GROUP BY queue ORDER BY queue",
         )?
         .query_map(params![tenant, now_ms], |row| {
             let count = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
@@ -183,11 +211,12 @@ pub(super) fn ahead_of(
     connection
         .prepare_cached(
             "SELECT (SELECT count(*) FROM conversations other WHERE other.tenant = mine.tenant \
-             AND other.state = 'queued' AND other.queue = mine.queue AND other.id != mine.id \
+             AND other.state = 'queued' AND other.held = 1 AND other.queue = mine.queue \
+             AND other.number != mine.number \
              AND (other.sla_due_ms IS NULL, ifnull(other.sla_due_ms, 0), -other.priority, \
-             other.opened_at_ms, other.id) \
+             other.opened_at_ms, other.number) \
              < (mine.sla_due_ms IS NULL, ifnull(mine.sla_due_ms, 0), -mine.priority, \
-             mine.opened_at_ms, mine.id)) \
+             mine.opened_at_ms, mine.number)) \
              FROM conversations mine WHERE id = ?1 AND state = 'queued'",
         )?
         .query_row([id.as_bytes()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
@@ -200,16 +229,15 @@ pub(super) fn message(
 ) -> rusqlite::Result<Option<MessageRow>> {
     connection
         .prepare_cached(
-            "SELECT tenant, contact, channel, kind, accepted_at_ms, text_sealed, conversation, seq \
-             FROM messages WHERE id = ?1",
+            "SELECT tenant, contact, channel, kind, accepted_at_ms, text_sealed, place, \
+             (SELECT id FROM conversations WHERE number = place >> 24) FROM messages WHERE id = ?1",
         )?
         .query_row([id.as_bytes()], |row| {
             let contact: Vec<u8> = row.get(1)?;
             let contact = ContactKey::from_slice(&contact).ok_or_else(|| unreadable("contact"))?;
             let (channel, kind): (String, String) = (row.get(2)?, row.get(3)?);
             let sealed: Option<Vec<u8>> = row.get(5)?;
-            let conversation: Option<Vec<u8>> = row.get(6)?;
-            let seq: Option<i64> = row.get(7)?;
+            let (place, conversation): (Option<i64>, Option<Vec<u8>>) = (row.get(6)?, row.get(7)?);
             Ok(MessageRow {
                 accepted: AcceptedRow {
                     message_id: id,
@@ -219,8 +247,9 @@ pub(super) fn message(
                     accepted_at_ms: row.get(4)?,
                     text_sealed: sealed.map(|bytes| sealed_from_bytes(&bytes)).transpose()?,
                 },
-                line: conversation
-                    .and_then(|bytes| Some((ConversationId::from_slice(&bytes)?, seq?))),
+                line: conversation.zip(place).and_then(|(id, place)| {
+                    Some((ConversationId::from_slice(&id)?, of_place(place).1))
+                }),
             })
         })
         .optional()

@@ -10,16 +10,18 @@ use schemas::sealed::SealedText;
 use crate::store::{StoreError, columns};
 
 /// Version of the layout. The store is a view: one of another version is deleted and made anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE conversations (
-    id BLOB PRIMARY KEY,
+    number INTEGER PRIMARY KEY,             -- as they came: those that go on lie near one another
+    id BLOB NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
     contact BLOB NOT NULL,
     protocol TEXT NOT NULL,
     channel TEXT NOT NULL,
     state TEXT NOT NULL,
+    held INTEGER NOT NULL,                  -- 1: people have it or wait for it
     owner TEXT,
     queue TEXT,
     priority INTEGER NOT NULL,              -- 0 low to 3 urgent
@@ -36,29 +38,37 @@ CREATE TABLE conversations (
     sentiment TEXT,
     route TEXT,
     reason TEXT
-) WITHOUT ROWID;
-CREATE INDEX conversations_by_urgency
-    ON conversations (tenant, state, queue, sla_due_ms, priority, opened_at_ms);
+);
 CREATE INDEX conversations_by_change ON conversations (tenant, updated_at_ms);
 CREATE INDEX conversations_by_contact ON conversations (tenant, contact, opened_at_ms);
+CREATE INDEX conversations_by_owner ON conversations (tenant, owner, updated_at_ms)
+    WHERE owner IS NOT NULL;
+CREATE INDEX conversations_by_queue ON conversations (tenant, queue, updated_at_ms)
+    WHERE queue IS NOT NULL;
+-- Conversations that robots alone have, which are most, cost the lists of people nothing.
+-- `held` is in it so that queues are counted without reading rows.
+CREATE INDEX held_by_urgency ON conversations
+    (tenant, state, queue, sla_due_ms, priority, opened_at_ms, updated_at_ms, held) WHERE held = 1;
+CREATE INDEX held_by_owner ON conversations (tenant, owner, updated_at_ms)
+    WHERE held = 1 AND owner IS NOT NULL;
 CREATE TABLE history (
-    conversation BLOB NOT NULL,
-    seq INTEGER NOT NULL,
+    place INTEGER PRIMARY KEY,              -- number of the conversation, 24 bits of the line's: see `lines`
     at_ms INTEGER NOT NULL,
-    record BLOB NOT NULL,                   -- Avro single-object, without readable text
-    PRIMARY KEY (conversation, seq)
-) WITHOUT ROWID;
+    record BLOB NOT NULL                    -- Avro single-object, without readable text
+);
+CREATE VIEW lines AS SELECT conversations.id AS conversation, place & 0xffffff AS seq, at_ms, record
+    FROM history JOIN conversations ON number = place >> 24;
 CREATE TABLE messages (
-    id BLOB PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
     tenant TEXT NOT NULL,
     contact BLOB NOT NULL,
     channel TEXT NOT NULL,
     kind TEXT NOT NULL,
     accepted_at_ms INTEGER NOT NULL,
     text_sealed BLOB,                       -- until the history holds it
-    conversation BLOB,
-    seq INTEGER
-) WITHOUT ROWID;
+    place INTEGER                           -- of its line of the history
+);
 CREATE TABLE minutes (
     tenant TEXT NOT NULL,
     minute INTEGER NOT NULL,
