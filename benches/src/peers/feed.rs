@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::draw::mix;
-use crate::pace::{due_at, wait_until};
+use crate::pace::{due_at, go_first, wait_until};
 use anyhow::Context as _;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use hdrhistogram::Histogram;
 use pipeline::{Log, Record};
 use schemas::Avro;
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use crate::peers::model::Text;
 use crate::peers::records::{IN, Message};
@@ -82,50 +82,57 @@ impl Feed {
     }
 
     /// Writes messages `from..to`, number n at `started + (n − from) / rate`; gives how late each was
-    /// handed to the log, in microseconds, those of the first `warm` left out.
+    /// handed to the log, in microseconds, those of the first `warm` left out. On a thread of its own.
     pub async fn paced(
+        self: Arc<Self>,
+        which: (u64, u64),
+        rate: f64,
+        started: Instant,
+        warm: Duration,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let (told, sent) = oneshot::channel();
+        std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+            go_first();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let late = match runtime {
+                Ok(runtime) => runtime.block_on(self.keep_time(which, rate, started, warm)),
+                Err(error) => Err(error.into()),
+            };
+            let _ = told.send(late);
+        })?;
+        sent.await.context("the thread that keeps the time broke down")?
+    }
+
+    async fn keep_time(
         &self,
         (from, to): (u64, u64),
         rate: f64,
         started: Instant,
         warm: Duration,
     ) -> anyhow::Result<Histogram<u64>> {
-        let (due, mut dues) = mpsc::unbounded_channel();
-        let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
-            for id in from..to {
-                let at = due_at(id - from, rate);
-                wait_until(started + at, AWAKE);
-                if due.send((id, at)).is_err() {
-                    return;
-                }
-            }
-        })?;
         let mut late = crate::histogram::of_micros()?;
         let mut going: FuturesUnordered<Going<'_>> = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                biased;
-                next = dues.recv() => {
-                    let Some((id, at)) = next else { break };
-                    if at >= warm {
-                        let by = started.elapsed().saturating_sub(at);
-                        late.saturating_record(u64::try_from(by.as_micros()).unwrap_or(u64::MAX));
-                    }
-                    let record = self.record(id)?;
-                    let mut append: Going<'_> = Box::pin(self.append(record));
-                    // Begun now, so that the next one is behind it.
-                    match futures::poll!(&mut append) {
-                        std::task::Poll::Ready(done) => done?,
-                        std::task::Poll::Pending => going.push(append),
-                    }
-                }
-                Some(done) = going.next() => done?,
+        for id in from..to {
+            let at = due_at(id - from, rate);
+            wait_until(started + at, AWAKE);
+            if at >= warm {
+                let by = started.elapsed().saturating_sub(at);
+                late.saturating_record(u64::try_from(by.as_micros()).unwrap_or(u64::MAX));
+            }
+            // Begun now, so that the next one is behind it.
+            let mut append: Going<'_> = Box::pin(self.append(self.record(id)?));
+            match futures::poll!(&mut append) {
+                std::task::Poll::Ready(done) => done?,
+                std::task::Poll::Pending => going.push(append),
+            }
+            tokio::task::yield_now().await;
+            while let Some(Some(done)) = going.next().now_or_never() {
+                done?;
             }
         }
         while let Some(done) = going.next().await {
             done?;
         }
-        pacing.join().ok().context("the thread that keeps the time broke down")?;
         Ok(late)
     }
 

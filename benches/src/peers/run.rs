@@ -95,8 +95,7 @@ impl Stand {
         }
         let ready_s = running.started.elapsed().as_secs_f64();
         let (began, feed) = (Instant::now(), Arc::clone(&running.feed));
-        let sending =
-            tokio::spawn(async move { feed.paced((READY, total), rate, began, warm).await });
+        let sending = tokio::spawn(feed.paced((READY, total), rate, began, warm));
         tokio::time::sleep_until((began + warm).into()).await;
         let before = running.cpu();
         let late = sending.await??;

@@ -64,6 +64,6 @@ pub(super) trait Link: Send {
     /// Version of the side inputs `partition` is read with.
     fn pinned(&self, partition: u32) -> &str;
 
-    /// States changed since the last commit.
+    /// States changed since the last commit, which has taken effect.
     fn take_changes(&mut self, partition: u32) -> Result<Vec<(Bytes, Option<StateRow>)>, LogError>;
 }

@@ -85,7 +85,7 @@ pub struct Policy {
     pub commit_every: Duration,
     /// Longest wait without records before deadlines are looked at.
     pub idle_wait: Duration,
-    /// Keys whose state is kept in memory, by partition.
+    /// Keys whose state is kept in memory, by partition, beside those that were not committed yet.
     pub hot_keys_max: usize,
     /// Deadlines ticked at once.
     pub ticks_max: usize,
@@ -96,9 +96,9 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            batch_records_max: 512,
+            batch_records_max: 2_048,
             batch_bytes_max: 4 << 20,
-            commit_records: 4_000,
+            commit_records: 10_000,
             commit_every: Duration::from_millis(100),
             idle_wait: Duration::from_millis(500),
             hot_keys_max: 20_000,
@@ -109,12 +109,6 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Keys kept in memory: at least those a commit on its way and all that is taken beside it may
-    /// touch, because until it has taken effect they can be read nowhere else.
-    pub(super) fn hot_keys(&self) -> usize {
-        self.hot_keys_max.max(4 * (self.commit_records + self.batch_records_max))
-    }
-
     pub(super) fn limit(&self, wait: Duration) -> Limit {
         Limit { records_max: self.batch_records_max, bytes_max: self.batch_bytes_max, wait }
     }

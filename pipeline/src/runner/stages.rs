@@ -174,7 +174,7 @@ impl StageRunner {
     async fn assigned(&mut self, leases: Vec<Lease>) -> Result<(), RunError> {
         for lease in leases {
             let restored = self.member.restore(lease).await?;
-            let hot_keys_max = self.setup.policy.hot_keys();
+            let hot_keys_max = self.setup.policy.hot_keys_max;
             let held = Held::restore(lease, restored, &mut self.posts, hot_keys_max)?;
             self.held.insert(lease.partition, held);
         }

@@ -25,6 +25,9 @@ pub(super) struct KeyedState<T> {
     reader: Arc<dyn StateReader>,
     /// Changed since the last commit.
     staged: ByKey<Option<Entry<T>>>,
+    /// Of the last commit, which may still be on its way: until it has taken effect these can be read
+    /// nowhere else.
+    committing: ByKey<Option<Entry<T>>>,
     /// As committed; the keys used lately. Two generations: what was not used while the young one
     /// filled up is forgotten with the old one.
     young: ByKey<Option<Entry<T>>>,
@@ -37,6 +40,7 @@ impl<T: Keyed> KeyedState<T> {
         Self {
             reader,
             staged: ByKey::default(),
+            committing: ByKey::default(),
             young: ByKey::default(),
             old: ByKey::default(),
             hot_keys_max: hot_keys_max.max(2),
@@ -48,7 +52,8 @@ impl<T: Keyed> KeyedState<T> {
         if !T::KEPT {
             return Ok(None);
         }
-        if let Some(entry) = self.staged.get(key).or_else(|| self.young.get(key)) {
+        let at_hand = [&self.staged, &self.committing, &self.young];
+        if let Some(entry) = at_hand.into_iter().find_map(|by_key| by_key.get(key)) {
             return Ok(entry.clone());
         }
         let entry = match self.old.remove(key) {
@@ -66,14 +71,16 @@ impl<T: Keyed> KeyedState<T> {
         }
     }
 
-    /// What changed since the last commit, for the next.
+    /// What changed since the last commit, for the next. The last one has taken effect.
     pub(super) fn take_changes(&mut self) -> Result<Vec<(Bytes, Option<StateRow>)>, LogError> {
-        let mut staged: Vec<_> = std::mem::take(&mut self.staged).into_iter().collect();
-        // A changelog may be somebody's input: the same unit always writes it in the same order.
-        staged.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut changes = Vec::with_capacity(staged.len());
-        for (key, entry) in staged {
+        let committing = std::mem::take(&mut self.staged);
+        let mut changes = Vec::with_capacity(committing.len());
+        for (key, entry) in &committing {
             changes.push((key.clone(), entry.as_ref().map(write).transpose()?));
+        }
+        // A changelog may be somebody's input: the same unit always writes it in the same order.
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, entry) in std::mem::replace(&mut self.committing, committing) {
             self.old.remove(&key);
             self.keep_hot(key, entry);
         }

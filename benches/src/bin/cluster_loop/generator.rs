@@ -9,8 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use benches::draw::mix;
+use benches::pace::{due_at, go_first, wait_until};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// Every such message is of a caller that does not wait.
 const UNWAITED_EVERY: u64 = 10;
@@ -116,30 +118,31 @@ impl Generator {
 
     /// Sends everything; gives what came of it, in the order of the intended times.
     pub async fn run(self: &Arc<Self>, load: &Load) -> anyhow::Result<Vec<Shot>> {
-        let (shots, mut came) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Handle::current();
-        let (generator, sent) = (Arc::clone(self), Arc::new(load.clone()));
-        let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
-            let (began, began_us) = (Instant::now(), now_us());
-            for n in 0..sent.count {
-                #[allow(clippy::cast_precision_loss)] // messages of a run
-                let at = Duration::from_secs_f64(n as f64 / sent.rate);
-                std::thread::sleep(at.saturating_sub(began.elapsed()));
-                let intended_us = began_us + u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-                let (generator, sent, shots) =
-                    (Arc::clone(&generator), Arc::clone(&sent), shots.clone());
-                runtime.spawn(async move {
-                    let _ = shots.send(generator.shoot(&sent, n, intended_us).await);
-                });
-            }
+        let (generator, load) = (Arc::clone(self), Arc::new(load.clone()));
+        let (told, came) = oneshot::channel();
+        std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+            go_first();
+            let _ = told.send(generator.keep_time(&load));
         })?;
-        let mut all = Vec::new();
-        while let Some(shot) = came.recv().await {
-            all.push(shot);
-        }
-        pacing.join().ok().context("the thread that keeps the time broke down")?;
+        let mut all = came.await.context("the thread that keeps the time broke down")??;
         all.sort_by_key(|shot| shot.n);
         Ok(all)
+    }
+
+    fn keep_time(self: &Arc<Self>, load: &Arc<Load>) -> anyhow::Result<Vec<Shot>> {
+        let mut building = tokio::runtime::Builder::new_multi_thread();
+        building.worker_threads(1).enable_all().on_thread_start(go_first);
+        let (runtime, mut shots) = (building.build()?, JoinSet::new());
+        let (began, began_us) = (Instant::now(), now_us());
+        for n in 0..load.count {
+            let at = due_at(n, load.rate);
+            wait_until(began + at, Duration::ZERO);
+            let intended_us = began_us + u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+            let (generator, load) = (Arc::clone(self), Arc::clone(load));
+            let shot = async move { generator.shoot(&load, n, intended_us).await };
+            shots.spawn_on(shot, runtime.handle());
+        }
+        Ok(runtime.block_on(shots.join_all()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use benches::histogram;
-use benches::pace::{due_at, wait_until};
+use benches::pace::{due_at, go_first, wait_until};
 use hdrhistogram::Histogram;
 use pipeline::telemetry::thread_cpu;
 use pipeline::{Effect, Envelope, Offset, Outcome};
@@ -99,6 +99,7 @@ pub async fn run(
     let history = tokio::spawn(lane(KeepHistory(store), history));
     let mut late = histogram::of_micros()?;
     let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+        go_first();
         let (started, mut messages) = (Instant::now(), 0);
         for step in steps {
             let due = started + due_at(messages, rate);

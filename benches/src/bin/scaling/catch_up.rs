@@ -105,7 +105,7 @@ async fn away<'a>(stand: &Stand, asked: &'a Asked) -> anyhow::Result<Away<'a>> {
     running.workers.push(stand.start(PEER, &prefix)?);
     ensure!(running.until(READY, READY_WITHIN).await?, "the worker was not ready in time");
     let (began, feed, rate) = (Instant::now(), Arc::clone(&running.feed), asked.rate);
-    let sending = tokio::spawn(async move { feed.paced((READY, total), rate, began, warm).await });
+    let sending = tokio::spawn(feed.paced((READY, total), rate, began, warm));
     tokio::time::sleep_until((began + warm).into()).await;
     running.all_run()?;
     let stopping = began.elapsed();

@@ -165,7 +165,8 @@ fn stands(
     let Some((number, known)) = known else { return open(transaction, id, told) };
     let cells = told.later_than(&known)?;
     if !cells.is_empty() {
-        let columns: Vec<String> = cells.iter().map(|(column, _)| format!("{column} = ?")).collect();
+        let columns: Vec<String> =
+            cells.iter().map(|(column, _)| format!("{column} = ?")).collect();
         let update = format!("UPDATE conversations SET {} WHERE number = ?", columns.join(", "));
         let values = cells.into_iter().map(|(_, value)| value).chain([number.into()]);
         transaction.prepare_cached(&update)?.execute(params_from_iter(values))?;

@@ -151,7 +151,8 @@ pub(super) fn conversations(
         if filter.states.iter().copied().all(held) {
             conditions.push("held = 1".to_owned());
             let has_owner = filter.owner.is_some();
-            index = if has_owner { "INDEXED BY held_by_owner" } else { "INDEXED BY held_by_urgency" };
+            index =
+                if has_owner { "INDEXED BY held_by_owner" } else { "INDEXED BY held_by_urgency" };
         }
     }
     for (column, wanted) in [("queue", &filter.queue), ("owner", &filter.owner)] {

@@ -39,7 +39,8 @@ CREATE TABLE conversations (
     route TEXT,
     reason TEXT
 );
-CREATE INDEX conversations_by_change ON conversations (tenant, updated_at_ms);
+-- With the state, so that a list of some states reads the rows it shows and no others.
+CREATE INDEX conversations_by_change ON conversations (tenant, updated_at_ms, state);
 CREATE INDEX conversations_by_contact ON conversations (tenant, contact, opened_at_ms);
 CREATE INDEX conversations_by_owner ON conversations (tenant, owner, updated_at_ms)
     WHERE owner IS NOT NULL;
