@@ -5,11 +5,29 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
 /// When the n-th of a run is due.
 #[must_use]
 pub fn due_at(n: u64, rate: f64) -> Duration {
     #[allow(clippy::cast_precision_loss)] // messages of a run
     Duration::from_secs_f64(n as f64 / rate)
+}
+
+/// Runs `work`, which keeps the time, on a thread of its own that goes first; gives what came of it.
+///
+/// # Errors
+/// When there can be no thread, or it broke down.
+pub async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<T> {
+    let (told, came) = oneshot::channel();
+    std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
+        go_first();
+        let _ = told.send(work());
+    })?;
+    came.await.context("the thread that keeps the time broke down")
 }
 
 /// Has the kernel run the calling thread before those of what is measured. Without the right to it (root, or

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::draw::mix;
-use crate::pace::{due_at, go_first, wait_until};
+use crate::pace::{self, due_at, wait_until};
 use anyhow::Context as _;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use hdrhistogram::Histogram;
 use pipeline::{Log, Record};
 use schemas::Avro;
-use tokio::sync::oneshot;
 
 use crate::peers::model::Text;
 use crate::peers::records::{IN, Message};
@@ -90,17 +89,11 @@ impl Feed {
         started: Instant,
         warm: Duration,
     ) -> anyhow::Result<Histogram<u64>> {
-        let (told, sent) = oneshot::channel();
-        std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
-            go_first();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let late = match runtime {
-                Ok(runtime) => runtime.block_on(self.keep_time(which, rate, started, warm)),
-                Err(error) => Err(error.into()),
-            };
-            let _ = told.send(late);
-        })?;
-        sent.await.context("the thread that keeps the time broke down")?
+        pace::apart(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(self.keep_time(which, rate, started, warm))
+        })
+        .await?
     }
 
     async fn keep_time(

@@ -244,13 +244,13 @@ pub fn plant_in_store(data_dir: &Path, facts: &Facts) -> anyhow::Result<()> {
     };
     // The first line is `opened`, the second the first message.
     let place = |id: &[u8], seq: i64| -> anyhow::Result<i64> {
-        let of = "SELECT number << 24 | ?2 FROM conversations WHERE id = ?1";
+        let of = "SELECT place FROM lines WHERE conversation = ?1 AND seq = ?2";
         Ok(store.query_row(of, params![id, seq], |row| row.get(0))?)
     };
     let gone = "DELETE FROM history WHERE place = ?1";
     ensure!(store.execute(gone, [place(&lost.0, 2)?])? == 1, "nothing to lose");
     let again = "INSERT INTO history SELECT ?2, at_ms, record FROM history WHERE place = ?1";
-    let behind = place(&doubled.0, doubled.1 + 1)?;
+    let behind = place(&doubled.0, doubled.1)? + 1;
     ensure!(store.execute(again, [place(&doubled.0, 2)?, behind])? == 1, "nothing to double");
     let record = |at: i64| -> anyhow::Result<Vec<u8>> {
         let of = "SELECT record FROM history WHERE place = ?1";

@@ -7,11 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use benches::draw::mix;
-use benches::pace::{due_at, go_first, wait_until};
+use benches::pace::{self, due_at, go_first, wait_until};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Every such message is of a caller that does not wait.
@@ -119,12 +117,7 @@ impl Generator {
     /// Sends everything; gives what came of it, in the order of the intended times.
     pub async fn run(self: &Arc<Self>, load: &Load) -> anyhow::Result<Vec<Shot>> {
         let (generator, load) = (Arc::clone(self), Arc::new(load.clone()));
-        let (told, came) = oneshot::channel();
-        std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
-            go_first();
-            let _ = told.send(generator.keep_time(&load));
-        })?;
-        let mut all = came.await.context("the thread that keeps the time broke down")??;
+        let mut all = pace::apart(move || generator.keep_time(&load)).await??;
         all.sort_by_key(|shot| shot.n);
         Ok(all)
     }

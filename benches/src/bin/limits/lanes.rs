@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use benches::histogram;
-use benches::pace::{due_at, go_first, wait_until};
+use benches::pace::{self, due_at, wait_until};
 use hdrhistogram::Histogram;
 use pipeline::telemetry::thread_cpu;
 use pipeline::{Effect, Envelope, Offset, Outcome};
@@ -98,8 +98,7 @@ pub async fn run(
     let accepted = tokio::spawn(lane(KeepAccepted(Arc::clone(&store)), accepted));
     let history = tokio::spawn(lane(KeepHistory(store), history));
     let mut late = histogram::of_micros()?;
-    let pacing = std::thread::Builder::new().name("pace".to_owned()).spawn(move || {
-        go_first();
+    let sent = pace::apart(move || {
         let (started, mut messages) = (Instant::now(), 0);
         for step in steps {
             let due = started + due_at(messages, rate);
@@ -116,10 +115,9 @@ pub async fn run(
             }
         }
         (messages, late, thread_cpu().unwrap_or_default().as_secs_f64(), Instant::now())
-    })?;
+    });
+    let (messages, late, pacing_cpu_s, last) = sent.await?;
     let (accepted, history) = (accepted.await??, history.await??);
-    let kept = pacing.join().ok().context("the thread that keeps the time broke down")?;
-    let (messages, late, pacing_cpu_s, last) = kept;
     let ended = accepted.ended.max(history.ended);
     let behind_s = ended.saturating_duration_since(last).as_secs_f64();
     Ok(Fed { messages, late, pacing_cpu_s, behind_s, accepted, history })

@@ -57,7 +57,8 @@ CREATE TABLE history (
     at_ms INTEGER NOT NULL,
     record BLOB NOT NULL                    -- Avro single-object, without readable text
 );
-CREATE VIEW lines AS SELECT conversations.id AS conversation, place & 0xffffff AS seq, at_ms, record
+CREATE VIEW lines AS
+    SELECT conversations.id AS conversation, place & 0xffffff AS seq, at_ms, record, place
     FROM history JOIN conversations ON number = place >> 24;
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY,

@@ -38,7 +38,7 @@ struct Job {
 /// Those who wait.
 pub(super) struct Together {
     waiting: Mutex<Vec<Job>>,
-    /// Held by whoever writes for all: when it last began.
+    /// Held by whoever writes for all: when the next may begin.
     turn: tokio::sync::Mutex<Instant>,
 }
 
@@ -47,8 +47,7 @@ pub(super) struct Portion(Vec<Job>);
 
 impl Together {
     pub(super) fn new() -> Self {
-        let long_ago = Instant::now().checked_sub(PACE).unwrap_or_else(Instant::now);
-        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::new(long_ago) }
+        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::new(Instant::now()) }
     }
 
     /// Has `wanted` written, by `write` unless somebody else is about to.
@@ -59,12 +58,12 @@ impl Together {
     ) -> Result<(), StoreError> {
         let (done, mut told) = oneshot::channel();
         self.waiting.lock().push(Job { wanted, done });
-        let mut began = self.turn.lock().await;
+        let mut next_at = self.turn.lock().await;
         if let Ok(result) = told.try_recv() {
             return result;
         }
-        sleep_until(*began + PACE).await;
-        *began = Instant::now();
+        sleep_until(*next_at).await;
+        *next_at = Instant::now() + PACE;
         let portion = Portion(std::mem::take(&mut *self.waiting.lock()));
         write(portion).await?;
         told.try_recv().unwrap_or_else(|_| Err(broke_down()))
