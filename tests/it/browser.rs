@@ -6,6 +6,7 @@ use std::time::Duration;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
+use tests::api::Answer;
 use tests::server::{Options, Server, root};
 
 use crate::context::models_with_table;
@@ -137,6 +138,10 @@ async fn a_customer_is_answered_and_the_desk_shows_why() {
     reads(&desk, &id("live-card"), "minha internet caiu").await;
     let card = see(&desk, &id("live-card")).await;
     let conversation = card.attr("data-conversation").await.unwrap().expect("its conversation");
+    // The page asks the store once, which may have the decision later than the stream has told it.
+    let decided = |answer: &Answer| answer.text.contains("turn_decided");
+    let path = format!("/v1/conversations/{conversation}");
+    server.api().until(&path, PATIENCE, decided).await.unwrap();
     desk.goto(&format!("{}/#/conversa/{conversation}", server.url())).await.unwrap();
     reads(&desk, &id("ngrams"), "caiu").await;
     click(&desk, ".nav a[data-view=numbers]").await;
@@ -209,6 +214,9 @@ async fn answers_are_checked_the_path_closes_the_numbers_show_it_and_it_is_opene
         let decision = api.decide(&format!("C{n}"), "minha internet caiu").await.unwrap();
         assert_eq!(decision["route"], "auto", "{decision}");
     }
+    // The page asks when it opens, and then not for long: what is to be checked is there by then.
+    let all = |answer: &Answer| answer.body["checks"].as_array().map(Vec::len) == Some(4);
+    api.until("/v1/checks", PATIENCE, all).await.unwrap();
     let desk = driver.window(1440, 900).await;
     desk.goto(&format!("{}/#/conferir", server.url())).await.unwrap();
     desk.execute("localStorage.setItem('correnteza.agent', 'Ana')", vec![]).await.unwrap();
@@ -236,10 +244,13 @@ async fn answers_are_checked_the_path_closes_the_numbers_show_it_and_it_is_opene
     // What the CRM told of a customer is told in the decision, in words.
     let first = api.decide("C5", "minha internet está lenta").await.unwrap();
     let conversation = first["conversation_id"].as_str().unwrap();
-    let answered = |answer: &tests::api::Answer| answer.text.contains("reply_sent");
+    let answered = |answer: &Answer| answer.text.contains("reply_sent");
     let path = format!("/v1/conversations/{conversation}");
     api.until(&path, PATIENCE, answered).await.unwrap();
     api.decide("C5", "alguma novidade?").await.unwrap();
+    // The page does not ask again for what came before it was opened.
+    let both = |answer: &Answer| answer.text.matches("turn_decided").count() == 2;
+    api.until(&path, PATIENCE, both).await.unwrap();
     desk.goto(&format!("{}/#/conversa/{conversation}", server.url())).await.unwrap();
     reads(&desk, &id("ngrams"), "linha sem sinal").await;
     desk.close().await.unwrap();

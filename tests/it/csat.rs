@@ -23,6 +23,12 @@ async fn ask(api: &Api, id: &str, action: &str, more: Value) -> Answer {
     api.post(&format!("/v1/conversations/{id}/{action}"), &body).await.unwrap()
 }
 
+/// Waits until the history tells of an event: its line is written after the socket was told.
+async fn tells(api: &Api, id: &str, name: &str) -> Answer {
+    let path = format!("/v1/conversations/{id}");
+    api.until(&path, PATIENCE, |answer| !events(answer, name).is_empty()).await.unwrap()
+}
+
 fn events(answer: &Answer, name: &str) -> Vec<Value> {
     let lines = answer.body["history"].as_array().unwrap().iter();
     lines.filter(|line| line["event"] == name).map(|line| line["detail"].clone()).collect()
@@ -63,7 +69,7 @@ async fn a_web_chat_shows_a_form_and_the_desk_what_came_of_it() {
     }
     assert_eq!(until(&mut socket, "error").await["code"], "bad_csat");
     assert_eq!(until(&mut socket, "csat").await["score"], 4, "the first one counts");
-    let shown = stands(&api, &id, "csat").await;
+    let shown = tells(&api, &id, "csat_answered").await;
     let answered = events(&shown, "csat_answered");
     assert_eq!(answered.len(), 1);
     assert_eq!(

@@ -28,6 +28,13 @@ async fn customer(api: &Api, of: &str, enough: impl Fn(&Answer) -> bool) -> Answ
     api.until(&format!("/v1/customers/{of}"), PATIENCE, enough).await.unwrap()
 }
 
+/// Waits until the store has a conversation up to its answer, which is its last line until somebody does
+/// something: who waits for a decision is told before that.
+async fn answered(api: &Api, conversation: &str) {
+    let told = |answer: &Answer| answer.text.contains("\"reply_sent\"");
+    api.until(&format!("/v1/conversations/{conversation}"), PATIENCE, told).await.unwrap();
+}
+
 fn path(of: &str, what: &str) -> String {
     format!("/v1/customers/{of}/{what}")
 }
@@ -41,6 +48,8 @@ fn number(ninth_digit: bool) -> Value {
 async fn merged(api: &Api) -> (String, String) {
     let first = id(&says(api, "sms", number(false), "quero falar com um atendente humano").await);
     let second = id(&says(api, "whatsapp", number(true), "oi").await);
+    answered(api, &first).await;
+    answered(api, &second).await;
     let alone = customer(api, &first, |answer| count(answer, "/suggestions") == 1).await;
     let known = (count(&alone, "/contacts"), count(&alone, "/links"));
     assert_eq!(known, (1, 0), "alike, not the same");
@@ -111,6 +120,9 @@ async fn who_parted_contacts_and_why_is_told_also_by_the_log_alone() {
     let part = json!({ "agent": "Bruno", "reason": "é da mãe dela", "contact": second });
     let parted = api.post(&path(&first, "unmerge"), &part).await.unwrap();
     assert_eq!((parted.status, count(&parted, "/undone")), (200, 1), "{}", parted.text);
+    // The line that tells of it comes by another way than the link, and is the contact's last.
+    let told = |answer: &Answer| answer.text.contains("\"unlinked\"");
+    api.until(&format!("/v1/conversations/{first}"), PATIENCE, told).await.unwrap();
     let before = customer(&api, &first, |answer| count(answer, "/contacts") == 1).await;
     assert_eq!(before.body["links"][0]["holds"], false);
     assert_eq!(before.str("/links/0/undone/by"), "Bruno");
@@ -133,16 +145,18 @@ async fn whom_the_crm_confirms_on_two_channels_is_one_customer() {
     let api = server.api();
     let known = json!({ "id": "C6" });
     let first = id(&says(&api, "api", known.clone(), "minha internet caiu").await);
-    let alone = customer(&api, &first, |answer| count(answer, "/links") == 1).await;
-    assert_eq!((alone.str("/links/0/source"), count(&alone, "/contacts")), ("crm", 1));
+    // Links and conversations come to the store by ways of their own.
+    let there = |answer: &Answer| (count(answer, "/links"), count(answer, "/contacts")) == (1, 1);
+    let alone = customer(&api, &first, there).await;
+    assert_eq!(alone.str("/links/0/source"), "crm");
     assert_eq!(alone.body["contacts"][0]["confirmed"], true);
     says(&api, "whatsapp", known, "minha internet caiu").await;
     let both = customer(&api, &first, |answer| count(answer, "/contacts") == 2).await;
     let contacts = both.body["contacts"].as_array().unwrap();
     assert!(contacts.iter().all(|contact| contact["confirmed"] == true), "{}", both.text);
-    let export = api.get(&format!("/v1/customers/{first}/export")).await.unwrap();
+    let whole = |answer: &Answer| answer.text.contains("minha internet caiu");
+    let export = api.until(&path(&first, "export"), PATIENCE, whole).await.unwrap();
     assert_eq!((export.status, count(&export, "/conversations")), (200, 2));
-    assert!(export.text.contains("minha internet caiu"));
     let nobody = api.get("/v1/customers/k_00000000000000000000000000").await.unwrap();
     assert_eq!(nobody.status, 404, "{}", nobody.text);
     assert_eq!(api.get("/v1/customers/ninguém").await.unwrap().status, 404);

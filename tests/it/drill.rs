@@ -159,9 +159,12 @@ async fn appears(api: &Api, rows: &[Row], wishes: &[String]) -> Vec<String> {
 /// People say what these conversations were about.
 async fn label(api: &Api, conversations: &[String]) {
     for conversation in conversations {
-        let path = format!("/v1/conversations/{conversation}/label");
+        let path = format!("/v1/conversations/{conversation}");
+        // Decided, it is in the store a moment later.
+        let decided = |answer: &Answer| answer.text.contains("turn_decided");
+        api.until(&path, PATIENCE, decided).await.unwrap();
         let body = json!({ "agent": "Ana", "turn": 1, "intent": NEW });
-        let told = api.post(&path, &body).await.unwrap();
+        let told = api.post(&format!("{path}/label"), &body).await.unwrap();
         assert_eq!(told.status, 200, "{}", told.text);
     }
 }

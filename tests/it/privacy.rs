@@ -280,6 +280,9 @@ async fn case_26_what_goes_out_and_what_lies_about_holds_no_numbers() {
     chatwoot.until(&as_shown("nota")).await;
     let merged = |answer: &tests::api::Answer| answer.text.contains("mesma");
     api.until(&format!("/v1/customers/{id}"), PATIENCE, merged).await.unwrap();
+    // Neither tells that the history has come so far; with what was written last it has the rest.
+    let passed_on = |answer: &tests::api::Answer| answer.text.contains("transferida");
+    api.until(&format!("/v1/conversations/{id}"), PATIENCE, passed_on).await.unwrap();
 
     let mut outputs = shown(&api, id).await;
     let timeline = &outputs[1].1;

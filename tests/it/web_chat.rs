@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tests::histories::of;
 use tests::server::{Options, Server};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -103,11 +104,10 @@ async fn case_18_a_message_sent_again_is_the_same_message() {
     let (mut chat, _) = Chat::open(&server, Some(&session), 1).await;
     chat.write("c-1", "minha internet caiu").await;
     assert_eq!(chat.until("ack").await["id"], first["id"]);
-    let list = server.api().get("/v1/conversations").await.unwrap();
-    let id = list.str("/conversations/0/conversation_id").to_owned();
-    let events = server.api().get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-    let received = events.body["events"].as_array().unwrap().iter();
-    assert_eq!(received.filter(|line| line["event"] == "message_received").count(), 1);
+    // What is acknowledged is in the store a moment later.
+    let heard = |lines: &[Value]| !of(lines, "message_received").is_empty();
+    let lines = server.api().until_lines(PATIENCE, heard).await.unwrap();
+    assert_eq!(of(&lines, "message_received").len(), 1);
 }
 
 #[tokio::test]
@@ -120,6 +120,9 @@ async fn case_18_a_browser_that_comes_back_gets_what_it_missed_also_after_a_cras
     let seen = chat.steps_to_the_answer().await;
     drop(chat);
     let server = Server::start(server.kill().unwrap()).await.unwrap();
+    // What the store had not been given when it was killed it takes up after the start.
+    let answered = |lines: &[Value]| !of(lines, "reply_sent").is_empty();
+    server.api().until_lines(PATIENCE, answered).await.unwrap();
     let (mut chat, welcome) = Chat::open(&server, Some(&session), 1).await;
     assert!(welcome["conversation"].is_string() && welcome["protocol"].is_string());
     let missed = chat.steps_to_the_answer().await;

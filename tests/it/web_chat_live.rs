@@ -61,8 +61,11 @@ impl Waiting {
     }
 
     async fn claimed_by(&self, server: &Server, agent: &str) {
-        let path = format!("/v1/conversations/{}/claim", self.conversation);
-        let answer = server.api().post(&path, &json!({ "agent": agent })).await.unwrap();
+        let (api, path) = (server.api(), format!("/v1/conversations/{}", self.conversation));
+        // The customer is told of the queue before the store has the conversation.
+        api.until(&path, PATIENCE, |answer| answer.status == 200).await.unwrap();
+        let claim = json!({ "agent": agent });
+        let answer = api.post(&format!("{path}/claim"), &claim).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }

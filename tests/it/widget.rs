@@ -10,6 +10,8 @@ use fantoccini::Client;
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::key::Key;
 use serde_json::{Value, json};
+use tests::api::Answer;
+use tests::histories::of;
 use tests::server::{Options, Server};
 use tokio::net::TcpListener;
 
@@ -165,11 +167,10 @@ async fn where_no_socket_gets_through_nothing_is_missing() {
     until(&window, "all('[data-testid=message]').at(-1)?.dataset.state === 'waiting'").await;
     let server = Server::start(options).await.unwrap();
     until(&window, "all('[data-testid=message]').at(-1)?.dataset.state === 'received'").await;
-    let list = server.api().get("/v1/conversations").await.unwrap();
-    let id = list.str("/conversations/0/conversation_id").to_owned();
-    let events = server.api().get(&format!("/v1/conversations/{id}/events")).await.unwrap();
-    let received = events.body["events"].as_array().unwrap().iter();
-    assert_eq!(received.filter(|line| line["event"] == "message_received").count(), 2);
+    // Received by the door: the history has it a moment later.
+    let heard = |lines: &[Value]| of(lines, "message_received").len() >= 2;
+    let lines = server.api().until_lines(PATIENCE, heard).await.unwrap();
+    assert_eq!(of(&lines, "message_received").len(), 2);
     window.close().await.unwrap();
 }
 
@@ -195,7 +196,7 @@ async fn the_queue_the_agent_and_the_form_are_seen_without_a_socket_too() {
     let ana = json!({ "agent": "Ana", "on": true });
     assert_eq!(api.post(&format!("{path}/claim"), &ana).await.unwrap().status, 200);
     until(&window, "q('.notice.agent')?.textContent.includes('Ana')").await;
-    let owned = |answer: &tests::api::Answer| answer.str("/owner") == "Ana";
+    let owned = |answer: &Answer| answer.str("/owner") == "Ana";
     api.until(&path, PATIENCE, owned).await.unwrap();
     assert_eq!(api.post(&format!("{path}/typing"), &ana).await.unwrap().status, 204);
     until(&window, "q('#cue-text')?.textContent === 'Ana está digitando…'").await;
@@ -207,7 +208,10 @@ async fn the_queue_the_agent_and_the_form_are_seen_without_a_socket_too() {
     ask(&window, "q('[data-testid=csat-send]').click()").await;
     until(&window, "all('.notice.over').at(-1)?.textContent.includes('Sua nota: 4 de 5')").await;
     assert_eq!(ask(&window, "all('[data-testid=csat]').length").await, 0);
-    let rated = api.get(&path).await.unwrap();
-    assert!(rated.text.contains("muito bom") && rated.text.contains("csat_answered"));
+    // The page was told before the history is written.
+    let rated = |answer: &Answer| {
+        answer.text.contains("muito bom") && answer.text.contains("csat_answered")
+    };
+    api.until(&path, PATIENCE, rated).await.unwrap();
     window.close().await.unwrap();
 }
