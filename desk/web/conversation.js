@@ -21,6 +21,8 @@ const GATHER_MS = 120;
 /** This near to the end one follows what comes. */
 const NEAR_END = 80;
 const NEXT = 5;
+/** So often a line that was heard of is asked for: the store has it a little later than the stream. */
+const TRIES = 50;
 
 const head = byId("talk-head");
 const box = byId("timeline");
@@ -31,6 +33,8 @@ const timeline = new Timeline(box);
 /** What is shown: the conversation's id, and where it stands once that is known. */
 let id = null;
 let current = null;
+/** The last line heard of, and how often it was asked for. */
+let heard = { seq: 0, tries: 0 };
 
 // ---- head ------------------------------------------------------------------------------------
 
@@ -137,7 +141,9 @@ const catchUp = gather(async () => {
   if (!current) return;
   try {
     const { events } = await call(`/v1/conversations/${asked}/events`, { query: { after: timeline.seq } });
-    if (asked === id) grow(events);
+    if (asked !== id) return;
+    grow(events);
+    if (timeline.seq < heard.seq && ++heard.tries < TRIES) catchUp();
   } catch (problem) {
     complain(problem);
   }
@@ -148,6 +154,7 @@ export function hear(line) {
   if (line.conversation_id !== id || !current || line.seq <= timeline.seq) return;
   const { state, owner, queue, priority, sla_due_ms } = line;
   if (line.event === "message_received") typing.written();
+  heard = { seq: line.seq, tries: 0 };
   current = { ...current, state, owner, queue, priority, sla_due_ms, queue_position: null };
   showHead();
   catchUp();
@@ -183,6 +190,7 @@ async function offerNext() {
 async function show(opened) {
   id = opened;
   current = null;
+  heard = { seq: 0, tries: 0 };
   offer(null, "");
   offerSuggestion(null);
   offerTemplates(null);
