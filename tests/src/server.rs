@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -189,6 +190,8 @@ pub struct Server {
     pub port: u16,
     options: Options,
     said: Arc<Mutex<String>>,
+    /// They end when it has said everything.
+    listening: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -216,9 +219,11 @@ impl Server {
         let mut child = command.spawn()?;
         let said = Arc::new(Mutex::new(String::new()));
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        listen(err.context("no standard error")?, &said);
-        listen(out.context("no standard output")?, &said);
-        Ok(Self { child, port: options.port, options, said })
+        let listening = vec![
+            listen(err.context("no standard error")?, &said),
+            listen(out.context("no standard output")?, &said),
+        ];
+        Ok(Self { child, port: options.port, options, said, listening })
     }
 
     /// Waits until it tells its address.
@@ -318,6 +323,9 @@ impl Server {
             ensure!(Instant::now() < until, "it did not stop; it said:\n{}", self.said());
             tokio::time::sleep(LOOK).await;
         };
+        for listener in self.listening.drain(..) {
+            ensure!(listener.join().is_ok(), "what it said could not be read to the end");
+        }
         ensure!(status.success(), "it ended with {status}; it said:\n{}", self.said());
         Ok((self.said(), Options { port: self.port, ..self.options.clone() }))
     }
@@ -330,7 +338,7 @@ impl Drop for Server {
     }
 }
 
-fn listen(pipe: impl std::io::Read + Send + 'static, said: &Arc<Mutex<String>>) {
+fn listen(pipe: impl std::io::Read + Send + 'static, said: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let said = Arc::clone(said);
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -338,5 +346,5 @@ fn listen(pipe: impl std::io::Read + Send + 'static, said: &Arc<Mutex<String>>) 
             said.push_str(&line);
             said.push('\n');
         }
-    });
+    })
 }
