@@ -181,6 +181,7 @@ mod at_once {
         a_party_that_hangs_holds_up_no_other,
         a_stage_does_not_pass_what_it_cannot_set_aside,
         an_effect_does_not_pass_what_it_cannot_set_aside,
+        nothing_is_committed_that_is_not_confirmed,
     );
 }
 
@@ -211,6 +212,7 @@ mod transactional {
         the_same_log_gives_the_same_outputs,
         members_come_and_go_with_work_in_hand,
         outputs_carry_their_origin_and_what_came_with_the_record,
+        nothing_is_committed_that_is_not_confirmed,
     );
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pipeline::log::embedded::{EmbeddedLog, Options, peek};
-use pipeline::log::{AppendError, Event, Limit, PartitionUnit, Unit};
+use pipeline::log::{AppendError, Event, Limit, LogError, PartitionUnit, Unit};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::watermarks::Watermarks;
 use pipeline::{Group, Log, Offset, Record, Setup};
@@ -58,6 +58,23 @@ async fn a_full_queue_says_when_to_come_again_and_writes_nothing() {
     assert!(refused > 0, "199 kB do not fit into a queue of 10");
     assert_eq!(offsets(directory.path()).len(), 1 + taken.len(), "what was refused is not there");
     assert!(log.append(vec![record(1, 1_000)]).await.is_ok(), "the queue's room is given back");
+}
+
+/// A reader that saw what follows would take what failed for a repeat when it is published again.
+#[tokio::test]
+async fn nothing_is_written_behind_a_publication_that_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = opened(directory.path(), 10_000).await;
+    let mut member = log.join(&Setup::stage_group("g", SPEC.topic, None)).await.unwrap();
+    let nowhere = Record { topic: Topic("nowhere"), ..record(0, 1) };
+    let failed = member.hand_over(vec![nowhere]).await.unwrap().await;
+    assert!(matches!(failed, Err(LogError::Redeliver(_))), "{failed:?}");
+    let behind = member.hand_over(vec![record(1, 1)]).await.unwrap().await;
+    assert!(matches!(behind, Err(LogError::Redeliver(_))), "{behind:?}");
+    assert_eq!(offsets(directory.path()), Vec::<Offset>::new());
+    let mut successor = log.join(&Setup::stage_group("g", SPEC.topic, None)).await.unwrap();
+    successor.publish(vec![record(1, 1)]).await.unwrap();
+    assert_eq!(offsets(directory.path()).len(), 1, "who begins again is heard");
 }
 
 /// Commits `group`'s position in both partitions.

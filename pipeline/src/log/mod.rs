@@ -32,7 +32,7 @@ pub use insist::insist;
 use no_state::NoState;
 
 /// Why the log could not do it, and what that means for the caller.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
     /// Another member has the partition now: drop the work, it is done elsewhere.
     #[error("fenced: another member of {group} has taken over; this one must rejoin")]
@@ -207,6 +207,9 @@ pub struct PartitionUnit {
 /// A commit on its way: tells whether it has taken effect.
 pub type Committing = BoxFuture<'static, Result<(), LogError>>;
 
+/// Outputs on their way: tells whether they are confirmed.
+pub type Publishing = BoxFuture<'static, Result<(), LogError>>;
+
 /// Where a tail begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum From {
@@ -282,12 +285,26 @@ pub trait Member: Send {
     /// [`LogError`].
     async fn seek(&mut self, lease: Lease, position: Offset) -> Result<(), LogError>;
 
-    /// Appends outputs in order and waits until they cannot be lost without what follows them being
-    /// lost too (prefix durability). Not fenced.
+    /// Hands outputs over, behind all that was handed over before, and goes on: they are confirmed
+    /// when they cannot be lost without what follows them being lost too (prefix durability). What
+    /// follows one that fails fails too, and is not written. Not fenced.
+    ///
+    /// # Errors
+    /// [`LogError`]; so far as they were handed over, they may be written.
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError>;
+
+    /// Hands outputs over and waits until they are confirmed.
     ///
     /// # Errors
     /// [`LogError`].
-    async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError>;
+    async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+        self.hand_over(outputs).await?.await
+    }
+
+    /// How many publications may be on their way before the next batch is taken.
+    fn publications_max(&self) -> usize {
+        2
+    }
 
     /// Commits states, watermarks and positions: all or none. Begins at once; the member goes on
     /// reading and publishing meanwhile. One commit at a time.

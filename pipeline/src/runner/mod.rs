@@ -8,6 +8,7 @@
 
 mod brake;
 mod chain;
+mod commits;
 mod dead_letter;
 mod effects;
 mod frontier;

@@ -1,30 +1,71 @@
-//! The commit on its way: reading, processing and publishing go on beside it.
+//! What is on its way, publications and commits: reading and processing go on beside it.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use crate::log::{Committing, LogError};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
-/// One commit at most, and since when it is on its way.
+use crate::log::LogError;
+
+/// How something ended, and how long it was on its way.
+pub(super) type Ended = (Result<(), LogError>, Duration);
+
+/// One thing at most, and since when it is on its way.
 #[derive(Default)]
-pub(super) struct OnItsWay(Option<(Committing, Instant)>);
+pub(super) struct OnItsWay(Option<(BoxFuture<'static, Result<(), LogError>>, Instant)>);
 
 impl OnItsWay {
-    /// A commit that has begun.
-    pub(super) fn begun(commit: Committing) -> Self {
-        Self(Some((commit, Instant::now())))
+    /// What has begun just now.
+    pub(super) fn begun(what: BoxFuture<'static, Result<(), LogError>>) -> Self {
+        Self::since(Instant::now(), what)
     }
 
-    /// Whether there is one.
+    /// What began then.
+    pub(super) fn since(since: Instant, what: BoxFuture<'static, Result<(), LogError>>) -> Self {
+        Self(Some((what, since)))
+    }
+
+    /// Whether there is anything.
     pub(super) fn is_some(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Its end, and how long it took; never, while there is none. May be dropped while it waits.
-    pub(super) async fn end(&mut self) -> (Result<(), LogError>, Duration) {
-        let Some((commit, since)) = &mut self.0 else { return pending().await };
-        let (done, took) = (commit.await, since.elapsed());
+    /// Its end; never, while there is nothing. May be dropped while it waits.
+    pub(super) async fn end(&mut self) -> Ended {
+        let Some((what, since)) = &mut self.0 else { return pending().await };
+        let (done, took) = (what.await, since.elapsed());
         self.0 = None;
         (done, took)
+    }
+}
+
+/// Publications on their way, oldest first.
+#[derive(Default)]
+pub(super) struct Publications(VecDeque<OnItsWay>);
+
+impl Publications {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One more, handed over since then.
+    pub(super) fn push(&mut self, publication: OnItsWay) {
+        self.0.push_back(publication);
+    }
+
+    /// The end of the oldest; never, while there is none. May be dropped while it waits.
+    pub(super) async fn end(&mut self) -> Ended {
+        let Some(oldest) = self.0.front_mut() else { return pending().await };
+        let ended = oldest.end().await;
+        self.0.pop_front();
+        ended
+    }
+
+    /// The end of the oldest, if it has ended by now.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        self.end().now_or_never()
     }
 }

@@ -18,7 +18,11 @@ impl StageRunner {
     pub(super) async fn take(&mut self, records: Vec<Stored>) -> Result<(), RunError> {
         let started = Instant::now();
         self.setup.at(&self.maker, Step::Taken)?;
-        self.posts.iter_mut().for_each(|post| post.batch = Batch::default());
+        let taken_ms = self.setup.clock.now_ms();
+        for post in &mut self.posts {
+            post.batch = Batch::default();
+            post.taken_ms = taken_ms;
+        }
         let received = records.len() as u64;
         let mut outputs = Outputs::new(
             self.maker.clone(),
@@ -31,12 +35,7 @@ impl StageRunner {
             self.take_one(record, &mut outputs)?;
         }
         self.setup.at(&self.maker, Step::Processed)?;
-        if !outputs.records.is_empty() {
-            let handed_over = Instant::now();
-            self.member.publish(outputs.records).await?;
-            self.setup.metrics.published(&self.maker, handed_over.elapsed());
-        }
-        self.setup.at(&self.maker, Step::Published)?;
+        self.hand_over(outputs.records).await?;
         let took = started.elapsed();
         let age_ms = self.setup.clock.now_ms() - last_ms;
         for (at, post) in self.posts.iter_mut().enumerate() {
@@ -130,8 +129,8 @@ impl Post {
     ) -> Result<(), RunError> {
         let before = outputs.records.len();
         let started = self.timed.then(Instant::now);
-        let now_ms = setup.clock.now_ms();
-        let rejected = self.link.process(record, handed_on, now_ms, outputs, &setup.metrics)?;
+        let rejected =
+            self.link.process(record, handed_on, self.taken_ms, outputs, &setup.metrics)?;
         self.worked += started.map_or(Duration::ZERO, |started| started.elapsed());
         let reason = rejected.as_ref().map(|rejected| rejected.reason);
         if !self.brake.allows(&setup.policy.brake, reason) {

@@ -23,9 +23,9 @@ pub type TickWriter = fn(&'static str, &Bytes, i64, i64) -> Option<Record>;
 pub enum Step {
     /// Records were taken, nothing was done.
     Taken,
-    /// The stage has seen them; nothing is published.
+    /// The stage has seen them; nothing of theirs is handed over.
     Processed,
-    /// Outputs are published; nothing is committed.
+    /// Outputs are confirmed; nothing that covers them is committed.
     Published,
     /// Ticks are published.
     Ticked,

@@ -1,5 +1,5 @@
 //! The loop of a chain of stages, most often of one: take, process, publish, and now and then commit.
-//! How a batch passes the links is in `pass.rs`.
+//! How a batch passes the links is in `pass.rs`, what becomes of its outputs in `commits.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::chain::{Chain, Post};
+use super::commits::Prepared;
 use super::held::Held;
-use super::on_its_way::OnItsWay;
+use super::on_its_way::{OnItsWay, Publications};
 use super::setup::{Setup, Step};
 use crate::broadcast::Broadcasts;
-use crate::log::{Event, Group, Lease, LogError, Member, Unit};
+use crate::log::{Event, Group, Lease, Member};
 use crate::stage::Stage;
 
 /// What one round of the loop did.
@@ -40,7 +41,9 @@ pub struct StageRunner {
     /// Records taken since the last commit, and when the first was.
     pub(super) uncommitted: usize,
     pub(super) uncommitted_since: Option<Instant>,
-    committing: OnItsWay,
+    pub(super) publishing: Publications,
+    pub(super) prepared: Option<Prepared>,
+    pub(super) committing: OnItsWay,
 }
 
 impl StageRunner {
@@ -81,6 +84,8 @@ impl StageRunner {
             stop,
             uncommitted: 0,
             uncommitted_since: None,
+            publishing: Publications::default(),
+            prepared: None,
             committing: OnItsWay::default(),
         })
     }
@@ -106,6 +111,8 @@ impl StageRunner {
         held.into_iter().for_each(|partition| self.release(partition));
         self.uncommitted = 0;
         self.uncommitted_since = None;
+        self.publishing = Publications::default();
+        self.prepared = None;
         self.committing = OnItsWay::default();
         self.member = self.setup.log.join(&self.group).await?;
         Ok(())
@@ -117,13 +124,21 @@ impl StageRunner {
     /// # Errors
     /// [`RunError`]; the runner is of no use afterwards, what it had not committed is done again.
     pub async fn step(&mut self, wait: Duration) -> Result<Stepped, RunError> {
+        self.note_published()?;
         let limit = self.setup.policy.limit(self.wait_at_most(wait));
-        let (event, committed) = tokio::select! {
-            event = self.member.next(limit) => (event?, None),
-            committed = self.committing.end() => (Event::Idle, Some(committed)),
-            () = self.stop.cancelled() => (Event::Idle, None),
+        let full = self.is_full();
+        let (event, published, committed) = tokio::select! {
+            event = self.member.next(limit), if !full => (event?, None, None),
+            published = self.publishing.end() => (Event::Idle, Some(published), None),
+            committed = self.committing.end() => (Event::Idle, None, Some(committed)),
+            () = tokio::time::sleep(limit.wait), if full => (Event::Idle, None, None),
+            () = self.stop.cancelled() => (Event::Idle, None, None),
         };
-        let mut worked = !matches!(event, Event::Idle) || committed.is_some();
+        let mut worked =
+            !matches!(event, Event::Idle) || published.is_some() || committed.is_some();
+        if let Some(published) = published {
+            self.published(published)?;
+        }
         if let Some(committed) = committed {
             self.committed(committed)?;
         }
@@ -142,7 +157,7 @@ impl StageRunner {
         }
         worked |= self.tick().await?;
         if self.commit_is_due() {
-            self.begin_commit().await?;
+            self.prepare_commit().await?;
             worked = true;
         }
         Ok(if worked { Stepped::Worked } else { Stepped::Idle })
@@ -165,7 +180,7 @@ impl StageRunner {
             let left = deadline_ms.saturating_sub(self.setup.clock.now_ms()).max(0);
             wait = wait.min(Duration::from_millis(left.unsigned_abs()));
         }
-        if let (Some(since), false) = (self.uncommitted_since, self.committing.is_some()) {
+        if let (Some(since), false) = (self.uncommitted_since, self.commits()) {
             wait = wait.min(self.setup.policy.commit_every.saturating_sub(since.elapsed()));
         }
         wait
@@ -226,61 +241,5 @@ impl StageRunner {
         self.member.publish(ticks).await?;
         self.setup.at(&self.maker, Step::Ticked)?;
         Ok(true)
-    }
-
-    /// While one commit is on its way the next waits, until as much again has been taken.
-    fn commit_is_due(&mut self) -> bool {
-        if self.committing.is_some() && self.uncommitted < self.setup.policy.commit_records {
-            return false;
-        }
-        let due = self
-            .uncommitted_since
-            .is_some_and(|since| since.elapsed() >= self.setup.policy.commit_every);
-        self.posts.iter_mut().for_each(|post| post.link.look());
-        due || self.uncommitted >= self.setup.policy.commit_records
-            || self.held.values().any(|held| held.may_take_up(&self.posts))
-    }
-
-    /// Commits what was taken since the last commit, and waits until that has taken effect.
-    async fn commit(&mut self) -> Result<(), RunError> {
-        self.begin_commit().await?;
-        self.end_commit().await
-    }
-
-    /// Waits for the commit that is on its way.
-    async fn end_commit(&mut self) -> Result<(), RunError> {
-        if !self.committing.is_some() {
-            return Ok(());
-        }
-        let committed = self.committing.end().await;
-        self.committed(committed)
-    }
-
-    fn committed(&self, (done, took): (Result<(), LogError>, Duration)) -> Result<(), RunError> {
-        done?;
-        self.posts.iter().for_each(|post| self.setup.metrics.committed(post.link.name(), took));
-        self.setup.at(&self.maker, Step::Committed)
-    }
-
-    /// Begins to commit what was taken since the last commit; what is configured changes here.
-    async fn begin_commit(&mut self) -> Result<(), RunError> {
-        self.end_commit().await?;
-        self.uncommitted = 0;
-        self.uncommitted_since = None;
-        self.posts.iter_mut().for_each(|post| post.link.look());
-        let mut unit = Unit { time_ms: self.setup.clock.now_ms(), partitions: Vec::new() };
-        let mut pins_change = false;
-        for held in self.held.values_mut() {
-            held.take_up(&mut self.posts);
-            pins_change |= held.must_commit_pin();
-            unit.partitions.extend(held.unit(&mut self.posts)?);
-        }
-        if unit.partitions.is_empty() {
-            return Ok(());
-        }
-        self.setup.at(&self.maker, Step::Committing)?;
-        self.committing = OnItsWay::begun(self.member.commit(unit));
-        // Records may only be read with versions the log knows of.
-        if pins_change { self.end_commit().await } else { Ok(()) }
     }
 }

@@ -121,7 +121,7 @@ impl Metrics {
             publish_seconds: histograms(
                 &registry,
                 "stage_publish_seconds",
-                "Part of a batch's time in which its outputs were made durable",
+                "Time until the outputs of a batch were confirmed",
             )?,
             commit_seconds: histograms(&registry, "stage_commit_seconds", "Time of a commit")?,
             age_seconds: histograms(

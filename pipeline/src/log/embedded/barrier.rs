@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+use super::ops::Reply;
 use super::shared::{Shared, TopicState};
-use super::writer::Reply;
 use crate::ledger::{Claim, LedgerError};
 use crate::log::{AppendError, Durable};
 use crate::record::Offset;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 
 use async_trait::async_trait;
@@ -13,11 +14,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::files::{self, sql};
+use super::ops::{Op, Published};
 use super::shared::{Cold, Shared, TopicState};
-use super::writer::Op;
 use crate::log::{
-    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader,
-    StateRow, Unit,
+    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Publishing, Restored,
+    StateReader, StateRow, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
@@ -37,6 +38,8 @@ pub(super) struct EmbeddedMember {
     assigned: bool,
     /// Last offsets of partitions with records no commit covers, and the end they were looked up at.
     uncovered: Option<(Offset, HashMap<u32, Offset>)>,
+    /// One of its publications has failed.
+    broken: Arc<AtomicBool>,
 }
 
 impl EmbeddedMember {
@@ -60,6 +63,7 @@ impl EmbeddedMember {
             starts: HashMap::new(),
             assigned: false,
             uncovered: None,
+            broken: Arc::default(),
         })
     }
 
@@ -203,8 +207,10 @@ impl Member for EmbeddedMember {
         Ok(())
     }
 
-    async fn publish(&mut self, records: Vec<Record>) -> Result<(), LogError> {
-        self.ask(|reply| Op::Publish { records, reply })?.await.map_err(|_| closed())?
+    async fn hand_over(&mut self, records: Vec<Record>) -> Result<Publishing, LogError> {
+        let broken = Arc::clone(&self.broken);
+        let told = self.ask(|reply| Op::Publish { records, whose: Published { broken, reply } })?;
+        Ok(Box::pin(async move { told.await.map_err(|_| closed())? }))
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

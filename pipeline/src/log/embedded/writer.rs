@@ -5,63 +5,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use schemas::topics::Topic;
-use tokio::sync::oneshot;
 
-use super::barrier::{Committed, Waiter};
+use super::barrier::Committed;
 use super::checkpoint::Checkpoints;
 use super::files::sql;
+use super::ops::{Answer, Op, refuse};
 use super::retention;
-use super::shared::{Shared, TopicState, size_of};
-use crate::ledger::{Claim, LedgerError, OnceKey};
-use crate::log::{AppendError, Durable, Group, LogError, StateRow, Unit};
+use super::shared::{Shared, TopicState};
+use crate::ledger::{Claim, OnceKey};
+use crate::log::{Durable, Group, LogError, StateRow, Unit};
 use crate::partition;
 use crate::record::{Headers, Offset, Record, Stored};
 
 /// Operations taken into one transaction at most.
 const GROUP_OPS_MAX: usize = 1_024;
-
-pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
-
-/// What the writer is asked to do.
-pub(super) enum Op {
-    /// Durable before it answers.
-    Append { records: Vec<Record>, since: Instant, reply: Reply<Durable, AppendError> },
-    /// Visible before it answers.
-    Publish { records: Vec<Record>, reply: Reply<(), LogError> },
-    /// Visible before it answers.
-    Commit { group: Group, epoch: u64, unit: Unit, reply: Reply<(), LogError> },
-    /// Durable before it answers.
-    Claim { key: OnceKey, reply: Reply<Claim, LedgerError> },
-    /// Durable before it answers.
-    Settle { key: OnceKey, outcome: Option<Vec<u8>>, reply: Reply<(), LedgerError> },
-    /// Drops the oldest records of a topic, a portion at a time; answers how many went.
-    Forget { topic: Topic, before_ms: i64, records_max: usize, reply: Reply<usize, LogError> },
-    /// Ends the thread after what was queued before it.
-    Stop,
-}
-
-impl Op {
-    /// What it holds of the queue's budget.
-    fn size(&self) -> usize {
-        match self {
-            Self::Append { records, .. } => size_of(records),
-            _ => 0,
-        }
-    }
-}
-
-/// Answers to give once the transaction has been committed, or has failed.
-enum Answer {
-    Append(Durable, Instant, Reply<Durable, AppendError>),
-    Publish(Reply<(), LogError>),
-    Claim(Claim, Reply<Claim, LedgerError>),
-    Settle(Reply<(), LedgerError>),
-    Forget(usize, Reply<usize, LogError>),
-}
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -156,49 +116,6 @@ impl Writer {
     }
 }
 
-impl Answer {
-    /// Answers those content with visibility; the others wait for the disk.
-    fn give(self) -> Option<Waiter> {
-        match self {
-            Self::Append(durable, since, reply) => Some(Waiter::Append(durable, since, reply)),
-            Self::Claim(claim, reply) => Some(Waiter::Claim(claim, reply)),
-            Self::Settle(reply) => Some(Waiter::Settle(reply)),
-            Self::Publish(reply) => {
-                let _ = reply.send(Ok(()));
-                None
-            }
-            Self::Forget(records, reply) => {
-                let _ = reply.send(Ok(records));
-                None
-            }
-        }
-    }
-
-    fn fail(self, why: &str) {
-        let why = why.to_owned();
-        match self {
-            Self::Append(_, _, reply) => drop(reply.send(Err(AppendError::Failed(why)))),
-            Self::Publish(reply) => drop(reply.send(Err(LogError::Redeliver(why)))),
-            Self::Claim(_, reply) => drop(reply.send(Err(LedgerError(why)))),
-            Self::Settle(reply) => drop(reply.send(Err(LedgerError(why)))),
-            Self::Forget(_, reply) => drop(reply.send(Err(LogError::Redeliver(why)))),
-        }
-    }
-}
-
-fn refuse(op: Op, why: &str) {
-    let why = why.to_owned();
-    match op {
-        Op::Append { reply, .. } => drop(reply.send(Err(AppendError::Failed(why)))),
-        Op::Publish { reply, .. } => drop(reply.send(Err(LogError::Redeliver(why)))),
-        Op::Commit { reply, .. } => drop(reply.send(Err(LogError::Redeliver(why)))),
-        Op::Claim { reply, .. } => drop(reply.send(Err(LedgerError(why)))),
-        Op::Settle { reply, .. } => drop(reply.send(Err(LedgerError(why)))),
-        Op::Forget { reply, .. } => drop(reply.send(Err(LogError::Redeliver(why)))),
-        Op::Stop => {}
-    }
-}
-
 /// Writes one operation into the transaction. An error spoils the whole transaction.
 fn apply(
     shared: &Shared,
@@ -216,8 +133,12 @@ fn apply(
             done.answers.push(Answer::Append(Durable(placed), since, reply));
             error.map_or(Ok(()), Err)
         }
-        Op::Publish { records, reply } => {
-            done.answers.push(Answer::Publish(reply));
+        Op::Publish { whose, .. } if whose.is_broken() => {
+            whose.fail("what was published before it failed".to_owned());
+            Ok(())
+        }
+        Op::Publish { records, whose } => {
+            done.answers.push(Answer::Publish(whose));
             insert(shared, transaction, records, done).map(|_| ())
         }
         Op::Commit { group, epoch, unit, reply } => {
@@ -225,7 +146,7 @@ fn apply(
                 let _ = reply.send(Err(LogError::Fenced { group: group.name.to_string() }));
                 return Ok(());
             }
-            done.answers.push(Answer::Publish(reply));
+            done.answers.push(Answer::Commit(reply));
             commit(shared, transaction, &group, unit, done)
         }
         Op::Claim { key, reply } => {

@@ -70,7 +70,7 @@ impl Appender {
             Err(_) => Err(AppendError::Failed(format!(
                 "the brokers did not confirm it within {} s; it is not known whether they have it{}",
                 CONFIRMED_WITHIN.as_secs_f64(),
-                self.producer.complaint()
+                self.producer.complaints().ending()
             ))),
         }
     }
@@ -79,6 +79,6 @@ impl Appender {
         if is_too_large(error) {
             return AppendError::TooLarge { bytes_max: self.record_bytes_max };
         }
-        AppendError::Failed(self.producer.words(error))
+        AppendError::Failed(self.producer.complaints().added_to(error))
     }
 }

@@ -31,6 +31,11 @@ impl Complaints {
         self.latest.lock().clone()
     }
 
+    /// The latest complaint, to end a sentence with.
+    pub(super) fn ending(&self) -> String {
+        self.latest().map_or_else(String::new, |said| format!(": {}", said.words))
+    }
+
     /// `error`, with what the library complained of.
     pub(super) fn added_to(&self, error: &KafkaError) -> String {
         match self.latest() {

@@ -23,7 +23,8 @@ use super::waiting::Waiting;
 use super::wire::{number, partitions};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
-    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader, Unit,
+    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Publishing, Restored,
+    StateReader, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 
@@ -314,15 +315,20 @@ impl Member for KafkaMember {
         Ok(())
     }
 
-    async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError> {
         if outputs.is_empty() {
-            return Ok(());
+            return Ok(Box::pin(std::future::ready(Ok(()))));
         }
         // What has no origin, a tick, waits for no commit.
         if self.transactional && outputs.iter().all(|record| record.headers.origin.is_some()) {
-            return self.committer.write(outputs).await;
+            return Ok(self.committer.write(outputs));
         }
-        self.publisher.publish(outputs).await
+        self.publisher.hand_over(outputs).await
+    }
+
+    /// A transaction holds what its commit covers and no more.
+    fn publications_max(&self) -> usize {
+        if self.transactional { 1 } else { self.publisher.publications_max() }
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

@@ -82,14 +82,9 @@ impl Producer {
         self.client.send(message)
     }
 
-    /// What the client complained of, to end a sentence with.
-    pub(super) fn complaint(&self) -> String {
-        self.complaints.latest().map_or_else(String::new, |said| format!(": {}", said.words))
-    }
-
-    /// `error`, with what the client complained of.
-    pub(super) fn words(&self, error: &KafkaError) -> String {
-        self.complaints.added_to(error)
+    /// What the client complains of.
+    pub(super) fn complaints(&self) -> &Complaints {
+        &self.complaints
     }
 }
 

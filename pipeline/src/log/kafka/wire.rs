@@ -103,6 +103,23 @@ fn origin(text: &str) -> Option<Origin> {
     Some(Origin { stage: SmolStr::new(parts.next()?), partition, offset, index })
 }
 
+/// Reads what [`headers_of`] wrote; others are passed over.
+fn read_headers(message: &BorrowedMessage<'_>) -> Headers {
+    let mut read = Headers::default();
+    for header in message.headers().iter().flat_map(|headers| headers.iter()) {
+        let Some(text) = header.value.and_then(|value| std::str::from_utf8(value).ok()) else {
+            continue;
+        };
+        match header.key {
+            ORIGIN => read.origin = origin(text),
+            TRACE => read.trace = TraceContext::parse(text),
+            REPLAY_OF => read.replay_of = Some(SmolStr::new(text)),
+            _ => {}
+        }
+    }
+    read
+}
+
 /// A message as a record of `topic`.
 pub(super) fn stored(topic: Topic, message: &BorrowedMessage<'_>) -> Stored {
     Stored {
@@ -111,11 +128,7 @@ pub(super) fn stored(topic: Topic, message: &BorrowedMessage<'_>) -> Stored {
         offset: message.offset().unsigned_abs(),
         key: Bytes::copy_from_slice(message.key().unwrap_or_default()),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers: Headers {
-            origin: header(message, ORIGIN).and_then(origin),
-            trace: header(message, TRACE).and_then(TraceContext::parse),
-            replay_of: header(message, REPLAY_OF).map(SmolStr::new),
-        },
+        headers: read_headers(message),
         time_ms: message.timestamp().to_millis().unwrap_or_default(),
     }
 }

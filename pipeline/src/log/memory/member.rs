@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::group::MemberId;
-use crate::log::{Committing, Event, Group, Lease, Limit, LogError, Member, Restored, Unit};
+use crate::log::{
+    Committing, Event, Group, Lease, Limit, LogError, Member, Publishing, Restored, Unit,
+};
 use crate::record::{Headers, Offset, Record, Stored};
 
 /// How long a member may take to give up partitions.
@@ -119,12 +121,12 @@ impl Member for MemoryMember {
         Ok(())
     }
 
-    async fn publish(&mut self, outputs: Vec<Record>) -> Result<(), LogError> {
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError> {
         let mut inner = self.shared.inner.lock();
         self.shared.append(&mut inner, outputs);
         drop(inner);
         self.shared.touch();
-        Ok(())
+        Ok(Box::pin(std::future::ready(Ok(()))))
     }
 
     fn commit(&mut self, unit: Unit) -> Committing {

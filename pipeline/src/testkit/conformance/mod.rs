@@ -2,6 +2,7 @@
 //! [`crate::conformance_suite`].
 
 mod chains;
+mod confirmations;
 mod crashes;
 mod effects;
 mod links;
@@ -11,6 +12,7 @@ mod parties;
 mod refusals;
 mod second_tries;
 mod stages;
+mod valve;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 
 pub use chains::*;
+pub use confirmations::*;
 pub use crashes::*;
 pub use effects::*;
 pub use links::*;
@@ -359,7 +362,8 @@ macro_rules! conformance_suite {
             an_effects_second_try_is_its_alone,
             a_party_that_hangs_holds_up_no_other,
             a_stage_does_not_pass_what_it_cannot_set_aside,
-            an_effect_does_not_pass_what_it_cannot_set_aside
+            an_effect_does_not_pass_what_it_cannot_set_aside,
+            nothing_is_committed_that_is_not_confirmed
         );
     };
     ($harness:expr, $($name:ident),+) => {$(
