@@ -204,11 +204,13 @@ pub struct PartitionUnit {
     pub changes: Vec<(Bytes, Option<StateRow>)>,
 }
 
-/// A commit on its way: tells whether it has taken effect.
-pub type Committing = BoxFuture<'static, Result<(), LogError>>;
+/// What is still to come of outputs handed over, or of a commit that has begun: whether they are
+/// confirmed, whether it has taken effect. It goes on whether or not anybody waits for it.
+pub type Confirmation = BoxFuture<'static, Result<(), LogError>>;
 
-/// Outputs on their way: tells whether they are confirmed.
-pub type Publishing = BoxFuture<'static, Result<(), LogError>>;
+/// How many publications of a member may be on their way before the next batch is taken: the next is
+/// made while the last is being confirmed; more of them would be smaller, and each asks the log anew.
+pub const PUBLICATIONS_MAX: usize = 2;
 
 /// Where a tail begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,7 +293,7 @@ pub trait Member: Send {
     ///
     /// # Errors
     /// [`LogError`]; so far as they were handed over, they may be written.
-    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError>;
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Confirmation, LogError>;
 
     /// Hands outputs over and waits until they are confirmed.
     ///
@@ -303,7 +305,7 @@ pub trait Member: Send {
 
     /// How many publications may be on their way before the next batch is taken.
     fn publications_max(&self) -> usize {
-        2
+        PUBLICATIONS_MAX
     }
 
     /// Commits states, watermarks and positions: all or none. Begins at once; the member goes on
@@ -311,7 +313,7 @@ pub trait Member: Send {
     ///
     /// # Errors
     /// [`LogError::Fenced`] when any lease is void; then nothing took effect.
-    fn commit(&mut self, unit: Unit) -> Committing;
+    fn commit(&mut self, unit: Unit) -> Confirmation;
 
     /// Leaves the group; held partitions go to the others at once.
     async fn leave(self: Box<Self>);

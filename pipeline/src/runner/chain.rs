@@ -30,8 +30,6 @@ pub(super) struct Post {
     pub(super) brake: Brake,
     /// What it did with the batch in hand.
     pub(super) batch: Batch,
-    /// When it was taken, by our clock (Unix, ms).
-    pub(super) taken_ms: i64,
     /// Whether it shares a thread with others, so that its part of the CPU time must be measured.
     pub(super) timed: bool,
     /// How long it worked since CPU time was last shared out.
@@ -48,7 +46,6 @@ impl Post {
             link: Box::new(StageLink::new(input, stage, broadcasts)),
             brake: Brake::default(),
             batch: Batch::default(),
-            taken_ms: 0,
             timed: false,
             worked: Duration::ZERO,
         }

@@ -116,11 +116,7 @@ impl StageRunner {
             let ended = self.publishing.end().await;
             self.published(ended)?;
         }
-        if !self.committing.is_some() {
-            return Ok(());
-        }
-        let ended = self.committing.end().await;
-        self.committed(ended)
+        self.committing.finish().await.map_or(Ok(()), |ended| self.committed(ended))
     }
 
     /// The commit has ended.

@@ -15,11 +15,11 @@ use super::brake::Brake;
 use super::dead_letter::{self, Rejected};
 use super::frontier::Frontier;
 use super::lanes::{End, Finished, Lanes, Ticket, Work};
-use super::on_its_way::OnItsWay;
+use super::on_its_way::{Ended, OnItsWay};
 use super::setup::{Setup, Step};
 use super::stages::Stepped;
 use crate::effect::{Effect, EffectPolicy};
-use crate::log::{Event, Group, Lease, LogError, Member, PartitionUnit, Unit};
+use crate::log::{Event, Group, Lease, Member, PartitionUnit, Unit};
 use crate::record::{Offset, Record, Stored};
 use crate::stage::Envelope;
 use crate::telemetry::metrics::Batch;
@@ -328,14 +328,10 @@ impl<E: Effect> EffectRunner<E> {
     }
 
     async fn end_commit(&mut self) -> Result<(), RunError> {
-        if !self.committing.is_some() {
-            return Ok(());
-        }
-        let committed = self.committing.end().await;
-        self.committed(committed)
+        self.committing.finish().await.map_or(Ok(()), |ended| self.committed(ended))
     }
 
-    fn committed(&self, (done, took): (Result<(), LogError>, Duration)) -> Result<(), RunError> {
+    fn committed(&self, (done, took): Ended) -> Result<(), RunError> {
         done?;
         self.setup.metrics.committed(E::NAME, took);
         self.setup.at(E::NAME, Step::Committed)

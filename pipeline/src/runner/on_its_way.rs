@@ -5,25 +5,24 @@ use std::future::pending;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
-use crate::log::LogError;
+use crate::log::{Confirmation, LogError};
 
 /// How something ended, and how long it was on its way.
 pub(super) type Ended = (Result<(), LogError>, Duration);
 
 /// One thing at most, and since when it is on its way.
 #[derive(Default)]
-pub(super) struct OnItsWay(Option<(BoxFuture<'static, Result<(), LogError>>, Instant)>);
+pub(super) struct OnItsWay(Option<(Confirmation, Instant)>);
 
 impl OnItsWay {
     /// What has begun just now.
-    pub(super) fn begun(what: BoxFuture<'static, Result<(), LogError>>) -> Self {
+    pub(super) fn begun(what: Confirmation) -> Self {
         Self::since(Instant::now(), what)
     }
 
     /// What began then.
-    pub(super) fn since(since: Instant, what: BoxFuture<'static, Result<(), LogError>>) -> Self {
+    pub(super) fn since(since: Instant, what: Confirmation) -> Self {
         Self(Some((what, since)))
     }
 
@@ -38,6 +37,11 @@ impl OnItsWay {
         let (done, took) = (what.await, since.elapsed());
         self.0 = None;
         (done, took)
+    }
+
+    /// Its end; `None`, while there is nothing.
+    pub(super) async fn finish(&mut self) -> Option<Ended> {
+        if self.is_some() { Some(self.end().await) } else { None }
     }
 }
 

@@ -18,11 +18,8 @@ impl StageRunner {
     pub(super) async fn take(&mut self, records: Vec<Stored>) -> Result<(), RunError> {
         let started = Instant::now();
         self.setup.at(&self.maker, Step::Taken)?;
-        let taken_ms = self.setup.clock.now_ms();
-        for post in &mut self.posts {
-            post.batch = Batch::default();
-            post.taken_ms = taken_ms;
-        }
+        self.taken_ms = self.setup.clock.now_ms();
+        self.posts.iter_mut().for_each(|post| post.batch = Batch::default());
         let received = records.len() as u64;
         let mut outputs = Outputs::new(
             self.maker.clone(),
@@ -99,18 +96,18 @@ impl StageRunner {
         record: &Stored,
         outputs: &mut Outputs,
     ) -> Result<(), RunError> {
-        let setup = &self.setup;
+        let (setup, taken_ms) = (&self.setup, self.taken_ms);
         let mut links = self.posts.iter_mut().skip(first);
         let mut made = outputs.records.len();
         if let Some(post) = links.next() {
-            post.see(record, None, outputs, setup)?;
+            post.see(record, None, taken_ms, outputs, setup)?;
         }
         for post in links {
             let end = outputs.records.len();
             for at in made..end {
                 let Some((inner, value)) = outputs.inner(at, post.link.input()) else { continue };
                 post.check_place(record, &inner, setup)?;
-                post.see(&inner, value, outputs, setup)?;
+                post.see(&inner, value, taken_ms, outputs, setup)?;
             }
             made = end;
         }
@@ -119,18 +116,18 @@ impl StageRunner {
 }
 
 impl Post {
-    /// Lets the link see a record; what it cannot use is set aside.
+    /// Lets the link see a record at `now_ms` of our clock; what it cannot use is set aside.
     fn see(
         &mut self,
         record: &Stored,
         handed_on: Option<Value>,
+        now_ms: i64,
         outputs: &mut Outputs,
         setup: &Setup,
     ) -> Result<(), RunError> {
         let before = outputs.records.len();
         let started = self.timed.then(Instant::now);
-        let rejected =
-            self.link.process(record, handed_on, self.taken_ms, outputs, &setup.metrics)?;
+        let rejected = self.link.process(record, handed_on, now_ms, outputs, &setup.metrics)?;
         self.worked += started.map_or(Duration::ZERO, |started| started.elapsed());
         let reason = rejected.as_ref().map(|rejected| rejected.reason);
         if !self.brake.allows(&setup.policy.brake, reason) {

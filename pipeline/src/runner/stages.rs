@@ -41,6 +41,8 @@ pub struct StageRunner {
     /// Records taken since the last commit, and when the first was.
     pub(super) uncommitted: usize,
     pub(super) uncommitted_since: Option<Instant>,
+    /// When the batch in hand was taken, by our clock (Unix, ms).
+    pub(super) taken_ms: i64,
     pub(super) publishing: Publications,
     pub(super) prepared: Option<Prepared>,
     pub(super) committing: OnItsWay,
@@ -84,6 +86,7 @@ impl StageRunner {
             stop,
             uncommitted: 0,
             uncommitted_since: None,
+            taken_ms: 0,
             publishing: Publications::default(),
             prepared: None,
             committing: OnItsWay::default(),
@@ -127,33 +130,18 @@ impl StageRunner {
         self.note_published()?;
         let limit = self.setup.policy.limit(self.wait_at_most(wait));
         let full = self.is_full();
-        let (event, published, committed) = tokio::select! {
-            event = self.member.next(limit), if !full => (event?, None, None),
-            published = self.publishing.end() => (Event::Idle, Some(published), None),
-            committed = self.committing.end() => (Event::Idle, None, Some(committed)),
-            () = tokio::time::sleep(limit.wait), if full => (Event::Idle, None, None),
-            () = self.stop.cancelled() => (Event::Idle, None, None),
-        };
-        let mut worked =
-            !matches!(event, Event::Idle) || published.is_some() || committed.is_some();
-        if let Some(published) = published {
-            self.published(published)?;
-        }
-        if let Some(committed) = committed {
-            self.committed(committed)?;
-        }
-        match event {
-            Event::Idle => {}
-            Event::Assigned(leases) => self.assigned(leases).await?,
-            Event::Revoked { leases, .. } => {
-                self.commit().await?;
-                for lease in leases {
-                    self.held.remove(&lease.partition);
-                    self.release(lease.partition);
-                }
-                self.tell_held();
-            }
-            Event::Records(records) => self.take(records).await?,
+        let mut worked = true;
+        tokio::select! {
+            event = self.member.next(limit), if !full => match event? {
+                Event::Idle => worked = false,
+                Event::Assigned(leases) => self.assigned(leases).await?,
+                Event::Revoked { leases, .. } => self.revoked(leases).await?,
+                Event::Records(records) => self.take(records).await?,
+            },
+            published = self.publishing.end() => self.published(published)?,
+            committed = self.committing.end() => self.committed(committed)?,
+            () = tokio::time::sleep(limit.wait), if full => worked = false,
+            () = self.stop.cancelled() => worked = false,
         }
         worked |= self.tick().await?;
         if self.commit_is_due() {
@@ -198,6 +186,16 @@ impl StageRunner {
         if self.held.values().any(Held::must_commit_pin) {
             self.commit().await?;
         }
+        Ok(())
+    }
+
+    async fn revoked(&mut self, leases: Vec<Lease>) -> Result<(), RunError> {
+        self.commit().await?;
+        for lease in leases {
+            self.held.remove(&lease.partition);
+            self.release(lease.partition);
+        }
+        self.tell_held();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use benches::usage::Own;
 use bytes::Bytes;
 use clap::Args;
 use pipeline::log::embedded::{EmbeddedLog, Options};
-use pipeline::log::{Committing, Event, Lease, Limit, PartitionUnit, StateRow, Unit};
+use pipeline::log::{Confirmation, Event, Lease, Limit, PartitionUnit, StateRow, Unit};
 use pipeline::telemetry::metrics::Metrics;
 use pipeline::{Log as _, Policy, Record, Setup, Stored};
 
@@ -97,7 +97,7 @@ impl Log {
         let (mut read, mut commits, mut changes) = (0, 0u64, 0u64);
         let mut leases: Vec<Lease> = Vec::new();
         let mut pending: Vec<Stored> = Vec::new();
-        let mut committing: Option<Committing> = None;
+        let mut committing: Option<Confirmation> = None;
         while read < self.records {
             match member.next(limit).await? {
                 Event::Assigned(assigned) => {

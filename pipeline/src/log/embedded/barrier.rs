@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use super::ops::Reply;
+use super::ops::{Reply, fail};
 use super::shared::{Shared, TopicState};
 use crate::ledger::{Claim, LedgerError};
 use crate::log::{AppendError, Durable};
@@ -36,17 +36,11 @@ impl Waiter {
                 shared.metrics.log_append(since.elapsed());
                 let _ = reply.send(Ok(durable));
             }
-            (Self::Append(_, _, reply), Some(why)) => {
-                let _ = reply.send(Err(AppendError::Failed(why.to_owned())));
-            }
+            (Self::Append(_, _, reply), Some(why)) => fail(reply, why),
             (Self::Claim(claim, reply), None) => drop(reply.send(Ok(claim))),
-            (Self::Claim(_, reply), Some(why)) => {
-                drop(reply.send(Err(LedgerError(why.to_owned()))));
-            }
+            (Self::Claim(_, reply), Some(why)) => fail(reply, why),
             (Self::Settle(reply), None) => drop(reply.send(Ok(()))),
-            (Self::Settle(reply), Some(why)) => {
-                drop(reply.send(Err(LedgerError(why.to_owned()))));
-            }
+            (Self::Settle(reply), Some(why)) => fail(reply, why),
         }
     }
 }

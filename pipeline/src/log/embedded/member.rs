@@ -17,8 +17,8 @@ use super::files::{self, sql};
 use super::ops::{Op, Published};
 use super::shared::{Cold, Shared, TopicState};
 use crate::log::{
-    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Publishing, Restored,
-    StateReader, StateRow, Unit,
+    Confirmation, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader,
+    StateRow, Unit,
 };
 use crate::record::{Offset, Record, Stored};
 use crate::watermarks::Watermarks;
@@ -207,13 +207,13 @@ impl Member for EmbeddedMember {
         Ok(())
     }
 
-    async fn hand_over(&mut self, records: Vec<Record>) -> Result<Publishing, LogError> {
+    async fn hand_over(&mut self, records: Vec<Record>) -> Result<Confirmation, LogError> {
         let broken = Arc::clone(&self.broken);
         let told = self.ask(|reply| Op::Publish { records, whose: Published { broken, reply } })?;
         Ok(Box::pin(async move { told.await.map_err(|_| closed())? }))
     }
 
-    fn commit(&mut self, unit: Unit) -> Committing {
+    fn commit(&mut self, unit: Unit) -> Confirmation {
         let (group, epoch) = (self.group.clone(), self.epoch);
         let asked = self.ask(|reply| Op::Commit { group, epoch, unit, reply });
         Box::pin(async move { asked?.await.map_err(|_| closed())? })

@@ -43,6 +43,34 @@ impl Op {
     }
 }
 
+/// Tells whoever asked that it was not done.
+pub(super) fn fail<T, E: Failure>(reply: Reply<T, E>, why: &str) {
+    let _ = reply.send(Err(E::because(why.to_owned())));
+}
+
+/// What an answer says of something that was not done.
+pub(super) trait Failure {
+    fn because(why: String) -> Self;
+}
+
+impl Failure for AppendError {
+    fn because(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl Failure for LogError {
+    fn because(why: String) -> Self {
+        Self::Redeliver(why)
+    }
+}
+
+impl Failure for LedgerError {
+    fn because(why: String) -> Self {
+        Self(why)
+    }
+}
+
 /// Whoever published, and waits. What it publishes behind something that failed fails too: a reader
 /// who saw that would take the first for a repeat when it is published again.
 pub(super) struct Published {
@@ -56,9 +84,9 @@ impl Published {
         self.broken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn fail(self, why: String) {
+    pub(super) fn fail(self, why: &str) {
         self.broken.store(true, Ordering::Relaxed);
-        let _ = self.reply.send(Err(LogError::Redeliver(why)));
+        fail(self.reply, why);
     }
 }
 
@@ -91,28 +119,26 @@ impl Answer {
     }
 
     pub(super) fn fail(self, why: &str) {
-        let why = why.to_owned();
         match self {
-            Self::Append(_, _, reply) => drop(reply.send(Err(AppendError::Failed(why)))),
+            Self::Append(_, _, reply) => fail(reply, why),
             Self::Publish(whose) => whose.fail(why),
-            Self::Commit(reply) => drop(reply.send(Err(LogError::Redeliver(why)))),
-            Self::Claim(_, reply) => drop(reply.send(Err(LedgerError(why)))),
-            Self::Settle(reply) => drop(reply.send(Err(LedgerError(why)))),
-            Self::Forget(_, reply) => drop(reply.send(Err(LogError::Redeliver(why)))),
+            Self::Commit(reply) => fail(reply, why),
+            Self::Claim(_, reply) => fail(reply, why),
+            Self::Settle(reply) => fail(reply, why),
+            Self::Forget(_, reply) => fail(reply, why),
         }
     }
 }
 
 /// Answers an operation that was not tried.
 pub(super) fn refuse(op: Op, why: &str) {
-    let why = why.to_owned();
     match op {
-        Op::Append { reply, .. } => drop(reply.send(Err(AppendError::Failed(why)))),
+        Op::Append { reply, .. } => fail(reply, why),
         Op::Publish { whose, .. } => whose.fail(why),
-        Op::Commit { reply, .. } => drop(reply.send(Err(LogError::Redeliver(why)))),
-        Op::Claim { reply, .. } => drop(reply.send(Err(LedgerError(why)))),
-        Op::Settle { reply, .. } => drop(reply.send(Err(LedgerError(why)))),
-        Op::Forget { reply, .. } => drop(reply.send(Err(LogError::Redeliver(why)))),
+        Op::Commit { reply, .. } => fail(reply, why),
+        Op::Claim { reply, .. } => fail(reply, why),
+        Op::Settle { reply, .. } => fail(reply, why),
+        Op::Forget { reply, .. } => fail(reply, why),
         Op::Stop => {}
     }
 }

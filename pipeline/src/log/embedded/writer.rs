@@ -134,7 +134,7 @@ fn apply(
             error.map_or(Ok(()), Err)
         }
         Op::Publish { whose, .. } if whose.is_broken() => {
-            whose.fail("what was published before it failed".to_owned());
+            whose.fail("what was published before it failed");
             Ok(())
         }
         Op::Publish { records, whose } => {

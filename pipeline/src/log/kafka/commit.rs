@@ -22,7 +22,7 @@ use super::registry::Registry;
 use super::transaction::Transactions;
 use super::wire::number;
 use crate::clock::{Clock, SystemClock};
-use crate::log::{Committing, Group, LogError, Unit};
+use crate::log::{Confirmation, Group, LogError, Unit};
 use crate::record::Record;
 
 /// How long the thread may take: longer than all steps of a transaction together. A client that never
@@ -81,15 +81,15 @@ impl Committer {
         Ok(Self { asked })
     }
 
-    pub(super) fn commit(&self, unit: Unit) -> Committing {
+    pub(super) fn commit(&self, unit: Unit) -> Confirmation {
         self.ask(|reply| Asked::Commit(unit, reply))
     }
 
-    pub(super) fn write(&self, outputs: Vec<Record>) -> Committing {
+    pub(super) fn write(&self, outputs: Vec<Record>) -> Confirmation {
         self.ask(|reply| Asked::Write(outputs, reply))
     }
 
-    fn ask(&self, what: impl FnOnce(Reply) -> Asked) -> Committing {
+    fn ask(&self, what: impl FnOnce(Reply) -> Asked) -> Confirmation {
         let (reply, answer) = oneshot::channel();
         let gone = || LogError::Redeliver("the committing thread has ended".to_owned());
         let asked = self.asked.send(what(reply)).map_err(|_| gone());

@@ -23,8 +23,8 @@ use super::waiting::Waiting;
 use super::wire::{number, partitions};
 use super::{REQUEST_WITHIN, Shared, blocking};
 use crate::log::{
-    Committing, Event, Group, Lease, Limit, LogError, Member, NoState, Publishing, Restored,
-    StateReader, Unit,
+    Confirmation, Event, Group, Lease, Limit, LogError, Member, NoState, Restored, StateReader,
+    Unit,
 };
 use crate::record::{Offset, Record, Stored};
 
@@ -315,7 +315,7 @@ impl Member for KafkaMember {
         Ok(())
     }
 
-    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError> {
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Confirmation, LogError> {
         if outputs.is_empty() {
             return Ok(Box::pin(std::future::ready(Ok(()))));
         }
@@ -331,7 +331,7 @@ impl Member for KafkaMember {
         if self.transactional { 1 } else { self.publisher.publications_max() }
     }
 
-    fn commit(&mut self, unit: Unit) -> Committing {
+    fn commit(&mut self, unit: Unit) -> Confirmation {
         let (done, fenced) = (self.committer.commit(unit), Arc::clone(&self.fenced));
         let group = self.group.name.to_string();
         Box::pin(async move {

@@ -26,7 +26,7 @@ use super::client::log_error;
 use super::complaints::Complaints;
 use super::parcel::Parcel;
 use super::produce::Producer;
-use crate::log::{LogError, Publishing};
+use crate::log::{Confirmation, LogError, PUBLICATIONS_MAX};
 use crate::record::Record;
 
 /// How long the brokers may take to confirm outputs.
@@ -35,9 +35,6 @@ const CONFIRMED_WITHIN: Duration = Duration::from_secs(30);
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// From how many records on they are many.
 const MANY: usize = 128;
-/// Publications of few on their way at one time. More of them would be smaller, and each asks the brokers
-/// once for each partition.
-const FEW_AT_ONCE: usize = 2;
 
 /// Outputs of one member. Its clients are made when they are first needed.
 pub(super) struct Publisher {
@@ -45,7 +42,7 @@ pub(super) struct Publisher {
     few: Option<Producer>,
     many: Option<Producer>,
     /// What is on its way.
-    on_their_way: Vec<Told<Publishing>>,
+    on_their_way: Vec<Told<Confirmation>>,
     /// Whether the client of many has it.
     by_many: bool,
 }
@@ -79,11 +76,14 @@ impl Publisher {
 
     /// How many publications may be on their way at one time.
     pub(super) fn publications_max(&self) -> usize {
-        if self.by_many { 1 } else { FEW_AT_ONCE }
+        if self.by_many { 1 } else { PUBLICATIONS_MAX }
     }
 
     /// Hands outputs over, each partition's in order.
-    pub(super) async fn hand_over(&mut self, records: Vec<Record>) -> Result<Publishing, LogError> {
+    pub(super) async fn hand_over(
+        &mut self,
+        records: Vec<Record>,
+    ) -> Result<Confirmation, LogError> {
         let producer = self.producer(records.len()).await?;
         let records = producer.framed(records).await?;
         let until = Instant::now() + CONFIRMED_WITHIN;
@@ -93,7 +93,7 @@ impl Publisher {
             Ok(done) => done.map_err(|error| failed(&error))?,
             Err(_) => return Err(late(&complaints)),
         }
-        let confirmed: Publishing = Box::pin(async move {
+        let confirmed: Confirmation = Box::pin(async move {
             match timeout_at(until, parcel.placed()).await {
                 Ok(done) => done.map(|_| ()).map_err(|error| failed(&error)),
                 Err(_) => Err(late(&complaints)),

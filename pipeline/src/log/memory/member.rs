@@ -10,9 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::group::MemberId;
-use crate::log::{
-    Committing, Event, Group, Lease, Limit, LogError, Member, Publishing, Restored, Unit,
-};
+use crate::log::{Confirmation, Event, Group, Lease, Limit, LogError, Member, Restored, Unit};
 use crate::record::{Headers, Offset, Record, Stored};
 
 /// How long a member may take to give up partitions.
@@ -121,7 +119,7 @@ impl Member for MemoryMember {
         Ok(())
     }
 
-    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError> {
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Confirmation, LogError> {
         let mut inner = self.shared.inner.lock();
         self.shared.append(&mut inner, outputs);
         drop(inner);
@@ -129,7 +127,7 @@ impl Member for MemoryMember {
         Ok(Box::pin(std::future::ready(Ok(()))))
     }
 
-    fn commit(&mut self, unit: Unit) -> Committing {
+    fn commit(&mut self, unit: Unit) -> Confirmation {
         Box::pin(std::future::ready(self.commit_now(unit)))
     }
 

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::Harness;
 use crate::log::{
-    AppendError, Committing, Durable, Event, From, Group, Lease, Limit, Log, LogError, Member,
-    Publishing, Restored, Tail, Unit,
+    AppendError, Confirmation, Durable, Event, From, Group, Lease, Limit, Log, LogError, Member,
+    Restored, Tail, Unit,
 };
 use crate::record::{Offset, Record};
 
@@ -90,7 +90,7 @@ impl Member for ValvedMember {
         self.member.seek(lease, position).await
     }
 
-    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Publishing, LogError> {
+    async fn hand_over(&mut self, outputs: Vec<Record>) -> Result<Confirmation, LogError> {
         let letter = outputs.iter().any(|output| output.topic == DEAD_LETTERS);
         if letter && self.valve.refuses.load(Ordering::Relaxed) {
             return Err(LogError::Redeliver("dead letters are refused".to_owned()));
@@ -108,7 +108,7 @@ impl Member for ValvedMember {
         self.member.publications_max()
     }
 
-    fn commit(&mut self, unit: Unit) -> Committing {
+    fn commit(&mut self, unit: Unit) -> Confirmation {
         self.member.commit(unit)
     }
 
