@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, OwnedHeaders};
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
@@ -74,13 +75,41 @@ pub(super) fn left_key(group: &Group) -> String {
     format!("{LEFT}/{}", group.name)
 }
 
-/// The headers of a state's record.
-pub(super) fn state_headers(row: Option<&StateRow>) -> OwnedHeaders {
-    let headers = OwnedHeaders::new_with_capacity(1);
-    match row.and_then(|row| row.wake_at_ms) {
-        Some(at) => headers.insert(Header { key: WAKE_AT, value: Some(&at.to_string()) }),
-        None => headers,
+/// The headers of a state's record, where it waits for a deadline.
+pub(super) fn state_headers(row: Option<&StateRow>) -> Option<OwnedHeaders> {
+    let at = row?.wake_at_ms?.to_string();
+    Some(OwnedHeaders::new_with_capacity(1).insert(Header { key: WAKE_AT, value: Some(&at) }))
+}
+
+/// Reads partitions of changelogs, one after the other, by one client, which is made when it is first
+/// needed.
+#[derive(Default)]
+pub(super) struct Reader(Option<BaseConsumer>);
+
+impl Reader {
+    /// The client, reading `partition` of the topic `name` from `from` on and nothing else.
+    fn at(
+        &mut self,
+        clients: &Clients,
+        name: &str,
+        partition: u32,
+        from: i64,
+    ) -> Result<&BaseConsumer, LogError> {
+        let consumer = match &mut self.0 {
+            Some(made) => made,
+            none => none.insert(clients.reader().create().map_err(failed)?),
+        };
+        let mut assignment = TopicPartitionList::new();
+        assignment
+            .add_partition_offset(name, wire::number(partition), KafkaOffset::Offset(from))
+            .and_then(|()| consumer.assign(&assignment))
+            .map_err(failed)?;
+        Ok(consumer)
     }
+}
+
+fn failed(error: KafkaError) -> LogError {
+    log_error("restore from the changelog", &error)
 }
 
 /// Reads a partition's changelog to the end it has now, from where the cache on this machine was
@@ -88,6 +117,7 @@ pub(super) fn state_headers(row: Option<&StateRow>) -> OwnedHeaders {
 /// them within the transaction time-out.
 pub(super) fn restore(
     shared: &Shared,
+    reader: &mut Reader,
     group: &Group,
     changelog: schemas::topics::Topic,
     partition: u32,
@@ -107,7 +137,9 @@ pub(super) fn restore(
         progress: Progress::new(format!("{name}/{partition}"), from, end),
     };
     if from < end {
-        reading.to(&shared.clients, &name, partition, from, end)?;
+        let (from, end) = (from.cast_signed(), end.cast_signed());
+        let consumer = reader.at(&shared.clients, &name, partition, from)?;
+        reading.to(consumer, partition, from, end)?;
     }
     reading.flush(end)?;
     let left = reading.mark.left;
@@ -126,35 +158,30 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Reads `partition`, which `consumer` reads from `from` on, to `end`.
     fn to(
         &mut self,
-        clients: &Clients,
-        name: &str,
+        consumer: &BaseConsumer,
         partition: u32,
-        from: Offset,
-        end: Offset,
+        from: i64,
+        end: i64,
     ) -> Result<(), LogError> {
-        let failed = |error| log_error("restore from the changelog", &error);
-        let consumer: BaseConsumer = clients.reader().create().map_err(failed)?;
-        let (from, end) = (from.cast_signed(), end.cast_signed());
-        let mut assignment = TopicPartitionList::new();
-        assignment
-            .add_partition_offset(name, wire::number(partition), KafkaOffset::Offset(from))
-            .map_err(failed)?;
-        consumer.assign(&assignment).map_err(failed)?;
+        let number = wire::number(partition);
         let left_key = left_key(self.group);
         let mut heard = Instant::now();
         loop {
             match consumer.poll(LOOK_EVERY) {
-                None if reached(&consumer, from)? >= end => return Ok(()),
+                None if reached(consumer, from)? >= end => return Ok(()),
                 None if heard.elapsed() > SILENCE_MAX => {
                     let what =
-                        format!("the changelog {name}/{partition} cannot be read to its end");
+                        format!("the changelog {} cannot be read to its end", self.progress.what);
                     return Err(LogError::Redeliver(what));
                 }
                 None => {}
                 Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(error)) => return Err(failed(error)),
+                // Of the one that was read before.
+                Some(Ok(message)) if message.partition() != number => {}
                 Some(Ok(message)) => {
                     heard = Instant::now();
                     self.take(&message, &left_key)?;
@@ -236,7 +263,7 @@ pub(super) fn reached(consumer: &BaseConsumer, low: i64) -> Result<i64, LogError
 }
 
 /// A broker that is gone for a moment is no reason to give up.
-pub(super) fn is_passing(error: &rdkafka::error::KafkaError) -> bool {
+pub(super) fn is_passing(error: &KafkaError) -> bool {
     use rdkafka::types::RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),

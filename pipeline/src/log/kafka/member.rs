@@ -50,6 +50,8 @@ pub(super) struct KafkaMember {
     revoking: Option<std_mpsc::Sender<()>>,
     /// Assigned partitions that are not read yet, and from where they will be.
     starting: HashMap<u32, Offset>,
+    /// Restores them.
+    reader: changelog::Reader,
     fenced: Arc<AtomicBool>,
 }
 
@@ -108,6 +110,7 @@ impl KafkaMember {
             reading: Some(reading),
             revoking: None,
             starting: HashMap::new(),
+            reader: changelog::Reader::default(),
             fenced: Arc::default(),
         })
     }
@@ -166,6 +169,9 @@ impl KafkaMember {
         if self.starting.is_empty() {
             return Ok(());
         }
+        // Nobody waits for its end: the library looks every 100 ms whether a client is closed.
+        let reader = std::mem::take(&mut self.reader);
+        drop(tokio::task::spawn_blocking(move || drop(reader)));
         let name = self.shared.clients.topic_name(self.group.input);
         let starting = std::mem::take(&mut self.starting);
         let consumer = Arc::clone(&self.consumer);
@@ -283,11 +289,12 @@ impl Member for KafkaMember {
         let (consumer, caches) = (Arc::clone(&self.consumer), Arc::clone(&self.caches));
         // The file of an older lease is let go of before it is asked for again.
         caches.lock().remove(&lease.partition);
-        let restored = blocking(move || {
+        let mut reader = std::mem::take(&mut self.reader);
+        let (restored, reader) = blocking(move || {
             let (left, state): (Left, Arc<dyn StateReader>) = match group.state {
                 Some(topic) => {
                     let (left, cache) =
-                        changelog::restore(&shared, &group, topic, lease.partition)?;
+                        changelog::restore(&shared, &mut reader, &group, topic, lease.partition)?;
                     caches.lock().insert(lease.partition, Arc::clone(&cache));
                     (left, cache)
                 }
@@ -297,15 +304,11 @@ impl Member for KafkaMember {
             };
             let name = shared.clients.topic_name(group.input);
             let (_, end) = shared.ends(&name, lease.partition)?;
-            Ok(Restored {
-                position: left.position,
-                end,
-                watermarks: left.watermarks,
-                pins: left.pins,
-                state,
-            })
+            let Left { position, watermarks, pins } = left;
+            Ok((Restored { position, end, watermarks, pins, state }, reader))
         })
         .await?;
+        self.reader = reader;
         self.starting.insert(lease.partition, restored.position);
         Ok(restored)
     }

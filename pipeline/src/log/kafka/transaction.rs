@@ -189,8 +189,8 @@ impl Transactions {
                 let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic)
                     .partition(partition)
                     .key(&key[..])
-                    .timestamp(unit.time_ms)
-                    .headers(changelog::state_headers(row.as_ref()));
+                    .timestamp(unit.time_ms);
+                record.headers = changelog::state_headers(row.as_ref());
                 if let Some(row) = row {
                     record = record.payload(&row.value[..]);
                 }
