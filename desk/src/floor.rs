@@ -1,20 +1,18 @@
 //! The floor: hears every line of every conversation as soon as it is durable, tells whoever asked
 //! for something what came of it, and shows live pages what happens.
 //!
-//! Reads `conversations` without a group. A page that does not keep up is let go of.
+//! Hears `conversations`, from whoever reads them. A page that does not keep up is let go of.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pipeline::log::{self, From, LogError, Tail};
-use pipeline::{Log, Stored};
+use pipeline::Stored;
 use schemas::Avro;
 use schemas::conversation::Conversation;
 use schemas::ids::{CommandId, ConversationId};
 use schemas::topics::CONVERSATIONS;
 use tokio::sync::{broadcast, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use crate::typing::CustomerTypes;
 
@@ -72,31 +70,12 @@ impl Floor {
         self.signs.subscribe()
     }
 
-    /// Opens the tail the floor listens to. From then on nothing is missed.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub async fn open(log: &dyn Log) -> Result<Box<dyn Tail>, LogError> {
-        log.tail(&[CONVERSATIONS], From::Now).await
-    }
-
-    /// Listens until `stop`.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub async fn listen(
-        &self,
-        tail: Box<dyn Tail>,
-        stop: CancellationToken,
-    ) -> Result<(), LogError> {
-        log::follow(tail, stop, |records| self.hear(&records)).await
-    }
-
-    fn hear(&self, records: &[Stored]) {
+    /// Tells of the lines among `records`, which have just become durable.
+    pub fn hear(&self, records: &[Stored]) {
         if self.lines.receiver_count() == 0 && self.asked.lock().is_empty() {
             return;
         }
-        for record in records {
+        for record in records.iter().filter(|record| record.topic == CONVERSATIONS) {
             // A second try is for the stage that could not use the first.
             let news = record.headers.enters_at().is_none();
             let Some(value) = record.value.as_ref().filter(|_| news) else { continue };

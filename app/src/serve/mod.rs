@@ -248,15 +248,17 @@ async fn listening(
     runners.spawn(async move {
         ("groups", groups.follow(written, stopping).await.map_err(RunError::from))
     });
-    let heard = Hub::open(&*backend.log).await?;
-    let seen = desk::Floor::open(&*backend.log).await?;
-    let (hub, stopping) = (Arc::clone(&ears.hub), line_stop.clone());
-    runners
-        .spawn(async move { ("hub", hub.listen(heard, stopping).await.map_err(RunError::from)) });
-    let (floor, stopping) = (Arc::clone(&ears.floor), line_stop.clone());
-    runners.spawn(
-        async move { ("floor", floor.listen(seen, stopping).await.map_err(RunError::from)) },
-    );
+    // One reader for both: each asks the brokers anew for every few records.
+    let happens = backend.log.tail(&Hub::TOPICS, pipeline::log::From::Now).await?;
+    let (hub, floor) = (Arc::clone(&ears.hub), Arc::clone(&ears.floor));
+    let stopping = line_stop.clone();
+    runners.spawn(async move {
+        let follow = pipeline::log::follow(happens, stopping, |records| {
+            floor.hear(&records);
+            hub.hear(records);
+        });
+        ("hub", follow.await.map_err(RunError::from))
+    });
     let unusable = Letters::open(&*backend.log).await?;
     let (letters, stopping) = (Arc::clone(&ears.letters), line_stop.clone());
     runners.spawn(async move {

@@ -1,23 +1,21 @@
 //! Hearing back: whoever waits for what becomes of a contact is told as soon as it is durable,
 //! whichever process decided it.
 //!
-//! Reads `conversations` and `replies` without a group. A watcher that does not keep up is dropped,
-//! never buffered for.
+//! Hears [`Hub::TOPICS`], from whoever reads them. A watcher that does not keep up is dropped, never
+//! buffered for.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use pipeline::log::{self, From, LogError, Tail};
-use pipeline::{Log, Stored};
+use pipeline::Stored;
 use schemas::Avro;
 use schemas::conversation::Conversation;
 use schemas::ids::LineKey;
-use schemas::topics::{CONVERSATIONS, REPLIES};
+use schemas::topics::{CONVERSATIONS, REPLIES, Topic};
 use schemas::work::Reply;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 /// What a watcher may be behind, in records.
 const BEHIND_MAX: usize = 256;
@@ -82,6 +80,14 @@ impl Drop for Watch {
 }
 
 impl Hub {
+    /// What is to be heard, from before the first watcher on.
+    pub const TOPICS: [Topic; 2] = [CONVERSATIONS, REPLIES];
+
+    /// Tells watchers of `records`, which have just become durable.
+    pub fn hear(&self, records: Vec<Stored>) {
+        records.into_iter().for_each(|record| self.tell(record));
+    }
+
     /// Follows `key` from now on.
     pub(super) fn watch(self: &Arc<Self>, key: &LineKey) -> Watch {
         let (sender, heard) = mpsc::channel(BEHIND_MAX);
@@ -130,29 +136,6 @@ impl Hub {
             let Some(oldest) = inner.recent.pop_front() else { break };
             inner.recent_bytes -= oldest.size();
         }
-    }
-
-    /// Opens the tail the hub listens to. From then on nothing is missed.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub async fn open(log: &dyn Log) -> Result<Box<dyn Tail>, LogError> {
-        log.tail(&[CONVERSATIONS, REPLIES], From::Now).await
-    }
-
-    /// Listens until `stop`.
-    ///
-    /// # Errors
-    /// [`LogError`].
-    pub async fn listen(
-        &self,
-        tail: Box<dyn Tail>,
-        stop: CancellationToken,
-    ) -> Result<(), LogError> {
-        log::follow(tail, stop, |records| {
-            records.into_iter().for_each(|record| self.tell(record));
-        })
-        .await
     }
 }
 
