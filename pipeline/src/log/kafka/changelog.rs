@@ -97,19 +97,19 @@ impl Reader {
     ) -> Result<&BaseConsumer, LogError> {
         let consumer = match &mut self.0 {
             Some(made) => made,
-            none => none.insert(clients.reader().create().map_err(failed)?),
+            none => none.insert(clients.restorer().create().map_err(|error| failed(&error))?),
         };
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(name, wire::number(partition), KafkaOffset::Offset(from))
             .and_then(|()| consumer.assign(&assignment))
-            .map_err(failed)?;
+            .map_err(|error| failed(&error))?;
         Ok(consumer)
     }
 }
 
-fn failed(error: KafkaError) -> LogError {
-    log_error("restore from the changelog", &error)
+fn failed(error: &KafkaError) -> LogError {
+    log_error("restore from the changelog", error)
 }
 
 /// Reads a partition's changelog to the end it has now, from where the cache on this machine was
@@ -179,7 +179,7 @@ impl Reading<'_> {
                 }
                 None => {}
                 Some(Err(error)) if is_passing(&error) => {}
-                Some(Err(error)) => return Err(failed(error)),
+                Some(Err(error)) => return Err(failed(&error)),
                 // Of the one that was read before.
                 Some(Ok(message)) if message.partition() != number => {}
                 Some(Ok(message)) => {

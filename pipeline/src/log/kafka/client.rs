@@ -21,6 +21,9 @@ const GATHER_BYTES: usize = 1 << 20;
 /// milliseconds.
 const GATHERED_MS: &str = "1";
 
+/// How long brokers may wait for more than there is when states are restored.
+const RESTORE_WAIT_MS: &str = "5";
+
 /// Makes clients.
 pub(super) struct Clients {
     options: Options,
@@ -185,6 +188,14 @@ impl Clients {
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "false")
             .set("fetch.queue.backoff.ms", "2");
+        config
+    }
+
+    /// Settings of readers that restore, one partition after the other: what is there is all they want, and
+    /// while one request waits for more the client sends no other.
+    pub(super) fn restorer(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config.set("fetch.wait.max.ms", RESTORE_WAIT_MS);
         config
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::{is_fenced, log_error};
+use super::resume::resume;
 use super::waiting::{POLL, Taken, Waiting};
 use super::wire;
 use crate::log::{Lease, LogError};
@@ -252,7 +253,8 @@ impl Reads {
             epochs.waiting.lock().remove(&partition);
             // Who holds everything back also goes on with everything.
             if !held_back
-                && let Err(error) = self.consumer.resume(&wire::partitions(&self.name, [partition]))
+                && let Err(error) =
+                    resume(&self.consumer, &wire::partitions(&self.name, [partition]))
             {
                 tracing::warn!(%error, partition, "a partition could not be gone on with");
             }
@@ -282,7 +284,7 @@ impl Reads {
             true => (heard.epochs.list(&self.name), false),
             false => return false,
         };
-        let done = if full { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        let done = if full { self.consumer.pause(&list) } else { resume(&self.consumer, &list) };
         if let Err(error) = done {
             tracing::warn!(%error, full, "reading could not be held back or gone on with");
             return held_back;

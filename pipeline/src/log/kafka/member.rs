@@ -19,6 +19,7 @@ use super::client::log_error;
 use super::commit::{self, Caches, Committer};
 use super::consume::{Heard, REVOKE_WITHIN, Reads, Told};
 use super::publish::Publisher;
+use super::resume::resume;
 use super::waiting::Waiting;
 use super::wire::{number, partitions};
 use super::{REQUEST_WITHIN, Shared, blocking};
@@ -237,7 +238,7 @@ fn position(
                 Err(error) => refused = Some(error),
             }
         }
-        consumer.resume(&ready).map_err(failed)?;
+        resume(consumer, &ready).map_err(failed)?;
         match refused {
             None => return Ok(()),
             Some(error) if Instant::now() > until => return Err(failed(error)),

@@ -25,6 +25,7 @@ mod polled;
 mod produce;
 mod publish;
 mod registry;
+mod resume;
 mod secret;
 mod security;
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn the_client_library_takes_every_setting() {
                 clients.member(&group).create::<BaseConsumer>().expect(&what);
                 clients.member(&gathering).create::<BaseConsumer>().expect(&what);
                 clients.reader().create::<BaseConsumer>().expect(&what);
+                clients.restorer().create::<BaseConsumer>().expect(&what);
                 clients.observer::<BaseConsumer>(&group).unwrap();
             }
         }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::changelog::{LEFT, is_passing};
 use super::client::log_error;
+use super::resume::resume;
 use super::waiting::{Place, Taken, Waiting};
 use super::{Shared, wire};
 use crate::log::{From, LogError, Tail};
@@ -131,7 +132,7 @@ impl Following {
         let (ready, done) = self.waiting.ready();
         batch.extend(ready);
         for place in done {
-            if let Err(error) = self.consumer.resume(&self.one(place)) {
+            if let Err(error) = resume(&self.consumer, &self.one(place)) {
                 tracing::warn!(%error, "a partition could not be gone on with");
             }
         }
