@@ -148,18 +148,28 @@ async fn where_no_socket_gets_through_nothing_is_missing() {
     let (dir, site) = (tempfile::tempdir().unwrap(), Site::open().await);
     let url = site.url.clone();
     let server = Server::start(options(dir.path(), &site)).await.unwrap();
-    // Every socket meets a port where nobody is.
+    // Every socket meets a port where nobody is, and answers to what is posted are held back.
     site.serve(
         &server,
         "window.tried = 0; window.WebSocket = class extends WebSocket { \
-         constructor() { super('ws://127.0.0.1:9/'); window.tried += 1; } };",
+         constructor() { super('ws://127.0.0.1:9/'); window.tried += 1; } }; \
+         window.answered = 0; const held = new Promise((go) => (window.letGo = go)); \
+         const ask = window.fetch; window.fetch = async (url, asked) => { \
+         const answer = await ask(url, asked); \
+         if (String(url).endsWith('/messages')) { await held; window.answered += 1; } \
+         return answer; };",
     );
     let window = driver.window(390, 844).await;
     window.goto(&url).await.unwrap();
     write(&window, "minha internet caiu").await;
     until(&window, ANSWERED).await;
     assert_eq!(ask(&window, "window.tried").await, 2, "a socket was tried, and given up");
-    until(&window, "q('[data-testid=message]')?.dataset.state === 'received'").await;
+    let received = "q('[data-testid=message]')?.dataset.state === 'received'";
+    until(&window, received).await;
+    // The answer comes when the message has been seen in the history already.
+    ask(&window, "window.letGo()").await;
+    until(&window, "window.answered === 1").await;
+    assert_eq!(ask(&window, received).await, true, "what was received is not sent again");
 
     // What is written while the server is away is kept, and is one message.
     let options = server.kill().unwrap();

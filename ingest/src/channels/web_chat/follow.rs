@@ -142,7 +142,7 @@ impl Following {
         // One that has seen more than there is, or names another, speaks of an earlier conversation.
         let earlier = cursor.seq > seq
             || cursor.conversation.is_some_and(|named| Some(named) != conversation);
-        self.view = View::resume(conversation, if earlier { 0 } else { cursor.seq.max(0) });
+        self.view = View::resume(last, if earlier { 0 } else { cursor.seq.max(0) });
         let mut frames = vec![Frame::Welcome {
             session: self.session.clone(),
             conversation,
@@ -249,12 +249,18 @@ impl Following {
         if since.elapsed() > GAP_WITHIN {
             return Err(Behind);
         }
+        let known = self.known().await;
+        // Until the store has caught up, right after a start, a conversation may be without its beginning.
+        let goes_on = |record: &Conversation| {
+            record.seq == 1 || self.view.conversation() == Some(record.conversation_id)
+        };
+        if !known.first().is_some_and(|(_, record)| goes_on(record)) {
+            return Ok(Vec::new());
+        }
         self.gap_since = None;
         let mut frames = Vec::new();
-        for (at_ms, record) in self.known().await {
-            if self.view.conversation() == Some(record.conversation_id) || record.seq == 1 {
-                frames.extend(self.show(at_ms, &record, false).await);
-            }
+        for (at_ms, record) in known {
+            frames.extend(self.show(at_ms, &record, false).await);
         }
         if self.gap_since.is_some() {
             self.gap_since = Some(since);

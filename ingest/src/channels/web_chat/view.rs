@@ -14,6 +14,8 @@ use crate::door::QueuePlace;
 #[derive(Debug, Default)]
 pub(super) struct View {
     conversation: Option<ConversationId>,
+    /// When that opened (Unix, ms).
+    opened_at_ms: i64,
     /// The last step sent.
     seq: i64,
     /// This socket's own messages on their way into the history.
@@ -34,9 +36,11 @@ pub(super) enum Step {
 }
 
 impl View {
-    /// Goes on where the customer's side says it left off.
-    pub(super) fn resume(conversation: Option<ConversationId>, last_seq: i64) -> Self {
-        Self { conversation, seq: last_seq, ..Self::default() }
+    /// Goes on where the customer's side says it left off in the conversation of which `latest` is a line.
+    pub(super) fn resume(latest: Option<&Conversation>, last_seq: i64) -> Self {
+        let opened_at_ms = latest.map_or(i64::MIN, |record| record.opened_at_ms);
+        let conversation = latest.map(|record| record.conversation_id);
+        Self { conversation, opened_at_ms, seq: last_seq, ..Self::default() }
     }
 
     /// Which conversation it shows.
@@ -74,11 +78,14 @@ impl View {
     ) -> Step {
         let mut frames = Vec::new();
         if self.conversation != Some(record.conversation_id) {
-            // Only its first line begins another conversation: a late line of the one before does not.
+            // Only its first line begins another conversation. A late line of the one before does not, and
+            // a later one's has others before it.
             if record.seq != 1 {
-                return Step::Nothing;
+                let is_later = record.opened_at_ms > self.opened_at_ms;
+                return if is_later { Step::Gap } else { Step::Nothing };
             }
             self.conversation = Some(record.conversation_id);
+            self.opened_at_ms = record.opened_at_ms;
             self.seq = 0;
             self.unread.clear();
             frames.push(Frame::Welcome {
@@ -169,4 +176,53 @@ impl View {
 
 fn open(keys: &TenantKeys, sealed: Option<&schemas::sealed::SealedText>) -> String {
     sealed.and_then(|sealed| keys.open_text(sealed).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::conversation::{ConversationState, Priority, Reopened};
+    use schemas::message::Channel;
+
+    use super::*;
+
+    /// Step `seq` of the conversation `n`, which opened `n` seconds after the first.
+    fn line(n: u8, seq: i64) -> Conversation {
+        Conversation {
+            tenant: "demo".to_owned(),
+            conversation_id: ConversationId([n; 20]),
+            protocol: "1".to_owned(),
+            seq,
+            chat_seq: Some(seq),
+            channel: Channel::WebChat,
+            state: ConversationState::Triage,
+            owner: None,
+            queue: None,
+            priority: Priority::Normal,
+            sla_due_ms: None,
+            opened_at_ms: i64::from(n) * 1_000,
+            command_id: None,
+            settled: Vec::new(),
+            answer_due: None,
+            to_check: None,
+            event: ConversationEvent::Reopened(Reopened {}),
+        }
+    }
+
+    #[test]
+    fn what_began_unseen_is_fetched_and_what_is_over_is_passed_over() {
+        let keys = TenantKeys::derive("demo", "1", &[7; 32]);
+        let told =
+            |view: &mut View, record: &Conversation| view.line("session", 0, record, &keys, None);
+        // The store had nothing yet when the browser came back.
+        let mut view = View::resume(None, 0);
+        assert_eq!(told(&mut view, &line(2, 4)), Step::Gap);
+        for seq in 1..=4 {
+            assert!(matches!(told(&mut view, &line(2, seq)), Step::Frames(_)), "step {seq}");
+        }
+        assert_eq!(told(&mut view, &line(1, 9)), Step::Nothing);
+        assert_eq!(view.conversation(), Some(ConversationId([2; 20])));
+        // It had the conversation before.
+        let mut view = View::resume(Some(&line(1, 9)), 9);
+        assert_eq!(told(&mut view, &line(2, 4)), Step::Gap);
+    }
 }

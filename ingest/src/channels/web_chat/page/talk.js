@@ -28,6 +28,8 @@ export function talk({ changed, news, choose, rate }) {
   let takeFormAway = () => {};
   let cueTimer = 0;
   const seen = new Set();
+  /** Own messages whose step has come: by POST that may be before their acknowledgement. */
+  const stepped = new Set();
 
   function stand(kind, text) {
     standing = kind;
@@ -81,6 +83,8 @@ export function talk({ changed, news, choose, rate }) {
     },
     ack({ cid, seq }) {
       outbox.acknowledged(cid);
+      if (seq !== undefined) stepped.add(cid);
+      else if (stepped.has(cid)) return;
       view.mine({ cid, state: seq === undefined ? "sent" : "received", seq });
       // A repeat is acknowledged with its old step, maybe of an earlier conversation.
       if (seq === lastSeq + 1) step(seq);
@@ -90,6 +94,7 @@ export function talk({ changed, news, choose, rate }) {
       if (!step(seq)) return;
       if (from === "customer") {
         outbox.acknowledged(cid);
+        stepped.add(cid);
         view.mine({ cid, text, atMs, state: "received", seq });
         heardCustomer(atMs);
         return;
